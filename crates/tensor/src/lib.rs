@@ -1,1 +1,3 @@
 //! downhill-tensor
+
+mod kernel;

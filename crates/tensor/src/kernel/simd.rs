@@ -1,0 +1,170 @@
+//! Compiles a loop several times, once per vector unit, and picks the widest at run time.
+//!
+//! Rust neither reorders floating-point operations nor contracts `a * b + c`, and `mul_add` rounds once
+//! whether it is an instruction or a library call, so every version computes the same bits.
+#![allow(
+    unsafe_code,
+    reason = "calling a function compiled for more features than the crate needs the caller's proof"
+)]
+
+/// A vector unit a loop is compiled for, narrowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// What every processor of the target has: SSE2 on x86-64, NEON on arm64.
+    Baseline,
+    /// AVX2 with fused multiply-add: 8 `f32` lanes.
+    Avx2,
+    /// AVX-512 F, VL, BW and DQ: 16 `f32` lanes.
+    Avx512,
+}
+
+/// The widest level this processor has; one atomic load after the first call.
+pub(crate) fn detected() -> Level {
+    #[cfg(target_arch = "x86_64")]
+    {
+        static LEVEL: std::sync::LazyLock<Level> = std::sync::LazyLock::new(|| {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq");
+            match (avx2, avx512) {
+                (true, true) => Level::Avx512,
+                (true, false) => Level::Avx2,
+                (false, _) => Level::Baseline,
+            }
+        });
+        *LEVEL
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    Level::Baseline
+}
+
+#[cfg(not(test))]
+#[inline]
+fn level() -> Level {
+    detected()
+}
+
+#[cfg(test)]
+fn level() -> Level {
+    forced::LIMIT.get().min(detected())
+}
+
+/// Runs `f` compiled for the widest vector unit of this processor. Call it through [`vectorize!`].
+#[inline]
+pub(crate) fn dispatch<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+        fn avx512<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+
+        match level() {
+            // SAFETY: `level` never exceeds `detected`, which saw each of these features on this processor.
+            Level::Avx512 => return unsafe { avx512(f) },
+            // SAFETY: as above.
+            Level::Avx2 => return unsafe { avx2(f) },
+            Level::Baseline => {}
+        }
+    }
+    f()
+}
+
+/// `vectorize!(expr)` evaluates `expr` compiled for the widest vector unit.
+///
+/// `#[inline(always)]` is the reason it is a macro: without it LLVM outlines a body too large to copy three
+/// times, silently and for the baseline. Functions the body calls must be `#[inline(always)]` for the same reason.
+macro_rules! vectorize {
+    ($body:expr) => {
+        $crate::kernel::simd::dispatch(
+            #[inline(always)]
+            || $body,
+        )
+    };
+}
+pub(crate) use vectorize;
+
+/// Holds [`dispatch`] to a narrower level, on this thread, in tests.
+#[cfg(test)]
+pub(crate) mod forced {
+    use super::{Level, detected};
+    use std::cell::Cell;
+
+    thread_local! {
+        pub(super) static LIMIT: Cell<Level> = const { Cell::new(Level::Avx512) };
+    }
+
+    /// Runs `f` with [`super::dispatch`] held to at most `level` on this thread.
+    pub(crate) fn at_most<R>(level: Level, f: impl FnOnce() -> R) -> R {
+        struct Restore(Level);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                LIMIT.set(self.0);
+            }
+        }
+        let _restore = Restore(LIMIT.replace(level));
+        f()
+    }
+
+    /// The levels this processor can run, narrowest first.
+    pub(crate) fn levels() -> impl Iterator<Item = Level> {
+        [Level::Baseline, Level::Avx2, Level::Avx512]
+            .into_iter()
+            .filter(|&l| l <= detected())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::forced::{at_most, levels};
+    use super::*;
+
+    /// A map with a contracted and an uncontracted product, and a sum over fixed lanes.
+    fn map_and_sum(x: &[f32], out: &mut [f32]) -> f64 {
+        vectorize!({
+            let mut lanes = [0.0_f64; 16];
+            for (o, x) in out.chunks_exact_mut(16).zip(x.chunks_exact(16)) {
+                for ((o, &x), lane) in o.iter_mut().zip(x).zip(&mut lanes) {
+                    *o = x.mul_add(x, 0.1).sqrt() * x + 1.0 / (x + 3.0);
+                    *lane += f64::from(*o);
+                }
+            }
+            lanes.iter().sum()
+        })
+    }
+
+    #[test]
+    fn every_level_computes_the_same_bits() {
+        let x: Vec<f32> = (0_u16..4096)
+            .map(|i| (f32::from(i) * 0.7).sin() * 2.5)
+            .collect();
+        let run = |level| {
+            let mut out = vec![0.0; x.len()];
+            let sum = at_most(level, || map_and_sum(&x, &mut out));
+            (
+                out.into_iter().map(f32::to_bits).collect::<Vec<_>>(),
+                sum.to_bits(),
+            )
+        };
+        let baseline = run(Level::Baseline);
+        for level in levels() {
+            assert!(
+                run(level) == baseline,
+                "{level:?} differs from the baseline"
+            );
+        }
+    }
+
+    #[test]
+    fn a_forced_level_ends_with_its_closure() {
+        at_most(Level::Baseline, || assert_eq!(level(), Level::Baseline));
+        assert_eq!(level(), detected());
+    }
+}
