@@ -1,6 +1,7 @@
 //! downhill-tensor
 
 mod kernel;
+pub mod random;
 
 #[allow(dead_code, reason = "the tensor that prints itself is on its way")]
 mod display;
