@@ -11,5 +11,14 @@
     unused_macros,
     reason = "the operations that call these kernels land one by one"
 )]
+#![allow(
+    clippy::inline_always,
+    reason = "a function left out of line is compiled for the baseline: see `simd`"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "narrowing is what a numeric kernel rounds with"
+)]
 
+pub(crate) mod math;
 pub(crate) mod simd;

@@ -1,0 +1,128 @@
+//! Logarithms: split off the exponent, then a series in `(m - 1) / (m + 1)`.
+
+use super::exp::{LN2_HI, LN2_LO, ROUND};
+use super::pair::Pair;
+use std::f64::consts::{FRAC_1_SQRT_2, LOG2_E};
+
+const TWO_64: f32 = 18_446_744_073_709_551_616.0;
+
+/// The exponent of `x` when its significand is taken in [0.75, 1.5).
+#[inline(always)]
+fn exponent_f32(x: f32) -> i32 {
+    ((x * (1.0 / 0.75)).to_bits() >> 23).cast_signed() - 127
+}
+
+/// `e ln 2 + ln((1 + x) / (1 - x))`, the second as SLEEF 3's polynomial.
+#[inline(always)]
+fn series_f32(e: f32, x: Pair) -> f32 {
+    let x2 = x.hi * x.hi;
+    let t = 0.302_729_5_f32
+        .mul_add(x2, 0.399_610_82)
+        .mul_add(x2, 0.666_669_5);
+    let ln2 = Pair::new(std::f32::consts::LN_2, -1.904_654_3e-9);
+    ln2.mul_f32(e)
+        .fast_add(x.scale(2.0))
+        .fast_add_f32(x2 * x.hi * t)
+        .round()
+}
+
+/// The algorithm and coefficients of SLEEF 3's `logf` (1.0 ULP).
+#[inline(always)]
+pub(super) fn ln_f32(x: f32) -> f32 {
+    let tiny = x < f32::MIN_POSITIVE;
+    let s = if tiny { x * TWO_64 } else { x };
+    let e = exponent_f32(s);
+    let m = f32::from_bits(s.to_bits().wrapping_sub((e << 23).cast_unsigned()));
+    let e = if tiny { e - 64 } else { e };
+    let y = series_f32(e as f32, Pair::sum(-1.0, m).div(Pair::sum(1.0, m)));
+    edges_f32(x, y)
+}
+
+/// `y = ln x` with the values where the series has none.
+#[inline(always)]
+fn edges_f32(x: f32, y: f32) -> f32 {
+    let y = if x == f32::INFINITY { x } else { y };
+    let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
+    // Not `x < 0.0`: the bits of a NaN went through the series as if it were a number.
+    if x >= 0.0 { y } else { f32::NAN }
+}
+
+/// The algorithm and coefficients of SLEEF 3's `log1pf` (1.0 ULP).
+#[inline(always)]
+pub(super) fn log1p_f32(x: f32) -> f32 {
+    // Near the top of the range 2^-e would be subnormal: there, work 64 binades lower.
+    let huge = x > 1e38;
+    let scale = if huge { 1.0 / TWO_64 } else { 1.0 };
+    let e = exponent_f32((x + 1.0) * scale);
+    let t = f32::from_bits((127 - e).cast_unsigned() << 23);
+    let m = (x * scale).mul_add(t, t - 1.0);
+    let e = if huge { e + 64 } else { e };
+    let y = series_f32(e as f32, Pair::new(m, 0.0).div(Pair::fast_sum(2.0, m)));
+    let y = edges_f32(x + 1.0, y);
+    // -0 in, -0 out.
+    if x == 0.0 { x } else { y }
+}
+
+/// One rounding of a logarithm in `f64`.
+#[inline(always)]
+pub(super) fn log2_f32(x: f32) -> f32 {
+    (ln_f64(f64::from(x)) * LOG2_E) as f32
+}
+
+/// `ln(u + u c)` for a relative correction `c` below the rounding error of `u`.
+///
+/// fdlibm's reduction and coefficients (`e_log.c`, `s_log1p.c`; < 1 ULP), for normal and positive `u`.
+#[inline(always)]
+fn series_f64(u: f64, c: f64, bias: u64) -> f64 {
+    // The exponent when the significand is taken in [sqrt 1/2, sqrt 2).
+    let shifted = u
+        .to_bits()
+        .wrapping_add(1_f64.to_bits() - FRAC_1_SQRT_2.to_bits());
+    let m = f64::from_bits((shifted & ((1 << 52) - 1)) + FRAC_1_SQRT_2.to_bits());
+    // Adding an integer to the bits of 1.5 · 2⁵² converts it to floating point on every vector unit.
+    let e = f64::from_bits(ROUND.to_bits() + (shifted >> 52) - bias) - ROUND;
+    let f = m - 1.0;
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let r = 1.479_819_860_511_658_6e-1_f64
+        .mul_add(z, 1.531_383_769_920_937_3e-1)
+        .mul_add(z, 1.818_357_216_161_805e-1)
+        .mul_add(z, 2.222_219_843_214_978_4e-1)
+        .mul_add(z, 2.857_142_874_366_239e-1)
+        .mul_add(z, 3.999_999_999_940_942e-1)
+        .mul_add(z, 6.666_666_666_666_735e-1)
+        * z;
+    let half = 0.5 * f * f;
+    e * LN2_HI - ((half - s.mul_add(half + r, e.mul_add(LN2_LO, c))) - f)
+}
+
+#[inline(always)]
+pub(super) fn ln_f64(x: f64) -> f64 {
+    let tiny = x < f64::MIN_POSITIVE;
+    let (s, bias) = if tiny {
+        (x * (1_u64 << 54) as f64, 1023 + 54)
+    } else {
+        (x, 1023)
+    };
+    edges_f64(x, series_f64(s, 0.0, bias))
+}
+
+#[inline(always)]
+fn edges_f64(x: f64, y: f64) -> f64 {
+    let y = if x == f64::INFINITY { x } else { y };
+    let y = if x == 0.0 { f64::NEG_INFINITY } else { y };
+    if x >= 0.0 { y } else { f64::NAN }
+}
+
+#[inline(always)]
+pub(super) fn log1p_f64(x: f64) -> f64 {
+    let u = 1.0 + x;
+    // What the sum rounded away; the larger operand first.
+    let lost = if x > 1.0 {
+        1.0 - (u - x)
+    } else {
+        x - (u - 1.0)
+    };
+    let y = edges_f64(u, series_f64(u, lost / u, 1023));
+    if x == 0.0 { x } else { y }
+}
