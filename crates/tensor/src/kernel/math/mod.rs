@@ -6,11 +6,12 @@
 //! Errors are in units in the last place of the result (ULP), measured against `f64` (for `f32`) and asserted by
 //! the tests. Unless a function says otherwise: NaN in, NaN out; exact at 0 with the sign of 0 kept, at 1 and at
 //! ±∞; subnormals are neither flushed on the way in nor on the way out. The bits are those of every vector unit:
-//! `mul_add` rounds once, as an instruction or as a call.
+//! `mul_add` rounds once, as an instruction or as a call. (As a call, on an x86 processor without FMA, it costs an
+//! order of magnitude: 17 to 40 ns an element where AVX2 takes 0.3 to 1.5.)
 //!
 //! | | `f32` | `f64` |
 //! |---|---|---|
-//! | `exp` `log2` `tanh` `erf` | computed in `f64`, rounded once: ≤ 0.51 | |
+//! | `exp` `log2` `tanh` `erf` | computed in `f64`, rounded once: ≤ 0.52 | |
 //! | `fast_exp` `expm1` `ln` `log1p` | SLEEF 3's algorithms, bit for bit: ≤ 1.0 | |
 //! | `exp` `ln` `log1p` | | ≤ 1.0, vectorised |
 //! | `expm1` `log2` `tanh` `sin` `cos` `pow` | `sin` `cos` `pow`: the standard library | the standard library |
