@@ -30,13 +30,7 @@ pub struct PrintOptions {
 }
 
 impl PrintOptions {
-    const DEFAULT: Self = Self {
-        precision: 4,
-        threshold: 1000,
-        edgeitems: 3,
-        linewidth: 80,
-        sci_mode: None,
-    };
+    const DEFAULT: Self = Self { precision: 4, threshold: 1000, edgeitems: 3, linewidth: 80, sci_mode: None };
 }
 
 impl Default for PrintOptions {
@@ -99,29 +93,21 @@ pub(crate) fn tensor_text(shape: &[usize], values: &Values, history: &History) -
 }
 
 /// The text of a shape: `torch.Size([2, 3])`.
+#[allow(dead_code, reason = "shapes print through it in nn")]
 pub(crate) fn size_text(shape: &[usize]) -> String {
     format!("torch.Size({shape:?})")
 }
 
 const OPENING: &str = "tensor(";
 
-fn tensor_text_with(
-    options: &PrintOptions,
-    shape: &[usize],
-    values: &Values,
-    history: &History,
-) -> String {
+fn tensor_text_with(options: &PrintOptions, shape: &[usize], values: &Values, history: &History) -> String {
     let mut text = String::from(OPENING);
     if shape.contains(&0) {
         text.push_str("[]");
     } else {
         Page::new(options, shape, values).write(0, &mut text);
     }
-    append_suffixes(
-        &mut text,
-        options.linewidth,
-        &suffixes(shape, values, history),
-    );
+    append_suffixes(&mut text, options.linewidth, &suffixes(shape, values, history));
     text.push(')');
     text
 }
@@ -137,9 +123,7 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn new(options: &'a PrintOptions, shape: &'a [usize], values: &Values) -> Self {
-        let elements = shape
-            .iter()
-            .fold(1, |n: usize, &size| n.saturating_mul(size));
+        let elements = shape.iter().fold(1, |n: usize, &size| n.saturating_mul(size));
         let mut page = Page {
             options,
             shape,
@@ -185,10 +169,7 @@ impl<'a> Page<'a> {
         (0..self.shape.len()).fold(vec![0], |outer, dim| {
             let (head, tail) = self.shown(dim);
             let inner = head.chain(tail);
-            outer
-                .iter()
-                .flat_map(|base| inner.clone().map(move |i| base * self.shape[dim] + i))
-                .collect()
+            outer.iter().flat_map(|base| inner.clone().map(move |i| base * self.shape[dim] + i)).collect()
         })
     }
 
@@ -200,17 +181,9 @@ impl<'a> Page<'a> {
 
     fn float_texts(&mut self, values: &[f64]) -> Vec<String> {
         // Zeros, NaN and infinities have no say in the notation, and stick out of the column rather than widen it.
-        let ordinary = || {
-            values
-                .iter()
-                .copied()
-                .filter(|v| v.is_finite() && *v != 0.0)
-        };
+        let ordinary = || values.iter().copied().filter(|v| v.is_finite() && *v != 0.0);
         let notation = Notation::choose(self.options, ordinary);
-        self.width = ordinary()
-            .map(|v| notation.text(v).len())
-            .max()
-            .unwrap_or(1);
+        self.width = ordinary().map(|v| notation.text(v).len()).max().unwrap_or(1);
         values.iter().map(|&v| notation.text(v)).collect()
     }
 
@@ -233,12 +206,8 @@ impl<'a> Page<'a> {
         let dim = self.shape.len() - 1;
         let (head, tail) = self.shown(dim);
         let width = self.width;
-        let mut items: Vec<String> = self
-            .texts
-            .by_ref()
-            .take(head.len() + tail.len())
-            .map(|text| format!("{text:>width$}"))
-            .collect();
+        let mut items: Vec<String> =
+            self.texts.by_ref().take(head.len() + tail.len()).map(|text| format!("{text:>width$}")).collect();
         if self.is_cut(dim) {
             items.insert(head.len(), " ...".to_string());
         }
@@ -375,12 +344,7 @@ mod tests {
     }
 
     fn counted(shape: &[usize]) -> String {
-        tensor_text_with(
-            &DEFAULT,
-            shape,
-            &Values::F32(&|i| i as f32),
-            &History::Constant,
-        )
+        tensor_text_with(&DEFAULT, shape, &Values::F32(&|i| i as f32), &History::Constant)
     }
 
     #[test]
@@ -391,15 +355,9 @@ mod tests {
         assert_eq!(scalar(0.0), "tensor(0.)");
         assert_eq!(scalar(f32::INFINITY), "tensor(inf)");
         let int = Values::I64(&|_| 5);
-        assert_eq!(
-            tensor_text_with(&DEFAULT, &[], &int, &History::Constant),
-            "tensor(5)"
-        );
+        assert_eq!(tensor_text_with(&DEFAULT, &[], &int, &History::Constant), "tensor(5)");
         let flag = Values::Bool(&|_| true);
-        assert_eq!(
-            tensor_text_with(&DEFAULT, &[], &flag, &History::Constant),
-            "tensor(True)"
-        );
+        assert_eq!(tensor_text_with(&DEFAULT, &[], &flag, &History::Constant), "tensor(True)");
     }
 
     #[test]
@@ -407,10 +365,7 @@ mod tests {
         assert_eq!(vector(&[1.0, 1000.0]), "tensor([   1., 1000.])");
         assert_eq!(vector(&[1.0, 1001.0]), "tensor([1.0000e+00, 1.0010e+03])");
         assert_eq!(vector(&[0.0, 1e-5]), "tensor([0.0000e+00, 1.0000e-05])");
-        assert_eq!(
-            vector(&[123_456.0, 0.5]),
-            "tensor([1.2346e+05, 5.0000e-01])"
-        );
+        assert_eq!(vector(&[123_456.0, 0.5]), "tensor([1.2346e+05, 5.0000e-01])");
         assert_eq!(vector(&[3.0, -0.0, 0.0]), "tensor([3., -0., 0.])");
     }
 
@@ -421,10 +376,7 @@ mod tests {
 
     #[test]
     fn infinities_stick_out_of_the_column() {
-        assert_eq!(
-            vector(&[f32::NAN, 1.0, f32::NEG_INFINITY]),
-            "tensor([nan, 1., -inf])"
-        );
+        assert_eq!(vector(&[f32::NAN, 1.0, f32::NEG_INFINITY]), "tensor([nan, 1., -inf])");
         assert_eq!(vector(&[f32::NAN, 1.5]), "tensor([   nan, 1.5000])");
     }
 
@@ -435,10 +387,7 @@ mod tests {
             "tensor([ 0.,  1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10., 11., 12., 13.,\n        \
              14., 15., 16., 17., 18., 19., 20., 21., 22., 23., 24.])"
         );
-        assert_eq!(
-            vector(&[0.0; 1001]),
-            "tensor([0., 0., 0.,  ..., 0., 0., 0.])"
-        );
+        assert_eq!(vector(&[0.0; 1001]), "tensor([0., 0., 0.,  ..., 0., 0., 0.])");
         assert!(!vector(&[0.0; 1000]).contains("..."));
         assert_eq!(
             counted(&[2, 700]).replace('\n', "|"),
@@ -498,29 +447,18 @@ mod tests {
             tensor_text_with(&DEFAULT, &[4], &doubles, &History::Computed("AddBackward0")),
             "tensor([0.5000, 1.5000, 2.5000, 3.5000], dtype=torch.float64,\n       grad_fn=<AddBackward0>)"
         );
-        assert_eq!(
-            f32_text(&[1], &[1.0], &History::Leaf),
-            "tensor([1.], requires_grad=True)"
-        );
+        assert_eq!(f32_text(&[1], &[1.0], &History::Leaf), "tensor([1.], requires_grad=True)");
     }
 
     #[test]
     fn options_reach_every_rule() {
-        let short = PrintOptions {
-            precision: 2,
-            edgeitems: 2,
-            ..DEFAULT
-        };
+        let short = PrintOptions { precision: 2, edgeitems: 2, ..DEFAULT };
         let thirds = Values::F64(&|i| (i + 1) as f64 / 3.0);
         assert_eq!(
             tensor_text_with(&short, &[1200], &thirds, &History::Constant),
             "tensor([3.33e-01, 6.67e-01,  ..., 4.00e+02, 4.00e+02], dtype=torch.float64)"
         );
-        let fixed = PrintOptions {
-            sci_mode: Some(false),
-            linewidth: 30,
-            ..short
-        };
+        let fixed = PrintOptions { sci_mode: Some(false), linewidth: 30, ..short };
         assert_eq!(
             tensor_text_with(&fixed, &[1200], &thirds, &History::Constant),
             "tensor([  0.33,   0.67,\n         ..., 399.67,\n        400.00],\n       dtype=torch.float64)"
@@ -529,13 +467,8 @@ mod tests {
 
     #[test]
     fn extreme_options_do_not_panic() {
-        let extreme = PrintOptions {
-            precision: u8::MAX,
-            threshold: 0,
-            edgeitems: 0,
-            linewidth: 0,
-            sci_mode: None,
-        };
+        let extreme =
+            PrintOptions { precision: u8::MAX, threshold: 0, edgeitems: 0, linewidth: 0, sci_mode: None };
         let tiny = Values::F64(&|_| f64::MIN_POSITIVE);
         assert_eq!(
             tensor_text_with(&extreme, &[2, 2], &tiny, &History::Leaf),

@@ -1,9 +1,54 @@
-//! downhill-tensor
+//! Tensors that remember how they were computed.
+//!
+//! ```
+//! use tensor::Tensor;
+//!
+//! // Data: f32, f64, i64 and bool; arrays nest.
+//! let x = Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
+//! let t = Tensor::from([1.0_f32, 0.0]);
+//!
+//! // A leaf that wants a gradient, and a program.
+//! let w = Tensor::from([0.5_f32, -0.5]).requires_grad_()?;
+//! let loss = (x.mv(&w)?.sigmoid() - t).square().mean()?;
+//!
+//! // Reverse mode fills the leaf's gradient and frees the graph.
+//! loss.backward()?;
+//! assert_eq!(w.grad().unwrap().shape(), &[2]);
+//!
+//! // Methods return errors that name the numbers; operators panic with the same text.
+//! assert_eq!(
+//!     x.mv(&Tensor::from([1.0_f32])).unwrap_err().to_string(),
+//!     "mv: expected size 2 in dimension 0 of the right side, to follow shape [2, 2], but got shape [1]",
+//! );
+//! # Ok::<(), tensor::Error>(())
+//! ```
 
-mod kernel;
-pub mod random;
-
-#[allow(dead_code, reason = "the tensor that prints itself is on its way")]
+mod array;
+pub mod autograd;
+mod buffer;
+pub mod check;
+mod construct;
 mod display;
+mod dtype;
+mod error;
+mod kernel;
+mod layout;
+mod ops;
+mod pool;
+pub mod random;
+mod shape;
+mod storage;
+mod tensor;
 
+pub use autograd::{enable_grad, grad_enabled, no_grad};
+pub use construct::{Number, Step, arange, eye, full, linspace, ones, zeros};
 pub use display::{PrintOptions, print_options, set_print_options};
+pub use dtype::{DType, Element, Float};
+pub use error::{Error, Result};
+pub use ops::arithmetic::{Operand, Rounding};
+pub use ops::pointwise;
+pub use ops::real;
+pub use ops::view::Sizes;
+pub use pool::memory;
+pub use shape::{Dims, IntoShape, MAX_RANK, Shape};
+pub use tensor::{IntoElement, Tensor};

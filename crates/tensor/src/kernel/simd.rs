@@ -115,9 +115,7 @@ pub(crate) mod forced {
 
     /// The levels this processor can run, narrowest first.
     pub(crate) fn levels() -> impl Iterator<Item = Level> {
-        [Level::Baseline, Level::Avx2, Level::Avx512]
-            .into_iter()
-            .filter(|&l| l <= detected())
+        [Level::Baseline, Level::Avx2, Level::Avx512].into_iter().filter(|&l| l <= detected())
     }
 }
 
@@ -142,23 +140,15 @@ mod tests {
 
     #[test]
     fn every_level_computes_the_same_bits() {
-        let x: Vec<f32> = (0_u16..4096)
-            .map(|i| (f32::from(i) * 0.7).sin() * 2.5)
-            .collect();
+        let x: Vec<f32> = (0_u16..4096).map(|i| (f32::from(i) * 0.7).sin() * 2.5).collect();
         let run = |level| {
             let mut out = vec![0.0; x.len()];
             let sum = at_most(level, || map_and_sum(&x, &mut out));
-            (
-                out.into_iter().map(f32::to_bits).collect::<Vec<_>>(),
-                sum.to_bits(),
-            )
+            (out.into_iter().map(f32::to_bits).collect::<Vec<_>>(), sum.to_bits())
         };
         let baseline = run(Level::Baseline);
         for level in levels() {
-            assert!(
-                run(level) == baseline,
-                "{level:?} differs from the baseline"
-            );
+            assert!(run(level) == baseline, "{level:?} differs from the baseline");
         }
     }
 

@@ -109,9 +109,7 @@ impl Default for Generator {
 
 impl std::fmt::Debug for Generator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Generator")
-            .field("seed", &self.seed)
-            .finish_non_exhaustive()
+        f.debug_struct("Generator").field("seed", &self.seed).finish_non_exhaustive()
     }
 }
 
@@ -181,10 +179,7 @@ mod tests {
     fn state_is_written_as_pytorch_writes_it() {
         let mut generator = Generator::seeded(7);
         let number = |state: &[u8], at| u32::from_le_bytes(state[at..at + 4].try_into().unwrap());
-        assert_eq!(
-            [8, 12, 16].map(|at| number(&generator.state(), at)),
-            [1, 1, 0]
-        );
+        assert_eq!([8, 12, 16].map(|at| number(&generator.state(), at)), [1, 1, 0]);
 
         generator.fill_normal(&mut [0.0_f32; 1], 0.0, 1.0);
         let state = generator.state();

@@ -103,16 +103,8 @@ pub(crate) fn representable<T: Integer>(low: i64, high: i64) -> (i64, i64) {
     let first = T::round(low + 1).to_i64();
     let last = T::round(high - 1).to_i64();
     (
-        if first < low {
-            first + gap(low + 1)
-        } else {
-            low
-        },
-        if last >= high {
-            last.saturating_sub(gap(high - 1))
-        } else {
-            high
-        },
+        if first < low { first + gap(low + 1) } else { low },
+        if last >= high { last.saturating_sub(gap(high - 1)) } else { high },
     )
 }
 
@@ -139,14 +131,8 @@ mod tests {
         assert_eq!(ints(2, 0, (1 << 28) - 1), [209_652_404, 130_329_144]);
         assert_eq!(ints(2, 0, 1 << 28), [130_329_135, 136_432_832]);
         assert_eq!(ints(2, -1 << 31, 1 << 31), [398_764_591, 1_478_610_112]);
-        assert_eq!(
-            ints(3, 0, 1 << 40),
-            [741_280_623_151, 506_137_267_392, 291_447_657_211]
-        );
-        assert_eq!(
-            ints(2, i64::MIN, i64::MAX),
-            [900_450_186_894_289_455, 3_969_543_146_641_149_120]
-        );
+        assert_eq!(ints(3, 0, 1 << 40), [741_280_623_151, 506_137_267_392, 291_447_657_211]);
+        assert_eq!(ints(2, i64::MIN, i64::MAX), [900_450_186_894_289_455, 3_969_543_146_641_149_120]);
         assert_eq!(randint::<bool>(4, 0, 2), [false, true, true, false]);
     }
 
@@ -156,19 +142,10 @@ mod tests {
         let f64 = floats::<f64>;
         assert_eq!(f32(0, (1 << 28) - 1), "4d47f0b3 4cf89558 4ce2d4e5 4d021cd9");
         assert_eq!(f32(0, 1 << 28), "4d47f0b3 4cf89558 4ce2d4e5 4d021cd9");
-        assert_eq!(
-            f32(-1 << 31, 1 << 31),
-            "4eae9446 cde45656 cefa07c9 4dbd080f"
-        );
+        assert_eq!(f32(-1 << 31, 1 << 31), "4eae9446 cde45656 cefa07c9 4dbd080f");
         assert_eq!(f32(0, 1 << 40), "52645b3f 5233bb23 535e2a55 529eacb9");
-        assert_eq!(
-            f32(-(1 << 24) - 9, -(1 << 24) - 3),
-            "cb800004 cb800003 cb800002 cb800004"
-        );
-        assert_eq!(
-            f64(0, 1 << 40),
-            "426592f89545e000 425d760873300000 4250f6e894bec000 42687b1caface000"
-        );
+        assert_eq!(f32(-(1 << 24) - 9, -(1 << 24) - 3), "cb800004 cb800003 cb800002 cb800004");
+        assert_eq!(f64(0, 1 << 40), "426592f89545e000 425d760873300000 4250f6e894bec000 42687b1caface000");
         assert_eq!(
             f64((1 << 53) - 3, (1 << 53) + 9),
             "4340000000000002 4340000000000000 4340000000000001 433ffffffffffffd"
@@ -185,18 +162,9 @@ mod tests {
             Generator::seeded(0).fill_random(&mut out);
             out
         }
-        assert_eq!(
-            draw::<i64, 2>(),
-            [900_450_186_894_289_455, 3_969_543_146_641_149_120]
-        );
-        assert_eq!(
-            draw::<bool, 8>(),
-            [false, true, true, false, true, true, true, true]
-        );
-        assert_eq!(
-            hex(&draw::<f32, 4>()),
-            "4afe1440 4b44a998 49b52df0 4a072fa0"
-        );
+        assert_eq!(draw::<i64, 2>(), [900_450_186_894_289_455, 3_969_543_146_641_149_120]);
+        assert_eq!(draw::<bool, 8>(), [false, true, true, false, true, true, true, true]);
+        assert_eq!(hex(&draw::<f32, 4>()), "4afe1440 4b44a998 49b52df0 4a072fa0");
         assert_eq!(hex(&draw::<f64, 2>()), "433f0aac97c4a5cc 4336a675d821c708");
     }
 

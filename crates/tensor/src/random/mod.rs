@@ -17,14 +17,8 @@
     clippy::cast_sign_loss,
     reason = "random bits are cut to size on purpose"
 )]
-#![allow(
-    clippy::inline_always,
-    reason = "what `vectorize!` runs must be inlined into it"
-)]
-#![allow(
-    dead_code,
-    reason = "the tensors that are filled with these are on their way"
-)]
+#![allow(clippy::inline_always, reason = "what `vectorize!` runs must be inlined into it")]
+#![allow(dead_code, reason = "the tensors that are filled with these are on their way")]
 
 mod bernoulli;
 mod generator;
@@ -87,10 +81,7 @@ pub fn with_default<R>(f: impl FnOnce(&mut Generator) -> R) -> R {
         }
     }
     // Waiting for ourselves would last forever.
-    assert!(
-        !IN_USE.replace(true),
-        "the default generator is already in use on this thread"
-    );
+    assert!(!IN_USE.replace(true), "the default generator is already in use on this thread");
     let _release = Release;
     f(&mut DEFAULT.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -103,10 +94,7 @@ mod tests {
     fn a_panic_leaves_the_default_generator_usable() {
         let nested = std::panic::catch_unwind(|| with_default(|_| manual_seed(1)));
         assert!(nested.is_err());
-        assert_eq!(
-            with_default(|g| g.initial_seed()).leading_zeros().min(11),
-            11
-        );
+        assert_eq!(with_default(|g| g.initial_seed()).leading_zeros().min(11), 11);
     }
 }
 
@@ -140,9 +128,7 @@ mod testing {
     /// As Python's `zlib.crc32`.
     pub(super) fn crc32(bytes: impl IntoIterator<Item = u8>) -> u32 {
         !bytes.into_iter().fold(u32::MAX, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-                (crc >> 1) ^ (0xedb8_8320 * (crc & 1))
-            })
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
         })
     }
 }

@@ -20,9 +20,7 @@ impl Mt19937 {
         let mut words = [seed; WORDS];
         for j in 1..WORDS {
             let previous = words[j - 1];
-            words[j] = (previous ^ (previous >> 30))
-                .wrapping_mul(1_812_433_253)
-                .wrapping_add(j as u32);
+            words[j] = (previous ^ (previous >> 30)).wrapping_mul(1_812_433_253).wrapping_add(j as u32);
         }
         Self { words, next: 0 }
     }

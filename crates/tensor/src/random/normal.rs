@@ -146,10 +146,7 @@ fn sin_cos(x: f32) -> (f32, f32) {
     let s = (s * z).mul_add(x, x);
 
     let (sin, cos) = if j & 2 == 0 { (s, c) } else { (c, s) };
-    (
-        if j & 4 == 0 { sin } else { -sin },
-        if (j - 2) & 4 == 0 { -cos } else { cos },
-    )
+    (if j & 4 == 0 { sin } else { -sin }, if (j - 2) & 4 == 0 { -cos } else { cos })
 }
 
 #[cfg(test)]
@@ -166,19 +163,10 @@ mod tests {
 
     #[test]
     fn short_fills_are_those_of_pytorch() {
-        assert_eq!(
-            draw::<f32>(5, 0.0, 1.0),
-            "3fc53f5c be963c50 c00b7149 3f1184b6 bf8ad1a1"
-        );
+        assert_eq!(draw::<f32>(5, 0.0, 1.0), "3fc53f5c be963c50 c00b7149 3f1184b6 bf8ad1a1");
         assert_eq!(draw::<f32>(3, 2.5, 0.3), "403d964e 401a5dbd 3fec55a1");
-        assert_eq!(
-            draw::<f64>(3, 0.0, 1.0),
-            "3ff8a7eb8902be3a bfd2c78a087c6fea c0016e2920a70ee5"
-        );
-        assert_eq!(
-            draw::<f64>(3, 2.5, 0.3),
-            "4007b2c9baf39c89 40034bb79fae889a 3ffd8ab41f9bc3dd"
-        );
+        assert_eq!(draw::<f64>(3, 0.0, 1.0), "3ff8a7eb8902be3a bfd2c78a087c6fea c0016e2920a70ee5");
+        assert_eq!(draw::<f64>(3, 2.5, 0.3), "4007b2c9baf39c89 40034bb79fae889a 3ffd8ab41f9bc3dd");
     }
 
     #[test]
@@ -198,9 +186,9 @@ mod tests {
     #[test]
     fn a_rest_overwrites_the_last_sixteen() {
         let narrow = draw::<f32>(20, 0.0, 1.0);
-        assert!(narrow.starts_with(
-            "bf901b85 bf93808a be804bd6 bede255d 3f194d8b bfc70d5b beaec6ca 3fed2f4e "
-        ));
+        assert!(
+            narrow.starts_with("bf901b85 bf93808a be804bd6 bede255d 3f194d8b bfc70d5b beaec6ca 3fed2f4e ")
+        );
         assert!(narrow.ends_with(" 3f6e8c30 3fa12737 4000519a 3d5c1b3a"));
         assert_eq!(
             draw::<f64>(17, 2.5, 0.3),
@@ -220,11 +208,7 @@ mod tests {
             crc32(T::bytes(&out))
         }
         for level in forced::levels() {
-            assert_eq!(
-                forced::at_most(level, checksum::<f32>),
-                326_418_836,
-                "{level:?}"
-            );
+            assert_eq!(forced::at_most(level, checksum::<f32>), 326_418_836, "{level:?}");
         }
         assert_eq!(checksum::<f64>(), 390_235_120);
     }

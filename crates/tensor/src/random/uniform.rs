@@ -70,25 +70,13 @@ mod tests {
     fn values_are_those_of_pytorch() {
         let f32 = draw::<f32>;
         let f64 = draw::<f64>;
-        assert_eq!(
-            f32(0, 5, 0.0, 1.0),
-            "3efe1558 3f44aa2f 3db533a8 3e073300 3e9d6686"
-        );
-        assert_eq!(
-            f32(42, 5, 0.0, 1.0),
-            "3f61dc66 3f6a3db3 3ec406b8 3f75950e 3ec7e8d4"
-        );
+        assert_eq!(f32(0, 5, 0.0, 1.0), "3efe1558 3f44aa2f 3db533a8 3e073300 3e9d6686");
+        assert_eq!(f32(42, 5, 0.0, 1.0), "3f61dc66 3f6a3db3 3ec406b8 3f75950e 3ec7e8d4");
         assert_eq!(f32(-1, 3, 0.0, 1.0), "3f7e69a3 3f124122 3f11ec0c");
         assert_eq!(f32(0, 4, -0.5, 0.5), "bb755400 3e89545e bed2b316 bebc6680");
         assert_eq!(f32(0, 4, 0.1, 0.7), "3ecba667 3f0f994f 3e1cc2b2 3e378500");
-        assert_eq!(
-            f64(0, 3, 0.0, 1.0),
-            "3fef0aac97c4aa2f 3fe6a675d821ccc0 3fdd6687b744a5f6"
-        );
-        assert_eq!(
-            f64(0, 3, -0.5, 0.25),
-            "3fcd2005c74dfe8d 3f9f9b0c432b3200 bfc3e6346d19070f"
-        );
+        assert_eq!(f64(0, 3, 0.0, 1.0), "3fef0aac97c4aa2f 3fe6a675d821ccc0 3fdd6687b744a5f6");
+        assert_eq!(f64(0, 3, -0.5, 0.25), "3fcd2005c74dfe8d 3f9f9b0c432b3200 bfc3e6346d19070f");
     }
 
     #[test]

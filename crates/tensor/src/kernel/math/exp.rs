@@ -33,10 +33,7 @@ fn coarse(x: f64) -> (f64, f64) {
         .mul_add(r, 4.166_629_495_188_178e-2)
         .mul_add(r, 1.666_666_586_892_952_3e-1)
         .mul_add(r, 5.000_000_067_680_269e-1);
-    (
-        f64::from_bits(t.to_bits().wrapping_add(1023) << 52),
-        (r * r).mul_add(q, r),
-    )
+    (f64::from_bits(t.to_bits().wrapping_add(1023) << 52), (r * r).mul_add(q, r))
 }
 
 /// `e^x - 1` for `x` in [-700, 700] to a relative 2⁻³⁰: an `f32` function needs no more before its one rounding.
@@ -76,10 +73,7 @@ pub(super) fn fast_exp_f32(x: f32) -> f32 {
 /// Two powers of two whose product is 2^n for `t = n + ROUND_F32`; one alone would leave the normal range.
 #[inline(always)]
 fn powers_f32(t: f32) -> (f32, f32) {
-    let n = t
-        .to_bits()
-        .wrapping_sub(ROUND_F32.to_bits())
-        .wrapping_add(2 * 127);
+    let n = t.to_bits().wrapping_sub(ROUND_F32.to_bits()).wrapping_add(2 * 127);
     let half = n >> 1;
     (f32::from_bits(half << 23), f32::from_bits((n - half) << 23))
 }
@@ -89,9 +83,7 @@ fn powers_f32(t: f32) -> (f32, f32) {
 pub(super) fn expm1_f32(x: f32) -> f32 {
     let t = x * std::f32::consts::LOG2_E + ROUND_F32;
     let n = t - ROUND_F32;
-    let r = Pair::new(x, 0.0)
-        .add_f32(n * -LN2_HI_F32)
-        .add_f32(n * -LN2_LO_F32);
+    let r = Pair::new(x, 0.0).add_f32(n * -LN2_HI_F32).add_f32(n * -LN2_LO_F32);
     let q = 0.000_198_096_02_f32
         .mul_add(r.hi, 0.001_394_256_5)
         .mul_add(r.hi, 0.008_333_457)
@@ -134,10 +126,7 @@ pub(super) fn exp_f64(x: f64) -> f64 {
         .mul_add(r, 5.000_000_000_000_011e-1);
     let y = 1.0 + (r * r).mul_add(q, r);
     // Two steps: 2^n alone leaves the normal range before the result does.
-    let n = t
-        .to_bits()
-        .wrapping_sub(ROUND.to_bits())
-        .wrapping_add(2 * 1023);
+    let n = t.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(2 * 1023);
     let half = n >> 1;
     let y = y * f64::from_bits(half << 52) * f64::from_bits((n - half) << 52);
     let y = if x < -746.0 { 0.0 } else { y };

@@ -16,14 +16,9 @@ fn exponent_f32(x: f32) -> i32 {
 #[inline(always)]
 fn series_f32(e: f32, x: Pair) -> f32 {
     let x2 = x.hi * x.hi;
-    let t = 0.302_729_5_f32
-        .mul_add(x2, 0.399_610_82)
-        .mul_add(x2, 0.666_669_5);
+    let t = 0.302_729_5_f32.mul_add(x2, 0.399_610_82).mul_add(x2, 0.666_669_5);
     let ln2 = Pair::new(std::f32::consts::LN_2, -1.904_654_3e-9);
-    ln2.mul_f32(e)
-        .fast_add(x.scale(2.0))
-        .fast_add_f32(x2 * x.hi * t)
-        .round()
+    ln2.mul_f32(e).fast_add(x.scale(2.0)).fast_add_f32(x2 * x.hi * t).round()
 }
 
 /// The algorithm and coefficients of SLEEF 3's `logf` (1.0 ULP).
@@ -75,9 +70,7 @@ pub(super) fn log2_f32(x: f32) -> f32 {
 #[inline(always)]
 fn series_f64(u: f64, c: f64, bias: u64) -> f64 {
     // The exponent when the significand is taken in [sqrt 1/2, sqrt 2).
-    let shifted = u
-        .to_bits()
-        .wrapping_add(1_f64.to_bits() - FRAC_1_SQRT_2.to_bits());
+    let shifted = u.to_bits().wrapping_add(1_f64.to_bits() - FRAC_1_SQRT_2.to_bits());
     let m = f64::from_bits((shifted & ((1 << 52) - 1)) + FRAC_1_SQRT_2.to_bits());
     // Adding an integer to the bits of 1.5 · 2⁵² converts it to floating point on every vector unit.
     let e = f64::from_bits(ROUND.to_bits() + (shifted >> 52) - bias) - ROUND;
@@ -99,11 +92,7 @@ fn series_f64(u: f64, c: f64, bias: u64) -> f64 {
 #[inline(always)]
 pub(super) fn ln_f64(x: f64) -> f64 {
     let tiny = x < f64::MIN_POSITIVE;
-    let (s, bias) = if tiny {
-        (x * (1_u64 << 54) as f64, 1023 + 54)
-    } else {
-        (x, 1023)
-    };
+    let (s, bias) = if tiny { (x * (1_u64 << 54) as f64, 1023 + 54) } else { (x, 1023) };
     edges_f64(x, series_f64(s, 0.0, bias))
 }
 
@@ -118,11 +107,7 @@ fn edges_f64(x: f64, y: f64) -> f64 {
 pub(super) fn log1p_f64(x: f64) -> f64 {
     let u = 1.0 + x;
     // What the sum rounded away; the larger operand first.
-    let lost = if x > 1.0 {
-        1.0 - (u - x)
-    } else {
-        x - (u - 1.0)
-    };
+    let lost = if x > 1.0 { 1.0 - (u - x) } else { x - (u - 1.0) };
     let y = edges_f64(u, series_f64(u, lost / u, 1023));
     if x == 0.0 { x } else { y }
 }

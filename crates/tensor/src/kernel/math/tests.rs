@@ -1,9 +1,5 @@
 #![allow(clippy::float_cmp, reason = "edges are exact")]
-#![allow(
-    clippy::type_complexity,
-    clippy::too_many_lines,
-    reason = "tables of functions"
-)]
+#![allow(clippy::type_complexity, clippy::too_many_lines, reason = "tables of functions")]
 
 use super::super::simd::forced::{at_most, levels};
 use super::super::simd::{Level, vectorize};
@@ -24,23 +20,14 @@ macro_rules! map {
 
 /// One `f32` in 4099 over all bit patterns: every exponent, both signs, subnormals, infinities and NaNs.
 fn every_exponent_f32() -> Vec<f32> {
-    (0..=u32::MAX)
-        .step_by(4099)
-        .map(f32::from_bits)
-        .chain(SPECIAL.map(|x| x as f32))
-        .collect()
+    (0..=u32::MAX).step_by(4099).map(f32::from_bits).chain(SPECIAL.map(|x| x as f32)).collect()
 }
 
 /// 2²⁰ `f64` bit patterns by a golden-ratio walk, and as many in [-40, 40].
 fn every_exponent_f64() -> Vec<f64> {
     let bits = (0..1_u64 << 20).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let near = bits
-        .clone()
-        .map(|b| (b >> 11) as f64 / (1_u64 << 53) as f64 * 80.0 - 40.0);
-    bits.map(f64::from_bits)
-        .chain(near)
-        .chain(SPECIAL)
-        .collect()
+    let near = bits.clone().map(|b| (b >> 11) as f64 / (1_u64 << 53) as f64 * 80.0 - 40.0);
+    bits.map(f64::from_bits).chain(near).chain(SPECIAL).collect()
 }
 
 const SPECIAL: [f64; 14] = [
@@ -84,11 +71,7 @@ fn sigmoid(x: f64) -> f64 {
 }
 
 fn ln_1p_exp(x: f64) -> f64 {
-    if x.is_nan() {
-        x
-    } else {
-        x.max(0.0) + (-x.abs()).exp().ln_1p()
-    }
+    if x.is_nan() { x } else { x.max(0.0) + (-x.abs()).exp().ln_1p() }
 }
 
 #[test]
@@ -103,21 +86,13 @@ fn f32_functions_stay_within_their_ulp() {
         ("tanh", map!(f32, tanh), f64::tanh, 0.51),
         ("erf", map!(f32, erf), libm::erf, 0.52),
         ("ln_1p_exp", map!(f32, ln_1p_exp), ln_1p_exp, 2.0),
-        (
-            "log_sigmoid",
-            map!(f32, log_sigmoid),
-            |x| -ln_1p_exp(-x),
-            2.0,
-        ),
+        ("log_sigmoid", map!(f32, log_sigmoid), |x| -ln_1p_exp(-x), 2.0),
     ];
     let x = every_exponent_f32();
     for (name, f, exact, bound) in cases {
         for (&x, y) in x.iter().zip(run(f, &x)) {
             let error = ulp_f32(y, exact(f64::from(x)));
-            assert!(
-                error <= bound,
-                "{name}({x:e}) = {y:e} is off by {error} ULP"
-            );
+            assert!(error <= bound, "{name}({x:e}) = {y:e} is off by {error} ULP");
         }
     }
 }
@@ -150,10 +125,7 @@ fn f64_functions_stay_within_two_ulp_of_the_standard_library() {
             let same = y == want || (y.is_nan() && want.is_nan());
             // One for the standard library's error, one for ours.
             let near = y.to_bits().abs_diff(want.to_bits()) <= 2;
-            assert!(
-                same || near,
-                "{name}({x:e}) = {y:e}, the standard library has {want:e}"
-            );
+            assert!(same || near, "{name}({x:e}) = {y:e}, the standard library has {want:e}");
         }
     }
 }
@@ -173,34 +145,18 @@ fn every_level_computes_the_same_bits() {
         map!(f32, sigmoid),
     ] {
         // Of a NaN only that it is one: its payload and sign are not promised.
-        let bits = |level| {
-            at_most(level, || run(f, &x))
-                .into_iter()
-                .map(|y| (!y.is_nan()).then_some(y.to_bits()))
-        };
+        let bits =
+            |level| at_most(level, || run(f, &x)).into_iter().map(|y| (!y.is_nan()).then_some(y.to_bits()));
         for level in levels() {
-            assert!(
-                bits(level).eq(bits(Level::Baseline)),
-                "{level:?} differs from the baseline"
-            );
+            assert!(bits(level).eq(bits(Level::Baseline)), "{level:?} differs from the baseline");
         }
     }
     let x = every_exponent_f64();
-    for f in [
-        map!(f64, exp) as Unary<f64>,
-        map!(f64, ln),
-        map!(f64, log1p),
-    ] {
-        let bits = |level| {
-            at_most(level, || run(f, &x))
-                .into_iter()
-                .map(|y| (!y.is_nan()).then_some(y.to_bits()))
-        };
+    for f in [map!(f64, exp) as Unary<f64>, map!(f64, ln), map!(f64, log1p)] {
+        let bits =
+            |level| at_most(level, || run(f, &x)).into_iter().map(|y| (!y.is_nan()).then_some(y.to_bits()));
         for level in levels() {
-            assert!(
-                bits(level).eq(bits(Level::Baseline)),
-                "{level:?} differs from the baseline"
-            );
+            assert!(bits(level).eq(bits(Level::Baseline)), "{level:?} differs from the baseline");
         }
     }
 }
@@ -264,12 +220,7 @@ fn f32_functions_share_their_last_bit_with_pytorch() {
     for (name, f, pairs) in cases {
         for (x, y) in pairs {
             let got = f(f32::from_bits(x)).to_bits();
-            assert_eq!(
-                got,
-                y,
-                "{name}({:e}): {got:#x}, PyTorch has {y:#x}",
-                f32::from_bits(x)
-            );
+            assert_eq!(got, y, "{name}({:e}): {got:#x}, PyTorch has {y:#x}", f32::from_bits(x));
         }
     }
 }
@@ -286,104 +237,42 @@ macro_rules! edges {
                 (
                     "exp",
                     Math::exp,
-                    &[
-                        (0.0, 1.0),
-                        (-0.0, 1.0),
-                        (INF, INF),
-                        (-INF, 0.0),
-                        ($T::MAX, INF),
-                        ($T::MIN, 0.0),
-                    ],
+                    &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), ($T::MAX, INF), ($T::MIN, 0.0)],
                 ),
                 (
                     "fast_exp",
                     Math::fast_exp,
-                    &[
-                        (0.0, 1.0),
-                        (-0.0, 1.0),
-                        (INF, INF),
-                        (-INF, 0.0),
-                        ($T::MIN, 0.0),
-                    ],
+                    &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), ($T::MIN, 0.0)],
                 ),
-                (
-                    "expm1",
-                    Math::expm1,
-                    &[(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -1.0)],
-                ),
+                ("expm1", Math::expm1, &[(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -1.0)]),
                 (
                     "ln",
                     Math::ln,
-                    &[
-                        (1.0, 0.0),
-                        (0.0, -INF),
-                        (-0.0, -INF),
-                        (INF, INF),
-                        (-1.0, NAN),
-                        (-INF, NAN),
-                    ],
+                    &[(1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (-INF, NAN)],
                 ),
                 (
                     "log1p",
                     Math::log1p,
-                    &[
-                        (0.0, 0.0),
-                        (-0.0, -0.0),
-                        (-1.0, -INF),
-                        (INF, INF),
-                        (-2.0, NAN),
-                        (-INF, NAN),
-                    ],
+                    &[(0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (INF, INF), (-2.0, NAN), (-INF, NAN)],
                 ),
                 (
                     "log2",
                     Math::log2,
-                    &[
-                        (8.0, 3.0),
-                        (0.125, -3.0),
-                        (1.0, 0.0),
-                        (0.0, -INF),
-                        (INF, INF),
-                        (-1.0, NAN),
-                    ],
+                    &[(8.0, 3.0), (0.125, -3.0), (1.0, 0.0), (0.0, -INF), (INF, INF), (-1.0, NAN)],
                 ),
-                (
-                    "tanh",
-                    Math::tanh,
-                    &[(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0)],
-                ),
-                (
-                    "sigmoid",
-                    Math::sigmoid,
-                    &[(0.0, 0.5), (INF, 1.0), (-INF, 0.0)],
-                ),
-                (
-                    "ln_1p_exp",
-                    Math::ln_1p_exp,
-                    &[(INF, INF), (-INF, 0.0), (1000.0, 1000.0), (-1000.0, 0.0)],
-                ),
+                ("tanh", Math::tanh, &[(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0)]),
+                ("sigmoid", Math::sigmoid, &[(0.0, 0.5), (INF, 1.0), (-INF, 0.0)]),
+                ("ln_1p_exp", Math::ln_1p_exp, &[(INF, INF), (-INF, 0.0), (1000.0, 1000.0), (-1000.0, 0.0)]),
                 (
                     "log_sigmoid",
                     Math::log_sigmoid,
                     &[(INF, 0.0), (-INF, -INF), (1000.0, 0.0), (-1000.0, -1000.0)],
                 ),
-                (
-                    "erf",
-                    Math::erf,
-                    &[(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0)],
-                ),
+                ("erf", Math::erf, &[(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0)]),
                 ("sin", Math::sin, &[(0.0, 0.0), (-0.0, -0.0), (INF, NAN)]),
                 ("cos", Math::cos, &[(0.0, 1.0), (INF, NAN)]),
-                (
-                    "sqrt",
-                    Math::sqrt,
-                    &[(4.0, 2.0), (-0.0, -0.0), (-1.0, NAN), (INF, INF)],
-                ),
-                (
-                    "rsqrt",
-                    Math::rsqrt,
-                    &[(4.0, 0.5), (0.0, INF), (-1.0, NAN), (INF, 0.0)],
-                ),
+                ("sqrt", Math::sqrt, &[(4.0, 2.0), (-0.0, -0.0), (-1.0, NAN), (INF, INF)]),
+                ("rsqrt", Math::rsqrt, &[(4.0, 0.5), (0.0, INF), (-1.0, NAN), (INF, 0.0)]),
                 (
                     "round_half_even",
                     Math::round_half_even,
@@ -398,13 +287,7 @@ macro_rules! edges {
                     assert!(same(f(x), y), "{name}({x:e}) = {:e}, not {y:e}", f(x));
                 }
             }
-            for (x, y) in [
-                (-3.0, -1.0),
-                (2.0, 1.0),
-                (0.0, 0.0),
-                (-0.0, 0.0),
-                (NAN, 0.0),
-            ] {
+            for (x, y) in [(-3.0, -1.0), (2.0, 1.0), (0.0, 0.0), (-0.0, 0.0), (NAN, 0.0)] {
                 assert!(same(Math::sign(x), y), "sign({x:e})");
             }
             assert!(same(Math::pow(2.0, 0.5), $T::sqrt(2.0)));

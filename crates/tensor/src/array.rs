@@ -1,0 +1,124 @@
+//! A value without a history: memory and where the elements lie in it.
+
+use crate::buffer::Buffer;
+use crate::kernel::map::{self, Strided};
+use crate::layout::Layout;
+use crate::storage::{Storage, dispatch, store};
+use crate::{DType, Element, Shape};
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Array {
+    pub(crate) storage: Storage,
+    pub(crate) layout: Layout,
+}
+
+impl Array {
+    /// A buffer as an array of this shape, row-major.
+    pub(crate) fn new<T: Element>(buffer: Buffer<T>, shape: Shape) -> Self {
+        debug_assert_eq!(buffer.len(), shape.numel());
+        Self { storage: store(buffer), layout: Layout::contiguous(shape) }
+    }
+
+    /// A new array whose elements `write` sets, every one of them.
+    pub(crate) fn build<T: Element>(shape: Shape, write: impl FnOnce(&mut [T])) -> Self {
+        let mut buffer = Buffer::new(shape.numel());
+        write(&mut buffer);
+        Self::new(buffer, shape)
+    }
+
+    pub(crate) fn full<T: Element>(shape: Shape, value: T) -> Self {
+        Self::build(shape, |out: &mut [T]| out.fill(value))
+    }
+
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.layout.shape
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.storage.dtype()
+    }
+
+    pub(crate) fn numel(&self) -> usize {
+        self.shape().numel()
+    }
+
+    pub(crate) fn with_layout(&self, layout: Layout) -> Self {
+        Self { storage: self.storage.clone(), layout }
+    }
+
+    /// The whole buffer from the first element on. Callers have matched the dtype.
+    pub(crate) fn raw<T: Element>(&self) -> &[T] {
+        let buffer = T::of(&self.storage).expect("the dtype was matched");
+        &buffer[self.layout.offset.min(buffer.len())..]
+    }
+
+    /// The elements in order, if they lie side by side.
+    pub(crate) fn slice<T: Element>(&self) -> Option<&[T]> {
+        self.layout.is_contiguous().then(|| &self.raw()[..self.numel()])
+    }
+
+    pub(crate) fn strided<T: Element>(&self) -> Strided<'_, T> {
+        Strided { data: self.raw(), strides: self.layout.strides() }
+    }
+
+    /// Itself if row-major, otherwise a row-major copy.
+    pub(crate) fn contiguous(&self) -> Self {
+        if self.layout.is_contiguous() {
+            return self.clone();
+        }
+        dispatch!(self.dtype(), T => self.map(|x: T| x))
+    }
+
+    /// `f` of every element.
+    pub(crate) fn map<A: Element, O: Element>(&self, f: impl Fn(A) -> O + Sync) -> Self {
+        let shape = *self.shape();
+        Self::build(shape, |out| map::map1(&shape, self.strided(), out, f))
+    }
+
+    pub(crate) fn to_dtype(&self, dtype: DType) -> Self {
+        if dtype == self.dtype() {
+            return self.clone();
+        }
+        dispatch!(self.dtype(), A => dispatch!(dtype, O => self.map(|x: A| x.cast::<O>())))
+    }
+
+    pub(crate) fn expand(&self, shape: &Shape) -> Self {
+        self.with_layout(self.layout.expand(shape))
+    }
+
+    /// Whether no other array shares the memory, and it is row-major from the start.
+    pub(crate) fn is_unique(&self) -> bool {
+        let holders = match &self.storage {
+            Storage::F32(b) => Arc::strong_count(b),
+            Storage::F64(b) => Arc::strong_count(b),
+            Storage::I64(b) => Arc::strong_count(b),
+            Storage::Bool(b) => Arc::strong_count(b),
+        };
+        holders == 1 && self.layout.offset == 0 && self.layout.is_contiguous()
+    }
+
+    /// A row-major array that nobody else holds, by copying if need be.
+    pub(crate) fn make_mut<T: Element>(&mut self) -> &mut [T] {
+        if !self.is_unique() {
+            *self = self.map(|x: T| x);
+        }
+        let n = self.numel();
+        let buffer = T::of_mut(&mut self.storage).expect("the dtype was matched");
+        &mut Arc::get_mut(buffer).expect("made unique above")[..n]
+    }
+
+    /// Element `index` in row-major order.
+    pub(crate) fn get<T: Element>(&self, mut index: usize) -> T {
+        let mut at = 0;
+        for (&d, &s) in self.shape().iter().zip(self.layout.strides()).rev() {
+            at += index % d * s;
+            index /= d;
+        }
+        self.raw::<T>()[at]
+    }
+
+    pub(crate) fn to_vec<T: Element>(&self) -> Vec<T> {
+        self.contiguous().slice().expect("contiguous").to_vec()
+    }
+}

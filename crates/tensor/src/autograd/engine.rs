@@ -1,0 +1,131 @@
+//! The one loop: newest node first, until nothing waits.
+
+use super::node::{Grad, Node};
+use super::with_grad_mode;
+use crate::{Result, Tensor};
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+/// Node ids are distinct already: they are their own hash.
+#[derive(Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only ids are hashed")
+    }
+    fn write_u64(&mut self, id: u64) {
+        // The table takes its control byte from the high bits.
+        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+pub(super) type ById<T> = HashMap<u64, T, BuildHasherDefault<IdHasher>>;
+
+/// Orders nodes by age, newest first out of a max-heap.
+struct Newest(Arc<Node>);
+
+impl PartialEq for Newest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+impl Eq for Newest {}
+impl PartialOrd for Newest {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Newest {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.id.cmp(&other.0.id)
+    }
+}
+
+/// Where gradients go.
+pub(super) enum Want {
+    /// Into the leaves that are reached.
+    Leaves,
+    /// Into the map, for the nodes that are its keys; nodes older than all of them are not visited.
+    Nodes { found: ById<Option<Tensor>>, oldest: u64 },
+}
+
+/// Gradients that wait for their node, which waits in the heap.
+#[derive(Default)]
+struct Queue {
+    heap: BinaryHeap<Newest>,
+    waiting: ById<Tensor>,
+}
+
+impl Queue {
+    fn push(&mut self, to: &Arc<Node>, grad: Tensor) -> Result<()> {
+        let sum = if let Some(earlier) = self.waiting.remove(&to.id) {
+            accumulate(earlier, grad)?
+        } else {
+            self.heap.push(Newest(to.clone()));
+            grad
+        };
+        self.waiting.insert(to.id, sum);
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<(Arc<Node>, Tensor)> {
+        let Newest(node) = self.heap.pop()?;
+        let grad = self.waiting.remove(&node.id).expect("a node enters the heap with its gradient");
+        Some((node, grad))
+    }
+}
+
+fn accumulate(earlier: Tensor, grad: Tensor) -> Result<Tensor> {
+    crate::ops::arithmetic::add_owned(earlier, &grad)
+}
+
+/// Sends the gradients of `roots` back along the tape.
+pub(super) fn run(
+    roots: impl IntoIterator<Item = (Arc<Node>, Tensor)>,
+    want: &mut Want,
+    create_graph: bool,
+    retain: bool,
+) -> Result<()> {
+    let mut queue = Queue::default();
+    for (node, seed) in roots {
+        queue.push(&node, seed)?;
+    }
+    with_grad_mode(create_graph, || {
+        while let Some((node, grad)) = queue.pop() {
+            let oldest = match want {
+                Want::Leaves => 0,
+                Want::Nodes { found, oldest } => {
+                    if let Some(slot) = found.get_mut(&node.id) {
+                        *slot = Some(grad.clone());
+                    }
+                    if node.id == *oldest {
+                        continue;
+                    }
+                    *oldest
+                }
+            };
+            let Some(op) = node.op(retain) else {
+                if matches!(want, Want::Leaves) {
+                    let sum = match node.set_grad(None) {
+                        Some(earlier) => accumulate(earlier, grad)?,
+                        None => grad,
+                    };
+                    node.set_grad(Some(sum));
+                }
+                continue;
+            };
+            let op = op?;
+            for edge in op.edges.iter().filter(|edge| edge.to.id >= oldest) {
+                let g = (edge.vjp)(&Grad { grad: &grad, node: &node, op: &op })?;
+                queue.push(&edge.to, g.sum_to(&edge.to.shape)?.to_dtype(edge.to.dtype))?;
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,242 @@
+//! A point on the tape: where a value came from and how gradients go back from it.
+
+use crate::array::Array;
+use crate::{DType, Result, Shape, Tensor};
+use std::cell::RefCell;
+use std::fmt;
+use std::mem;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// A node has no value: only its place on the tape, what a gradient for it must look like, and its edges.
+pub(crate) struct Node {
+    /// Position on the tape. Inputs are always older, that is smaller, than outputs.
+    pub(crate) id: u64,
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) dtype: DType,
+    state: Mutex<State>,
+}
+
+enum State {
+    Leaf { grad: Option<Tensor> },
+    Op(Op),
+    Freed,
+}
+
+/// What backward needs of an operation.
+#[derive(Clone, Default)]
+pub(crate) struct Op {
+    pub(crate) edges: Edges,
+    /// The operation's own result, where a derivative is written in it. A value, so no cycle.
+    output: Option<Box<Array>>,
+}
+
+/// Most operations have one or two inputs; theirs need no allocation.
+#[derive(Clone)]
+pub(crate) enum Edges {
+    Few([Option<Edge>; 2]),
+    Many(Vec<Edge>),
+}
+
+impl Default for Edges {
+    fn default() -> Self {
+        Self::Few([None, None])
+    }
+}
+
+impl Edges {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Edge> {
+        let (few, many): (&[Option<Edge>], &[Edge]) = match self {
+            Self::Few(edges) => (edges, &[]),
+            Self::Many(edges) => (&[], edges),
+        };
+        few.iter().flatten().chain(many)
+    }
+
+    fn new<const N: usize>(edges: [Option<Edge>; N]) -> Self {
+        let mut edges = edges.into_iter();
+        if N <= 2 {
+            Self::Few([edges.next().flatten(), edges.next().flatten()])
+        } else {
+            Self::Many(edges.flatten().collect())
+        }
+    }
+}
+
+type Vjp = dyn Fn(&Grad<'_>) -> Result<Tensor> + Send + Sync;
+
+/// The way of a gradient from an operation's result to one of its inputs. Made by [`edge`].
+#[derive(Clone)]
+pub struct Edge {
+    pub(crate) to: Arc<Node>,
+    pub(crate) vjp: Arc<Vjp>,
+}
+
+impl fmt::Debug for Edge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Edge(to {})", self.to.name)
+    }
+}
+
+/// What a derivative sees: derefs to the incoming gradient, and knows the operation's own result.
+pub struct Grad<'a> {
+    pub(crate) grad: &'a Tensor,
+    pub(crate) node: &'a Arc<Node>,
+    pub(crate) op: &'a Op,
+}
+
+impl fmt::Debug for Grad<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Grad({}, {:?})", self.node.name, self.grad)
+    }
+}
+
+impl Deref for Grad<'_> {
+    type Target = Tensor;
+    fn deref(&self) -> &Tensor {
+        self.grad
+    }
+}
+
+impl Grad<'_> {
+    /// The operation's result, attached to the tape again: for derivatives that are written in it (`exp`, `softmax`).
+    /// Only for operations recorded with their output.
+    pub(crate) fn output(&self) -> Tensor {
+        let value = self.op.output.as_deref().expect("recorded with record_output");
+        Tensor::attached(value.clone(), Some(self.node.clone()))
+    }
+}
+
+/// The edge from an operation to its input `to`; `vjp` maps the gradient of the result and what was saved to the
+/// gradient of `to`.
+///
+/// It is `None`, and saves nothing, where no gradient is wanted: outside of grad mode or for a constant. The engine
+/// sums the gradient to `to`'s shape (undoing broadcasting) and casts it to its dtype, so `vjp` need not.
+///
+/// ```
+/// use tensor::{Tensor, autograd::edge};
+/// // Gradient reversal: the identity, whose gradient changes its sign.
+/// let x = Tensor::from([1.0_f32, 2.0]).requires_grad_()?;
+/// let y = Tensor::from_op("ReverseBackward", x.detach(), [edge(&x, &(), |g, ()| g.neg())]);
+/// y.sum().backward()?;
+/// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [-1.0, -1.0]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn edge<S: Clone + Send + Sync + 'static>(
+    to: &Tensor,
+    saved: &S,
+    vjp: impl Fn(&Grad<'_>, &S) -> Result<Tensor> + Send + Sync + 'static,
+) -> Option<Edge> {
+    let node = to.node().filter(|_| super::grad_enabled())?;
+    let saved = saved.clone();
+    Some(Edge { to: node.clone(), vjp: Arc::new(move |g| vjp(g, &saved)) })
+}
+
+impl Node {
+    fn new(name: &'static str, value: &Array, state: State) -> Arc<Self> {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { id, name, shape: *value.shape(), dtype: value.dtype(), state: Mutex::new(state) })
+    }
+
+    pub(crate) fn leaf(value: &Array) -> Arc<Self> {
+        Self::new("AccumulateGrad", value, State::Leaf { grad: None })
+    }
+
+    /// No code runs while the lock is held, so poison means nothing.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_leaf(&self) -> bool {
+        matches!(*self.state(), State::Leaf { .. })
+    }
+
+    pub(crate) fn grad(&self) -> Option<Tensor> {
+        match &*self.state() {
+            State::Leaf { grad } => grad.clone(),
+            _ => None,
+        }
+    }
+
+    /// Sets a leaf's gradient and returns the one before.
+    pub(crate) fn set_grad(&self, value: Option<Tensor>) -> Option<Tensor> {
+        match &mut *self.state() {
+            State::Leaf { grad } => mem::replace(grad, value),
+            _ => None,
+        }
+    }
+
+    /// What backward needs; without `retain` the node gives it away and is freed. `None` for a leaf.
+    pub(crate) fn op(&self, retain: bool) -> Option<Result<Op>> {
+        let mut state = self.state();
+        match &mut *state {
+            State::Leaf { .. } => None,
+            State::Freed => Some(Err(crate::Error::GraphFreed { op: self.name })),
+            State::Op(op) if retain => Some(Ok(op.clone())),
+            State::Op(op) => {
+                let op = mem::take(op);
+                *state = State::Freed;
+                Some(Ok(op))
+            }
+        }
+    }
+}
+
+/// A value with the edges that lead back from it; a constant if there are none.
+pub(crate) fn record<const N: usize>(name: &'static str, value: Array, edges: [Option<Edge>; N]) -> Tensor {
+    if edges.iter().all(Option::is_none) {
+        return Tensor::attached(value, None);
+    }
+    let op = Op { edges: Edges::new(edges), output: None };
+    let node = Node::new(name, &value, State::Op(op));
+    Tensor::attached(value, Some(node))
+}
+
+/// The same for a derivative that reads [`Grad::output`].
+pub(crate) fn record_output<const N: usize>(
+    name: &'static str,
+    value: Array,
+    edges: [Option<Edge>; N],
+) -> Tensor {
+    if edges.iter().all(Option::is_none) {
+        return Tensor::attached(value, None);
+    }
+    let op = Op { edges: Edges::new(edges), output: Some(Box::new(value.clone())) };
+    let node = Node::new(name, &value, State::Op(op));
+    Tensor::attached(value, Some(node))
+}
+
+/// Edges of dead nodes that wait to be dropped, so that dropping a long graph is a loop and not a recursion.
+#[derive(Default)]
+struct Drain {
+    waiting: Vec<Edges>,
+    running: bool,
+}
+
+thread_local! {
+    static DRAIN: RefCell<Drain> = RefCell::default();
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let State::Op(op) = state else { return };
+        let edges = mem::take(&mut op.edges);
+        let nested = DRAIN.try_with(|drain| {
+            let mut drain = drain.borrow_mut();
+            drain.waiting.push(edges);
+            mem::replace(&mut drain.running, true)
+        });
+        // An error means that the thread is ending: `edges` was dropped with the closure.
+        if nested.is_ok_and(|nested| !nested) {
+            while let Some(edges) = DRAIN.with(|drain| drain.borrow_mut().waiting.pop()) {
+                drop(edges);
+            }
+            DRAIN.with(|drain| drain.borrow_mut().running = false);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Aligned memory that returns to the pool when dropped. One of the two files with `unsafe`.
+#![allow(unsafe_code)]
+
+use crate::pool::{self, Kind};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+/// Raw memory, owned; its bytes are always initialised.
+#[derive(Debug)]
+pub(crate) struct Block {
+    ptr: NonNull<u8>,
+    bytes: usize,
+    align: usize,
+}
+
+// SAFETY: a block is plain memory with one owner; nothing in it is tied to a thread.
+unsafe impl Send for Block {}
+
+impl Block {
+    /// Zeroed memory of `bytes` > 0 bytes.
+    pub(crate) fn new(bytes: usize, align: usize) -> Self {
+        let layout = Layout::from_size_align(bytes, align).expect("shapes are checked to fit isize");
+        // SAFETY: the layout has a size above 0.
+        let ptr = unsafe { alloc_zeroed(layout) };
+        let ptr = NonNull::new(ptr).unwrap_or_else(|| handle_alloc_error(layout));
+        Self { ptr, bytes, align }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        let layout = Layout::from_size_align(self.bytes, self.align).expect("as in new");
+        // SAFETY: allocated in `new` with this very layout, and freed once because a block has one owner.
+        unsafe { dealloc(self.ptr.as_ptr(), layout) }
+    }
+}
+
+/// Element types a buffer may hold: any bytes of the memory's kind are a valid value of them.
+///
+/// # Safety
+/// `KIND` must be `Kind::Bool` for `bool` (whose bytes are only ever 0 or 1) and `Kind::Number` otherwise,
+/// and every bit pattern must be a valid number of the type.
+pub(crate) unsafe trait Plain: Copy {
+    const KIND: Kind;
+}
+
+// SAFETY: all bit patterns are valid.
+unsafe impl Plain for f32 {
+    const KIND: Kind = Kind::Number;
+}
+// SAFETY: all bit patterns are valid.
+unsafe impl Plain for f64 {
+    const KIND: Kind = Kind::Number;
+}
+// SAFETY: all bit patterns are valid.
+unsafe impl Plain for i64 {
+    const KIND: Kind = Kind::Number;
+}
+// SAFETY: blocks of this kind start zeroed (false) and only ever hold bools.
+unsafe impl Plain for bool {
+    const KIND: Kind = Kind::Bool;
+}
+
+/// `len` elements, initialised but with whatever values the memory held before.
+#[derive(Debug)]
+pub(crate) struct Buffer<T: Plain> {
+    block: Option<Block>,
+    len: usize,
+    marker: std::marker::PhantomData<T>,
+}
+
+// SAFETY: `T: Sync` elements behind `&Buffer` are only read; writing needs `&mut Buffer`.
+unsafe impl<T: Plain + Sync> Sync for Buffer<T> {}
+
+impl<T: Plain> Buffer<T> {
+    pub(crate) fn new(len: usize) -> Self {
+        let bytes = len * size_of::<T>();
+        let block = (bytes > 0).then(|| pool::take(bytes, T::KIND));
+        Self { block, len, marker: std::marker::PhantomData }
+    }
+
+    fn ptr(&self) -> NonNull<T> {
+        self.block.as_ref().map_or(NonNull::dangling(), |b| b.ptr.cast())
+    }
+}
+
+impl<T: Plain> Deref for Buffer<T> {
+    type Target = [T];
+    #[inline]
+    fn deref(&self) -> &[T] {
+        // SAFETY: the block holds at least `len` initialised elements, aligned to 16 bytes or more; an empty
+        // buffer has a dangling but aligned pointer and length 0.
+        unsafe { std::slice::from_raw_parts(self.ptr().as_ptr(), self.len) }
+    }
+}
+
+impl<T: Plain> DerefMut for Buffer<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`, and `&mut self` makes this the only reference.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr().as_ptr(), self.len) }
+    }
+}
+
+impl<T: Plain> Drop for Buffer<T> {
+    fn drop(&mut self) {
+        if let Some(block) = self.block.take() {
+            pool::give(block, self.len * size_of::<T>(), T::KIND);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer<T: Plain>(values: &[T]) -> Buffer<T> {
+        let mut buffer = Buffer::new(values.len());
+        buffer.copy_from_slice(values);
+        buffer
+    }
+
+    #[test]
+    fn buffers_hold_what_was_written() {
+        for len in [0, 1, 3, 255, 256, 257, 5000] {
+            let values: Vec<f32> = (0..len).map(|i| i as f32).collect();
+            assert_eq!(&*buffer(&values), &values[..]);
+        }
+    }
+
+    #[test]
+    fn bool_buffers_are_valid_after_reuse() {
+        drop(buffer(&[f32::NAN; 1000]));
+        let fresh = Buffer::<bool>::new(4000);
+        assert!(fresh.iter().all(|&b| u8::from(b) <= 1));
+    }
+}

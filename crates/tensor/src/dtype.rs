@@ -1,0 +1,114 @@
+//! Element types: what they are, how they convert, how two of them promote.
+
+use std::fmt;
+
+/// The type of a tensor's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DType {
+    /// `bool`, one byte an element.
+    Bool,
+    /// `i64`: indices and counts.
+    I64,
+    /// `f32`: the default for numbers with a point.
+    F32,
+    /// `f64`.
+    F64,
+}
+
+impl DType {
+    /// Whether elements are `f32` or `f64`: only such tensors can require a gradient.
+    ///
+    /// ```
+    /// assert!(tensor::DType::F32.is_float() && !tensor::DType::I64.is_float());
+    /// ```
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F64)
+    }
+
+    /// The smallest dtype that holds both ([PyTorch's rule](https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc)
+    /// for two tensors of equal standing): `Bool < I64 < F32 < F64`.
+    ///
+    /// ```
+    /// use tensor::DType;
+    /// assert_eq!(DType::I64.promote(DType::F32), DType::F32);
+    /// ```
+    #[must_use]
+    pub fn promote(self, other: Self) -> Self {
+        self.max(other)
+    }
+
+    /// Itself if it is a float, otherwise the default float `f32`.
+    pub(crate) fn to_float(self) -> Self {
+        self.max(Self::F32)
+    }
+}
+
+/// PyTorch's name: `float32`, `float64`, `int64`, `bool`.
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Bool => "bool",
+            Self::I64 => "int64",
+            Self::F32 => "float32",
+            Self::F64 => "float64",
+        })
+    }
+}
+
+/// A Rust type that a tensor can hold: `f32`, `f64`, `i64`, `bool`.
+pub trait Element:
+    crate::storage::Stored + Copy + Default + PartialEq + PartialOrd + Send + Sync + fmt::Debug + 'static
+{
+    /// The dtype of this type.
+    const DTYPE: DType;
+    #[doc(hidden)]
+    fn of_bool(x: bool) -> Self;
+    #[doc(hidden)]
+    fn of_i64(x: i64) -> Self;
+    #[doc(hidden)]
+    fn of_f32(x: f32) -> Self;
+    #[doc(hidden)]
+    fn of_f64(x: f64) -> Self;
+    /// Converts as PyTorch's `Tensor.to(dtype)` does: floats to integers towards zero, anything to `bool` by `!= 0`.
+    #[must_use]
+    fn cast<U: Element>(self) -> U;
+}
+
+macro_rules! element {
+    ($type:ty, $dtype:ident, $of:ident, |$x:ident| $bool:expr, $i64:expr, $f32:expr, $f64:expr) => {
+        impl Element for $type {
+            const DTYPE: DType = DType::$dtype;
+            #[inline]
+            fn of_bool($x: bool) -> Self {
+                $bool
+            }
+            #[inline]
+            fn of_i64($x: i64) -> Self {
+                $i64
+            }
+            #[inline]
+            fn of_f32($x: f32) -> Self {
+                $f32
+            }
+            #[inline]
+            fn of_f64($x: f64) -> Self {
+                $f64
+            }
+            #[inline]
+            fn cast<U: Element>(self) -> U {
+                U::$of(self)
+            }
+        }
+    };
+}
+
+element!(bool, Bool, of_bool, |x| x, x != 0, x != 0.0, x != 0.0);
+element!(i64, I64, of_i64, |x| i64::from(x), x, x as i64, x as i64);
+element!(f32, F32, of_f32, |x| f32::from(u8::from(x)), x as f32, x, x as f32);
+element!(f64, F64, of_f64, |x| f64::from(u8::from(x)), x as f64, f64::from(x), x);
+
+/// `f32` or `f64`: the types that formulas are read at and kernels of floating-point operations are written for.
+pub trait Float: Element + crate::real::Real<Mask = bool> + std::ops::AddAssign {}
+
+impl Float for f32 {}
+impl Float for f64 {}

@@ -1,0 +1,125 @@
+//! The one error type of the workspace.
+
+use crate::{DType, Shape};
+
+/// What an operation returns when it can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation refused its arguments.
+///
+/// Every message starts with the operation's name and holds the numbers that did not fit:
+///
+/// ```
+/// let a = tensor::Tensor::from([1.0_f32, 2.0, 3.0]);
+/// let b = tensor::Tensor::from([1.0_f32, 2.0]);
+/// let error = a.add(&b).unwrap_err();
+/// assert_eq!(error.to_string(), "add: shapes [3] and [2] do not broadcast");
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// A shape that the operation cannot take.
+    #[error("{op}: expected {expected}, but got shape {got}")]
+    Shape {
+        /// The operation.
+        op: &'static str,
+        /// What it takes, in words and numbers.
+        expected: String,
+        /// The offending shape.
+        got: Box<Shape>,
+    },
+    /// Two shapes that no broadcasting makes equal.
+    #[error("{op}: shapes {lhs} and {rhs} do not broadcast")]
+    Broadcast {
+        /// The operation.
+        op: &'static str,
+        /// Left shape.
+        lhs: Box<Shape>,
+        /// Right shape.
+        rhs: Box<Shape>,
+    },
+    /// A dtype that the operation cannot take.
+    #[error("{op}: expected {expected}, but got {got}")]
+    DType {
+        /// The operation.
+        op: &'static str,
+        /// What it takes.
+        expected: &'static str,
+        /// The offending dtype.
+        got: DType,
+    },
+    /// A dimension that the tensor does not have.
+    #[error("{op}: dimension {dim} is out of range for a tensor of {rank} dimensions")]
+    Dim {
+        /// The operation.
+        op: &'static str,
+        /// The dimension asked for.
+        dim: isize,
+        /// How many there are.
+        rank: usize,
+    },
+    /// An index beyond a dimension's size.
+    #[error("{op}: index {index} is out of bounds for size {size}")]
+    Index {
+        /// The operation.
+        op: &'static str,
+        /// The offending index.
+        index: i64,
+        /// The size it must stay below.
+        size: usize,
+    },
+    /// An option or value outside its range.
+    #[error("{op}: {message}")]
+    Argument {
+        /// The operation.
+        op: &'static str,
+        /// What is wrong, with the value.
+        message: String,
+    },
+    /// `backward` without a gradient on a tensor with more than one element.
+    #[error(
+        "backward: a gradient can be created implicitly only for a scalar, but the root has shape {shape}"
+    )]
+    NotScalar {
+        /// The root's shape.
+        shape: Box<Shape>,
+    },
+    /// A tensor that no graph leads to.
+    #[error("{op}: the tensor does not require a gradient and was not computed from one that does")]
+    NoGrad {
+        /// The operation.
+        op: &'static str,
+    },
+    /// A second pass through a graph that the first one freed.
+    #[error(
+        "backward: the graph behind {op} has been freed by an earlier backward pass; \
+         retain it there (retain_graph) to go through it again"
+    )]
+    GraphFreed {
+        /// The node that was met first.
+        op: &'static str,
+    },
+}
+
+impl Error {
+    /// An [`Error::Argument`] with this message.
+    ///
+    /// ```
+    /// let error = tensor::Error::argument("clamp", "needs min or max");
+    /// assert_eq!(error.to_string(), "clamp: needs min or max");
+    /// ```
+    pub fn argument(op: &'static str, message: impl Into<String>) -> Self {
+        Self::Argument { op, message: message.into() }
+    }
+
+    /// An [`Error::Shape`] with these words.
+    ///
+    /// ```
+    /// let shape = *tensor::Tensor::from([1.0_f32, 2.0]).shape();
+    /// let error = tensor::Error::shape("mm", "a matrix", &shape);
+    /// assert_eq!(error.to_string(), "mm: expected a matrix, but got shape [2]");
+    /// ```
+    pub fn shape(op: &'static str, expected: impl Into<String>, got: &Shape) -> Self {
+        Self::Shape { op, expected: expected.into(), got: Box::new(*got) }
+    }
+}

@@ -1,0 +1,93 @@
+//! Matrix products: a library's kernel on our own fixed blocks.
+
+use super::parallel;
+use super::simd::vectorize;
+
+/// A matrix: element `(i, j)` is `data[i·rows + j·columns]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrix<'a, T> {
+    pub(crate) data: &'a [T],
+    pub(crate) row_stride: usize,
+    pub(crate) column_stride: usize,
+}
+
+/// Multiplications up to which the plain loops are used.
+// The library packs its operands; below this its overhead shows, and the plain order of additions is PyTorch's own.
+const SMALL: usize = 1 << 12;
+
+/// Rows and columns of a block of parallel work; fixed, so that the bits do not depend on the threads.
+const BLOCK_ROWS: usize = 256;
+
+/// Number types that matrices multiply in.
+pub(crate) trait Multiply:
+    Copy + Default + Send + Sync + std::ops::Add<Output = Self> + std::ops::Mul<Output = Self> + 'static
+{
+    /// Whether the library has a kernel for it.
+    const KERNEL: bool;
+    fn one() -> Self;
+}
+impl Multiply for f32 {
+    const KERNEL: bool = true;
+    fn one() -> Self {
+        1.0
+    }
+}
+impl Multiply for f64 {
+    const KERNEL: bool = true;
+    fn one() -> Self {
+        1.0
+    }
+}
+impl Multiply for i64 {
+    const KERNEL: bool = false;
+    fn one() -> Self {
+        1
+    }
+}
+
+/// `out = a · b` for `m × k` and `k × n` matrices, `out` row-major.
+pub(crate) fn matmul<T: Multiply>(
+    m: usize,
+    k: usize,
+    n: usize,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    out: &mut [T],
+) {
+    if out.is_empty() {
+        return;
+    }
+    if k == 0 {
+        return out.fill(T::default());
+    }
+    if !T::KERNEL || m * n * k <= SMALL {
+        return plain(k, n, a, b, out);
+    }
+    parallel::for_chunks(out, BLOCK_ROWS * n, k, |start, out| {
+        let first = start / n;
+        let rows = out.len() / n;
+        let a = Matrix { data: &a.data[first * a.row_stride..], ..a };
+        super::gemm::gemm(rows, k, n, a, b, out);
+    });
+}
+
+/// In order of `k`, product and sum rounded apart: what PyTorch's small products do.
+fn plain<T: Multiply>(k: usize, n: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
+    vectorize!(for (i, row) in out.chunks_exact_mut(n).enumerate() {
+        let x = a.data[i * a.row_stride];
+        for (j, o) in row.iter_mut().enumerate() {
+            *o = x * b.data[j * b.column_stride];
+        }
+        for l in 1..k {
+            let x = a.data[i * a.row_stride + l * a.column_stride];
+            if b.column_stride == 1 {
+                let b = &b.data[l * b.row_stride..][..n];
+                row.iter_mut().zip(b).for_each(|(o, &y)| *o = *o + x * y);
+            } else {
+                for (j, o) in row.iter_mut().enumerate() {
+                    *o = *o + x * b.data[l * b.row_stride + j * b.column_stride];
+                }
+            }
+        }
+    });
+}

@@ -1,0 +1,31 @@
+//! The only place that names rayon: blocks of work whose borders depend on the length alone, never on the threads.
+
+use rayon::prelude::*;
+
+/// Elements below which one thread does the work.
+// Entering rayon from outside its pool costs 6 to 17 µs hot and up to 75 µs asleep; 2^16 streamed f32 take about 10 µs.
+pub(crate) const PARALLEL_MIN: usize = 1 << 16;
+
+/// Elements of a block of parallel work.
+const BLOCK: usize = 1 << 15;
+
+/// Calls `f(start, block)` for disjoint blocks that cover `out`.
+pub(crate) fn for_blocks<T: Send>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
+    for_chunks(out, BLOCK, 1, f);
+}
+
+/// Calls `f(start, chunk)` for chunks of `size` elements, in parallel where `len · work` is at least [`PARALLEL_MIN`].
+pub(crate) fn for_chunks<T: Send>(
+    out: &mut [T],
+    size: usize,
+    work: usize,
+    f: impl Fn(usize, &mut [T]) + Sync,
+) {
+    if out.len().saturating_mul(work) < PARALLEL_MIN || out.len() <= size {
+        for (i, chunk) in out.chunks_mut(size.max(1)).enumerate() {
+            f(i * size, chunk);
+        }
+    } else {
+        out.par_chunks_mut(size).enumerate().for_each(|(i, chunk)| f(i * size, chunk));
+    }
+}

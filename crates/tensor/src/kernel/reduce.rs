@@ -1,0 +1,318 @@
+//! Sums, in an order that depends on the length alone.
+//!
+//! Up to [`EXACT`] elements the order is that of PyTorch's CPU kernel (a cascade of four levels over eight `f32` or
+//! four `f64` lanes), so that small programs print the same digits. Longer sums of `f32` accumulate in `f64`, which
+//! costs nothing where memory is the limit and makes the mean of a million losses exact to the last digit.
+
+use super::parallel;
+use super::simd::vectorize;
+use std::ops::{Add, AddAssign};
+
+/// Elements up to which sums follow PyTorch's order; its own starts to depend on the threads there.
+pub(crate) const EXACT: usize = 1 << 15;
+
+/// Terms computed at a time in long sums: a few pages of a first-level cache.
+const SCRATCH: usize = 2048;
+
+/// What a sum is made of: a number type with a wider accumulator and PyTorch's number of lanes.
+pub(crate) trait Summand:
+    Copy + Default + Send + Sync + Add<Output = Self> + AddAssign + 'static
+{
+    /// The type that long sums accumulate in.
+    type Wide: Copy + Default + Send + Sync + Add<Output = Self::Wide> + AddAssign;
+    fn wide(self) -> Self::Wide;
+    fn narrow(wide: Self::Wide) -> Self;
+    /// A whole row in PyTorch's order.
+    fn torch_row(row: &[Self]) -> Self;
+    /// Column sums of a row-major `n × width` matrix in PyTorch's order.
+    fn torch_columns(data: &[Self], width: usize, out: &mut [Self]);
+}
+
+macro_rules! summand {
+    ($type:ty, $wide:ty, $lanes:literal) => {
+        impl Summand for $type {
+            type Wide = $wide;
+            #[inline]
+            fn wide(self) -> $wide {
+                self.into()
+            }
+            #[inline]
+            fn narrow(wide: $wide) -> Self {
+                wide as Self
+            }
+            fn torch_row(row: &[Self]) -> Self {
+                torch_row::<Self, $lanes>(row)
+            }
+            fn torch_columns(data: &[Self], width: usize, out: &mut [Self]) {
+                torch_columns::<Self, $lanes>(data, width, out);
+            }
+        }
+    };
+}
+summand!(f32, f64, 8);
+summand!(f64, f64, 4);
+
+/// `L` sums side by side.
+#[derive(Clone, Copy)]
+struct Lanes<T, const L: usize>([T; L]);
+
+impl<T: Copy + Default + AddAssign, const L: usize> Lanes<T, L> {
+    #[inline(always)]
+    fn zero() -> Self {
+        Self([T::default(); L])
+    }
+
+    #[inline(always)]
+    fn add(&mut self, other: Self) {
+        for (a, b) in self.0.iter_mut().zip(other.0) {
+            *a += b;
+        }
+    }
+}
+
+/// PyTorch's cascade: `step` items make a partial sum of the first level, `step` of those one of the second, …
+#[inline(always)]
+fn cascade<T: Summand, const L: usize>(count: usize, item: impl Fn(usize) -> Lanes<T, L>) -> Lanes<T, L> {
+    let log = if count < 2 { 0 } else { (count - 1).ilog2() + 1 };
+    let power = (log / 4).max(4);
+    let step = 1_usize << power;
+    let mut level = [Lanes::zero(); 4];
+    let mut i = 0;
+    while i + step <= count {
+        for _ in 0..step {
+            level[0].add(item(i));
+            i += 1;
+        }
+        for j in 1..4 {
+            let lower = std::mem::replace(&mut level[j - 1], Lanes::zero());
+            level[j].add(lower);
+            if i & ((step - 1) << (j as u32 * power)) != 0 {
+                break;
+            }
+        }
+    }
+    for i in i..count {
+        level[0].add(item(i));
+    }
+    let [mut sum, rest @ ..] = level;
+    for lanes in rest {
+        sum.add(lanes);
+    }
+    sum
+}
+
+/// Four interleaved cascades, added up.
+#[inline(always)]
+fn interleaved<T: Summand, const L: usize>(count: usize, item: impl Fn(usize) -> Lanes<T, L>) -> Lanes<T, L> {
+    let quarter = count / 4;
+    let mut parts: [_; 4] = std::array::from_fn(|k| cascade(quarter, |i| item(4 * i + k)));
+    (4 * quarter..count).for_each(|i| parts[0].add(item(i)));
+    let [mut sum, rest @ ..] = parts;
+    for lanes in rest {
+        sum.add(lanes);
+    }
+    sum
+}
+
+fn torch_row<T: Summand, const L: usize>(row: &[T]) -> T {
+    vectorize!({
+        if row.len() < L {
+            return interleaved(row.len(), |i| Lanes([row[i]])).0[0];
+        }
+        let (vectors, tail) = row.as_chunks::<L>();
+        let lanes = interleaved(vectors.len(), |i| Lanes(vectors[i]));
+        tail.iter().chain(&lanes.0).fold(T::default(), |sum, &x| sum + x)
+    })
+}
+
+fn torch_columns<T: Summand, const L: usize>(data: &[T], width: usize, out: &mut [T]) {
+    let rows = data.len().checked_div(width).unwrap_or(0);
+    // PyTorch takes whole groups of four vectors (or four columns) by plain cascades, the rest by interleaved ones.
+    let group = if width >= L { 4 * L } else { 4 };
+    let plain = width / group * group;
+    vectorize!({
+        let mut j = 0;
+        while j + L <= plain {
+            let item = |i: usize| Lanes::<T, L>(std::array::from_fn(|l| data[i * width + j + l]));
+            out[j..j + L].copy_from_slice(&cascade(rows, item).0);
+            j += L;
+        }
+        for j in j..width {
+            let item = |i: usize| Lanes([data[i * width + j]]);
+            let sum = if j < plain { cascade(rows, item) } else { interleaved(rows, item) };
+            out[j] = sum.0[0];
+        }
+    });
+}
+
+/// Sum of a block in the wide type: 16 fixed lanes, then a fixed tree.
+#[inline(always)]
+fn wide_row<T: Summand>(row: &[T]) -> T::Wide {
+    let (chunks, tail) = row.as_chunks::<16>();
+    let mut lanes = [T::Wide::default(); 16];
+    for chunk in chunks {
+        for (a, &x) in lanes.iter_mut().zip(chunk) {
+            *a += x.wide();
+        }
+    }
+    for (a, &x) in lanes.iter_mut().zip(tail) {
+        *a += x.wide();
+    }
+    let mut width = 8;
+    while width > 0 {
+        for i in 0..width {
+            let upper = lanes[i + width];
+            lanes[i] += upper;
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Partial sums combined pairwise, in order.
+pub(crate) fn pairwise<W: Copy + Default + Add<Output = W>>(parts: &mut [W]) -> W {
+    let mut n = parts.len();
+    while n > 1 {
+        for i in 0..n / 2 {
+            parts[i] = parts[2 * i] + parts[2 * i + 1];
+        }
+        if n % 2 == 1 {
+            parts[n / 2] = parts[n - 1];
+        }
+        n = n.div_ceil(2);
+    }
+    parts.first().copied().unwrap_or_default()
+}
+
+/// The sum of `count` terms that `fill(start, out)` computes block by block; the terms themselves are never stored
+/// beyond a block.
+pub(crate) fn sum_terms<T: Summand>(count: usize, work: usize, fill: impl Fn(usize, &mut [T]) + Sync) -> T {
+    if count <= EXACT {
+        let mut few = [T::default(); 64];
+        if let Some(terms) = few.get_mut(..count) {
+            fill(0, terms);
+            return T::torch_row(terms);
+        }
+        let mut terms = vec![T::default(); count];
+        fill(0, &mut terms);
+        return T::torch_row(&terms);
+    }
+    let mut parts = vec![T::Wide::default(); count.div_ceil(EXACT)];
+    parallel::for_chunks(&mut parts, 1, work * EXACT, |block, part| {
+        let (start, end) = (block * EXACT, (block * EXACT + EXACT).min(count));
+        let mut scratch = [T::default(); SCRATCH];
+        for at in (start..end).step_by(SCRATCH) {
+            let terms = &mut scratch[..SCRATCH.min(end - at)];
+            fill(at, terms);
+            part[0] += vectorize!(wide_row(terms));
+        }
+    });
+    T::narrow(pairwise(&mut parts))
+}
+
+/// The sum of a slice.
+pub(crate) fn sum<T: Summand>(data: &[T]) -> T {
+    if data.len() <= EXACT {
+        return T::torch_row(data);
+    }
+    let mut parts = vec![T::Wide::default(); data.len().div_ceil(EXACT)];
+    parallel::for_chunks(&mut parts, 1, EXACT, |block, part| {
+        let end = (block * EXACT + EXACT).min(data.len());
+        part[0] = vectorize!(wide_row(&data[block * EXACT..end]));
+    });
+    T::narrow(pairwise(&mut parts))
+}
+
+/// Sums over the middle of a row-major `outer × n × inner` array.
+pub(crate) fn sum_middle<T: Summand>(data: &[T], n: usize, inner: usize, out: &mut [T]) {
+    if n == 0 || inner == 0 {
+        return out.fill(T::default());
+    }
+    if inner == 1 {
+        if out.len() == 1 {
+            out[0] = sum(data);
+            return;
+        }
+        return parallel::for_chunks(out, (EXACT / n).max(1), n, |start, out| {
+            for (i, o) in out.iter_mut().enumerate() {
+                let row = &data[(start + i) * n..][..n];
+                *o = if n <= EXACT { T::torch_row(row) } else { sum(row) };
+            }
+        });
+    }
+    // One outer entry a chunk.
+    parallel::for_chunks(out, inner, n, |start, out| {
+        columns(&data[start * n..][..n * inner], inner, out);
+    });
+}
+
+/// Column sums of a row-major matrix.
+fn columns<T: Summand>(data: &[T], width: usize, out: &mut [T]) {
+    if data.len() <= EXACT {
+        return T::torch_columns(data, width, out);
+    }
+    // Blocks of whole rows, each with a row of partial sums.
+    let block = (EXACT / width).max(1) * width;
+    let mut parts = vec![T::Wide::default(); data.len().div_ceil(block) * width];
+    parallel::for_chunks(&mut parts, width, block / width, |start, part| {
+        let first = start / width * block;
+        let rows = &data[first..(first + block).min(data.len())];
+        vectorize!(for row in rows.chunks_exact(width) {
+            for (a, &x) in part.iter_mut().zip(row) {
+                *a += x.wide();
+            }
+        });
+    });
+    let (total, rest) = parts.split_at_mut(width);
+    for part in rest.chunks_exact(width) {
+        total.iter_mut().zip(part).for_each(|(a, &x)| *a += x);
+    }
+    out.iter_mut().zip(total).for_each(|(o, &mut a)| *o = T::narrow(a));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(n: usize) -> Vec<f32> {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn long_sums_are_exact_to_the_last_digit() {
+        for n in [EXACT - 1, EXACT, EXACT + 1, 200_000, 1_000_003] {
+            let data = noise(n);
+            let exact: f64 = data.iter().map(|&x| f64::from(x)).sum();
+            let bound = if n > EXACT { 1e-7 * exact.abs() } else { 2e-3 };
+            assert!((f64::from(sum(&data)) - exact).abs() <= bound, "{n}");
+        }
+    }
+
+    #[test]
+    fn columns_equal_sums_of_gathered_columns() {
+        for (n, width) in [(10, 3), (7, 40), (3000, 17), (5, 70_000)] {
+            let data = noise(n * width);
+            let mut out = vec![0.0; width];
+            sum_middle(&data, n, width, &mut out);
+            for (j, &o) in out.iter().enumerate() {
+                let exact: f64 = (0..n).map(|i| f64::from(data[i * width + j])).sum();
+                assert!((f64::from(o) - exact).abs() < 1e-4, "{n}×{width} column {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn terms_summed_block_by_block_equal_their_sum() {
+        for n in [0, 5, 64, 65, 5000, EXACT + 5] {
+            let data = noise(n);
+            let terms =
+                sum_terms(n, 1, |start, out: &mut [f32]| out.copy_from_slice(&data[start..][..out.len()]));
+            assert!((terms - sum(&data)).abs() <= 1e-6 * sum(&data).abs(), "{n}");
+        }
+    }
+}

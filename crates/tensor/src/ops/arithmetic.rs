@@ -1,0 +1,604 @@
+//! `add`, `sub`, `mul`, `div`, `pow`: two operands, broadcast and promoted.
+
+use crate::array::Array;
+use crate::autograd::edge;
+use crate::autograd::node::record;
+use crate::construct::Number;
+use crate::kernel::map;
+use crate::kernel::parallel;
+use crate::kernel::simd::vectorize;
+use crate::real::Real;
+use crate::storage::dispatch;
+use crate::{DType, Element, Error, Result, Shape, Tensor};
+
+/// What an operation takes besides a tensor: another tensor or a number. Numbers do not widen a tensor's dtype within
+/// its kind (`f32 + 1.0` stays `f32`); see [type promotion](https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc).
+#[derive(Clone, Debug)]
+pub enum Operand {
+    /// A tensor.
+    Tensor(Tensor),
+    /// A number.
+    Number(Number),
+}
+
+impl From<&Tensor> for Operand {
+    fn from(x: &Tensor) -> Self {
+        Self::Tensor(x.clone())
+    }
+}
+
+impl From<&Operand> for Operand {
+    fn from(x: &Operand) -> Self {
+        x.clone()
+    }
+}
+
+impl From<Number> for Operand {
+    fn from(x: Number) -> Self {
+        Self::Number(x)
+    }
+}
+
+macro_rules! operand {
+    ($($type:ty),*) => {$(
+        impl From<$type> for Operand {
+            fn from(x: $type) -> Self {
+                Self::Number(x.into())
+            }
+        }
+    )*};
+}
+operand!(bool, i32, i64, usize, f32, f64);
+
+impl Operand {
+    pub(crate) fn tensor(&self) -> Option<&Tensor> {
+        if let Self::Tensor(x) = self { Some(x) } else { None }
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        match self {
+            Self::Tensor(x) => x.dtype(),
+            Self::Number(Number::Bool(_)) => DType::Bool,
+            Self::Number(Number::Int(_)) => DType::I64,
+            Self::Number(Number::Float(_)) => DType::F32,
+        }
+    }
+
+    /// Numbers rank below 0-d tensors, those below tensors with dimensions.
+    fn standing(&self) -> u8 {
+        match self {
+            Self::Tensor(x) => 1 + u8::from(x.dim() > 0),
+            Self::Number(_) => 0,
+        }
+    }
+
+    pub(crate) fn shape(&self) -> &Shape {
+        self.tensor().map_or(&Shape::SCALAR, Tensor::shape)
+    }
+
+    /// As a tensor of this dtype.
+    pub(crate) fn to_tensor(&self, dtype: DType) -> Tensor {
+        match self {
+            Self::Tensor(x) => x.to_dtype(dtype),
+            Self::Number(n) => crate::construct::number_tensor(&Shape::SCALAR, dtype, *n),
+        }
+    }
+}
+
+/// The dtype of a result: an operand of lower standing counts only if its kind (bool, integer, float) is higher.
+pub(crate) fn promote(a: &Operand, b: &Operand) -> DType {
+    let (high, low) = if a.standing() >= b.standing() { (a, b) } else { (b, a) };
+    let kind = |dtype: DType| (dtype != DType::Bool, dtype.is_float());
+    if high.standing() == low.standing() || kind(low.dtype()) > kind(high.dtype()) {
+        high.dtype().promote(low.dtype())
+    } else {
+        high.dtype()
+    }
+}
+
+/// The right side of a pointwise operation, ready for the loop.
+pub(crate) enum Side {
+    Array(Array),
+    Number(Number),
+}
+
+impl Side {
+    pub(crate) fn new(operand: &Operand, dtype: DType) -> Self {
+        match operand {
+            Operand::Tensor(x) => Self::Array(x.value().to_dtype(dtype)),
+            Operand::Number(n) => Self::Number(*n),
+        }
+    }
+}
+
+/// `f` of every pair of elements, with both sides already of type `A`.
+pub(crate) fn zip<A: Element, O: Element>(
+    a: &Array,
+    b: &Side,
+    shape: &Shape,
+    f: impl Fn(A, A) -> O + Sync,
+) -> Array {
+    Array::build(*shape, |out: &mut [O]| match b {
+        Side::Number(n) => {
+            let n = n.cast();
+            map::map1(shape, spread(a, shape).strided(), out, |x| f(x, n));
+        }
+        Side::Array(b) => {
+            map::map2(shape, spread(a, shape).strided(), spread(b, shape).strided(), out, f);
+        }
+    })
+}
+
+/// The array broadcast to `shape`.
+pub(crate) fn spread<'a>(a: &'a Array, shape: &Shape) -> std::borrow::Cow<'a, Array> {
+    if a.shape() == shape { std::borrow::Cow::Borrowed(a) } else { std::borrow::Cow::Owned(a.expand(shape)) }
+}
+
+/// Number types that `add`, `sub` and `mul` compute in; integers wrap, booleans or and and.
+pub(crate) trait Ring: Element {
+    fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+}
+
+macro_rules! ring {
+    ($type:ty, |$a:ident, $b:ident| $plus:expr, $minus:expr, $times:expr) => {
+        impl Ring for $type {
+            #[inline(always)]
+            fn plus(self, $b: Self) -> Self {
+                let $a = self;
+                $plus
+            }
+            #[inline(always)]
+            fn minus(self, $b: Self) -> Self {
+                let $a = self;
+                $minus
+            }
+            #[inline(always)]
+            fn times(self, $b: Self) -> Self {
+                let $a = self;
+                $times
+            }
+        }
+    };
+}
+ring!(f32, |a, b| a + b, a - b, a * b);
+ring!(f64, |a, b| a + b, a - b, a * b);
+ring!(i64, |a, b| a.wrapping_add(b), a.wrapping_sub(b), a.wrapping_mul(b));
+ring!(bool, |a, b| a | b, a ^ b, a & b);
+
+/// A pointwise operation on two operands; `$f` is read at every dtype's type.
+macro_rules! pointwise2 {
+    ($op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
+        let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
+        let (a, b) = ($a.value().to_dtype($dtype), Side::new($b, $dtype));
+        dispatch!($dtype, T => zip::<T, T>(&a, &b, &shape, $f))
+    }};
+    (float $op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
+        let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
+        let (a, b) = ($a.value().to_dtype($dtype), Side::new($b, $dtype));
+        dispatch!(float $dtype, T => zip::<T, T>(&a, &b, &shape, $f))
+    }};
+}
+pub(crate) use pointwise2;
+
+/// How a quotient is rounded to an integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// Towards zero.
+    Trunc,
+    /// Towards negative infinity, as Python's `//`.
+    Floor,
+}
+
+/// Arithmetic. Operands broadcast and promote as in PyTorch.
+impl Tensor {
+    /// `self + other`.
+    ///
+    /// Booleans add up by *or*, integers wrap. [`torch.add`](https://docs.pytorch.org/docs/stable/generated/torch.add.html).
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for shapes that do not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([1, 2]).add(&Tensor::from([[10], [20]]))?;
+    /// assert_eq!(x, Tensor::from([[11, 12], [21, 22]]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn add(&self, other: impl Into<Operand>) -> Result<Tensor> {
+        let other = other.into();
+        let dtype = promote(&self.into(), &other);
+        let value = pointwise2!("add", self, &other, dtype, Ring::plus);
+        Ok(record(
+            "AddBackward0",
+            value,
+            [
+                edge(self, &(), |g, ()| Ok((**g).clone())),
+                other.tensor().and_then(|b| edge(b, &(), |g, ()| Ok((**g).clone()))),
+            ],
+        ))
+    }
+
+    /// `self − other`. [`torch.sub`](https://docs.pytorch.org/docs/stable/generated/torch.sub.html).
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for shapes that do not fit, [`Error::DType`] for booleans.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([1.5_f32, 2.0]).sub(1)?, Tensor::from([0.5_f32, 1.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn sub(&self, other: impl Into<Operand>) -> Result<Tensor> {
+        let other = other.into();
+        self.check_sub(&other)?;
+        let dtype = promote(&self.into(), &other);
+        let value = pointwise2!("sub", self, &other, dtype, Ring::minus);
+        Ok(record(
+            "SubBackward0",
+            value,
+            [
+                edge(self, &(), |g, ()| Ok((**g).clone())),
+                other.tensor().and_then(|b| edge(b, &(), |g, ()| g.neg())),
+            ],
+        ))
+    }
+
+    fn check_sub(&self, other: &Operand) -> Result<()> {
+        if self.dtype() == DType::Bool || other.dtype() == DType::Bool {
+            let expected = "numbers (logical_not inverts a mask)";
+            return Err(Error::DType { op: "sub", expected, got: DType::Bool });
+        }
+        Ok(())
+    }
+
+    /// `self + alpha · other`, rounded after the product and after the sum: `torch.add(…, alpha=…)`.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for shapes that do not fit, [`Error::Argument`] for a float `alpha` between integers.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([1, 2]).add_scaled(&Tensor::from([1, 1]), 10)?, Tensor::from([11, 12]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn add_scaled(&self, other: impl Into<Operand>, alpha: impl Into<Number>) -> Result<Tensor> {
+        self.scaled("add", &other.into(), alpha.into(), "AddBackward0")
+    }
+
+    /// `self − alpha · other`: `torch.sub(…, alpha=…)`.
+    ///
+    /// # Errors
+    /// As [`add_scaled`](Self::add_scaled), and [`Error::DType`] for booleans.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([1.0_f32]).sub_scaled(&Tensor::from([2.0_f32]), 0.5)?, Tensor::from([0.0_f32]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn sub_scaled(&self, other: impl Into<Operand>, alpha: impl Into<Number>) -> Result<Tensor> {
+        let other = other.into();
+        self.check_sub(&other)?;
+        let negative = match alpha.into() {
+            Number::Bool(b) => Number::Int(-i64::from(b)),
+            Number::Int(n) => Number::Int(n.wrapping_neg()),
+            Number::Float(x) => Number::Float(-x),
+        };
+        self.scaled("sub", &other, negative, "SubBackward0")
+    }
+
+    fn scaled(&self, op: &'static str, other: &Operand, alpha: Number, name: &'static str) -> Result<Tensor> {
+        let dtype = promote(&self.into(), other);
+        match alpha {
+            Number::Float(a) if !dtype.is_float() => {
+                return Err(Error::argument(op, format!("alpha must be an integer for {dtype}, but is {a}")));
+            }
+            Number::Int(a) if dtype == DType::Bool => {
+                return Err(Error::argument(op, format!("alpha must be a bool for bool, but is {a}")));
+            }
+            _ => {}
+        }
+        let shape = Shape::broadcast(op, self.shape(), other.shape())?;
+        let (a, b) = (self.value().to_dtype(dtype), Side::new(other, dtype));
+        let value = dispatch!(dtype, T => {
+            let alpha = alpha.cast::<T>();
+            zip::<T, T>(&a, &b, &shape, |x, y| x.plus(alpha.times(y)))
+        });
+        Ok(record(
+            name,
+            value,
+            [
+                edge(self, &(), |g, ()| Ok((**g).clone())),
+                other.tensor().and_then(|b| edge(b, &alpha, |g, &alpha| g.mul(alpha))),
+            ],
+        ))
+    }
+
+    /// `number − self`, what `1.0 - x` calls.
+    pub(crate) fn rsub(&self, number: impl Into<Number>) -> Result<Tensor> {
+        let number = Operand::Number(number.into());
+        self.check_sub(&number)?;
+        let dtype = promote(&self.into(), &number);
+        let value = pointwise2!("sub", self, &number, dtype, |x, n| n.minus(x));
+        Ok(record("RsubBackward1", value, [edge(self, &(), |g, ()| g.neg())]))
+    }
+
+    /// `self · other`, element by element.
+    ///
+    /// Booleans multiply by *and*. [`torch.mul`](https://docs.pytorch.org/docs/stable/generated/torch.mul.html).
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for shapes that do not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([1.5_f32, 2.0]).mul(2)?, Tensor::from([3.0_f32, 4.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn mul(&self, other: impl Into<Operand>) -> Result<Tensor> {
+        let other = other.into();
+        let dtype = promote(&self.into(), &other);
+        let value = pointwise2!("mul", self, &other, dtype, Ring::times);
+        Ok(record(
+            "MulBackward0",
+            value,
+            [
+                edge(self, &other, |g, b| g.mul(b)),
+                other.tensor().and_then(|b| edge(b, self, |g, a| g.mul(a))),
+            ],
+        ))
+    }
+
+    /// `self / other`; integers divide to `f32`.
+    ///
+    /// [`torch.div`](https://docs.pytorch.org/docs/stable/generated/torch.div.html).
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for shapes that do not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([1, 3]).div(2)?, Tensor::from([0.5_f32, 1.5]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn div(&self, other: impl Into<Operand>) -> Result<Tensor> {
+        let other = other.into();
+        let dtype = promote(&self.into(), &other).to_float();
+        let value = pointwise2!(float "div", self, &other, dtype, |a, b| a / b);
+        let quotient = (self.clone(), other.clone());
+        Ok(record(
+            "DivBackward0",
+            value,
+            [
+                edge(self, &other, |g, b| g.div(b)),
+                other.tensor().and_then(|b| edge(b, &quotient, |g, (a, b)| g.neg()?.mul(&a.div(b)?.div(b)?))),
+            ],
+        ))
+    }
+
+    /// `self / other` rounded to an integer (still in the operands' dtype); its gradient is 0.
+    ///
+    /// [`torch.div(…, rounding_mode=…)`](https://docs.pytorch.org/docs/stable/generated/torch.div.html).
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for shapes that do not fit, [`Error::Argument`] for an integer division by zero.
+    ///
+    /// ```
+    /// use tensor::{Rounding, Tensor};
+    /// let x = Tensor::from([-3, 3]);
+    /// assert_eq!(x.div_rounded(2, Rounding::Floor)?, Tensor::from([-2, 1]));
+    /// assert_eq!(x.div_rounded(2, Rounding::Trunc)?, Tensor::from([-1, 1]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn div_rounded(&self, other: impl Into<Operand>, rounding: Rounding) -> Result<Tensor> {
+        let other = other.into();
+        let dtype = promote(&self.into(), &other);
+        let value = if dtype.is_float() {
+            pointwise2!(float "div", self, &other, dtype, |a, b| match rounding {
+                Rounding::Trunc => Real::trunc(a / b),
+                Rounding::Floor => floor_div(a, b),
+            })
+        } else {
+            let shape = Shape::broadcast("div", self.shape(), other.shape())?;
+            let b = other.to_tensor(DType::I64);
+            if shape.numel() > 0 && b.value().to_vec::<i64>().contains(&0) {
+                return Err(Error::argument("div", "integer division by zero"));
+            }
+            let (a, b) = (self.value().to_dtype(DType::I64), Side::Array(b.value().clone()));
+            zip::<i64, i64>(&a, &b, &shape, |a, b| match rounding {
+                Rounding::Trunc => a.wrapping_div(b),
+                Rounding::Floor => {
+                    a.wrapping_div(b) - i64::from(a.wrapping_rem(b) != 0 && (a < 0) != (b < 0))
+                }
+            })
+        };
+        Ok(record(
+            "DivBackward1",
+            value,
+            [
+                edge(self, &(), |g, ()| Ok(g.zeros_like())),
+                other.tensor().and_then(|b| edge(b, &(), |g, ()| Ok(g.zeros_like()))),
+            ],
+        ))
+    }
+
+    /// `1 / self`; integers are converted to `f32`.
+    ///
+    /// [`torch.reciprocal`](https://docs.pytorch.org/docs/stable/generated/torch.reciprocal.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([4]).reciprocal(), tensor::Tensor::from([0.25_f32]));
+    /// ```
+    #[must_use]
+    pub fn reciprocal(&self) -> Tensor {
+        let dtype = self.dtype().to_float();
+        let x = self.value().to_dtype(dtype);
+        let value = dispatch!(float dtype, T => x.map(|x: T| T::of_f64(1.0) / x));
+        crate::autograd::node::record_output(
+            "ReciprocalBackward0",
+            value,
+            [edge(self, &(), |g, ()| g.neg()?.mul(&g.output().square()))],
+        )
+    }
+
+    /// `self ^ exponent`. Between integers the result is an integer, and wraps.
+    ///
+    /// [`torch.pow`](https://docs.pytorch.org/docs/stable/generated/torch.pow.html). The gradient of `x⁰` is 0, also at
+    /// `x = 0`, and so is that of `0^y` to `y`.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for shapes that do not fit, [`Error::Argument`] for integers to a negative number,
+    /// [`Error::DType`] for booleans to a boolean.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([2.0_f32, 3.0]).pow(2)?, Tensor::from([4.0_f32, 9.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn pow(&self, exponent: impl Into<Operand>) -> Result<Tensor> {
+        let exponent = exponent.into();
+        let dtype = promote(&self.into(), &exponent);
+        let value = power(self, &exponent, dtype)?;
+        let edges = match &exponent {
+            Operand::Number(n) => [
+                edge(self, &(self.clone(), *n), |g, (x, n)| {
+                    let p = n.cast::<f64>();
+                    if p == 0.0 {
+                        return Ok(g.zeros_like());
+                    }
+                    g.mul(&x.pow(p - 1.0)?.mul(p)?)
+                }),
+                None,
+            ],
+            Operand::Tensor(y) => {
+                let both = (self.clone(), y.clone());
+                [
+                    edge(self, &both, |g, (x, y)| {
+                        let slope = y.mul(&x.pow(&y.sub(1)?)?)?;
+                        g.mul(&Tensor::where_(&y.eq(0)?, 0.0, &slope)?)
+                    }),
+                    edge(y, &both, |g, (x, y)| {
+                        let flat = x.eq(0)?.mul(&y.ge(0)?)?;
+                        let slope = g.output().mul(&x.log())?;
+                        g.mul(&Tensor::where_(&flat, 0.0, &slope)?)
+                    }),
+                ]
+            }
+        };
+        let name = if matches!(exponent, Operand::Number(_)) { "PowBackward0" } else { "PowBackward1" };
+        Ok(crate::autograd::node::record_output(name, value, edges))
+    }
+
+    /// `base ^ self` for a number `base`: `torch.pow(base, x)`.
+    ///
+    /// # Errors
+    /// As [`pow`](Self::pow).
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([1.0_f32, 3.0]).rpow(2)?, Tensor::from([2.0_f32, 8.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn rpow(&self, base: impl Into<Number>) -> Result<Tensor> {
+        let base = base.into();
+        let dtype = promote(&self.into(), &base.into());
+        let value = power(&Operand::from(base).to_tensor(dtype), &self.into(), dtype)?;
+        Ok(crate::autograd::node::record_output(
+            "PowBackward2",
+            value,
+            [edge(self, &(self.clone(), base), |g, (y, base)| {
+                let base = base.cast::<f64>();
+                let slope = g.output().mul(base.ln())?;
+                if base == 0.0 { g.mul(&Tensor::where_(&y.ge(0)?, 0.0, &slope)?) } else { g.mul(&slope) }
+            })],
+        ))
+    }
+}
+
+/// Rounds `a / b` down as Python does: exact where the quotient is near an integer.
+#[inline(always)]
+fn floor_div<T: crate::Float>(a: T, b: T) -> T {
+    let zero = T::default();
+    if b == zero {
+        return a / b;
+    }
+    let rem = a.rem(b);
+    let mut quotient = (a - rem) / b;
+    if rem != zero && (b < zero) != (rem < zero) {
+        quotient = quotient - T::of_f64(1.0);
+    }
+    if quotient == zero {
+        return zero.copysign(a / b);
+    }
+    let floor = quotient.floor();
+    if quotient - floor > T::of_f64(0.5) { floor + T::of_f64(1.0) } else { floor }
+}
+
+fn power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
+    if dtype == DType::Bool {
+        return Err(Error::DType { op: "pow", expected: "numbers", got: dtype });
+    }
+    if dtype == DType::I64 {
+        if let Operand::Number(n) = exponent
+            && n.cast::<i64>() < 0
+        {
+            let message = format!("integers cannot be raised to the negative power {}", n.cast::<i64>());
+            return Err(Error::argument("pow", message));
+        }
+        let shape = Shape::broadcast("pow", base.shape(), exponent.shape())?;
+        let (a, b) = (base.value().to_dtype(dtype), Side::new(exponent, dtype));
+        return Ok(zip::<i64, i64>(&a, &b, &shape, int_pow));
+    }
+    // The exponents that PyTorch computes without a power function, with its roundings.
+    if let Operand::Number(n) = exponent {
+        let x = base.value().to_dtype(dtype);
+        let one = 1.0;
+        return Ok(dispatch!(float dtype, T => match n.cast::<f64>() {
+            0.5 => x.map(|x: T| Real::sqrt(x)),
+            2.0 => x.map(|x: T| x * x),
+            3.0 => x.map(|x: T| x * x * x),
+            -0.5 => x.map(|x: T| T::of_f64(one) / Real::sqrt(x)),
+            -1.0 => x.map(|x: T| T::of_f64(one) / x),
+            -2.0 => x.map(|x: T| T::of_f64(one) / (x * x)),
+            n => x.map(|x: T| Real::powr(x, T::of_f64(n))),
+        }));
+    }
+    Ok(pointwise2!(float "pow", base, exponent, dtype, Real::powr))
+}
+
+fn int_pow(base: i64, exponent: i64) -> i64 {
+    if exponent < 0 {
+        return match base {
+            1 => 1,
+            -1 => 1 - 2 * (exponent & 1),
+            _ => 0,
+        };
+    }
+    let (mut result, mut square, mut rest) = (1_i64, base, exponent);
+    while rest > 0 {
+        if rest & 1 == 1 {
+            result = result.wrapping_mul(square);
+        }
+        square = square.wrapping_mul(square);
+        rest >>= 1;
+    }
+    result
+}
+
+/// `a + b`, in `a`'s memory if nobody else holds it and nothing is recorded: how gradients accumulate.
+pub(crate) fn add_owned(a: Tensor, b: &Tensor) -> Result<Tensor> {
+    let recorded = crate::grad_enabled() && (a.requires_grad() || b.requires_grad());
+    if recorded || a.shape() != b.shape() || a.dtype() != b.dtype() || !a.is_unique() {
+        return a.add(b);
+    }
+    let mut value = a.into_value();
+    let Some(()) = dispatch!(float value.dtype(), T => b.value().slice::<T>().map(|b| {
+        parallel::for_blocks(value.make_mut::<T>(), |start, out| {
+            vectorize!(for (o, &x) in out.iter_mut().zip(&b[start..]) { *o += x });
+        });
+    })) else {
+        return Tensor::constant(value).add(b);
+    };
+    Ok(Tensor::constant(value))
+}

@@ -1,0 +1,378 @@
+//! Comparisons, masks, and what chooses between values: `where_`, `maximum`, `clamp`, `masked_fill`.
+
+use crate::array::Array;
+use crate::autograd::edge;
+use crate::autograd::node::record;
+use crate::kernel::map;
+use crate::ops::arithmetic::{Operand, Side, pointwise2, promote, spread, zip};
+use crate::storage::dispatch;
+use crate::{DType, Element, Error, Result, Shape, Tensor};
+
+fn compare(op: &'static str, a: &Tensor, b: &Operand, f: impl Compare) -> Result<Tensor> {
+    let shape = Shape::broadcast(op, a.shape(), b.shape())?;
+    let dtype = promote(&a.into(), b);
+    let (a, b) = (a.value().to_dtype(dtype), Side::new(b, dtype));
+    Ok(Tensor::constant(dispatch!(dtype, T => zip::<T, bool>(&a, &b, &shape, |a, b| f.holds(&a, &b)))))
+}
+
+/// A comparison of any element type.
+trait Compare: Sync + Copy {
+    fn holds<T: PartialOrd>(self, a: &T, b: &T) -> bool;
+}
+
+macro_rules! comparisons {
+    ($($(#[$doc:meta])* $name:ident $type:ident $operator:tt;)*) => {
+        $(#[derive(Clone, Copy)]
+        struct $type;
+        impl Compare for $type {
+            #[inline(always)]
+            fn holds<T: PartialOrd>(self, a: &T, b: &T) -> bool {
+                a $operator b
+            }
+        })*
+        /// Comparisons, element by element, as `bool` tensors. Operands broadcast and promote.
+        impl Tensor {$(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// [`Error::Broadcast`] for shapes that do not fit.
+            pub fn $name(&self, other: impl Into<Operand>) -> Result<Tensor> {
+                compare(stringify!($name), self, &other.into(), $type)
+            }
+        )*}
+    };
+}
+
+comparisons! {
+    /// `self == other`; NaN equals nothing. [`torch.eq`](https://docs.pytorch.org/docs/stable/generated/torch.eq.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1, 2]).eq(2)?, tensor::Tensor::from([false, true]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    eq Eq ==;
+    /// `self != other`. [`torch.ne`](https://docs.pytorch.org/docs/stable/generated/torch.ne.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1, 2]).ne(2)?, tensor::Tensor::from([true, false]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ne Ne !=;
+    /// `self < other`. [`torch.lt`](https://docs.pytorch.org/docs/stable/generated/torch.lt.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1, 2]).lt(2)?, tensor::Tensor::from([true, false]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    lt Lt <;
+    /// `self <= other`. [`torch.le`](https://docs.pytorch.org/docs/stable/generated/torch.le.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1, 3]).le(2)?, tensor::Tensor::from([true, false]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    le Le <=;
+    /// `self > other`. [`torch.gt`](https://docs.pytorch.org/docs/stable/generated/torch.gt.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1, 3]).gt(2)?, tensor::Tensor::from([false, true]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    gt Gt >;
+    /// `self >= other`. [`torch.ge`](https://docs.pytorch.org/docs/stable/generated/torch.ge.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1, 2]).ge(2)?, tensor::Tensor::from([false, true]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ge Ge >=;
+}
+
+/// The larger of two; a NaN wins.
+#[inline(always)]
+fn larger<T: PartialOrd>(a: T, b: T) -> T {
+    if a > b || is_nan(&a) { a } else { b }
+}
+
+/// The smaller of two; a NaN wins.
+#[inline(always)]
+fn smaller<T: PartialOrd>(a: T, b: T) -> T {
+    if a < b || is_nan(&a) { a } else { b }
+}
+
+#[allow(clippy::eq_op, reason = "only a NaN differs from itself")]
+#[inline(always)]
+fn is_nan<T: PartialOrd>(x: &T) -> bool {
+    x != x
+}
+
+/// The gradient of `maximum` or `minimum` to one side: all of it where that side was chosen, half at a tie.
+fn chosen(g: &Tensor, strict: &Tensor, tie: &Tensor) -> Result<Tensor> {
+    let half = Tensor::where_(tie, &g.mul(0.5)?, 0.0)?;
+    Tensor::where_(strict, g, &half)
+}
+
+/// Masks and choices.
+impl Tensor {
+    /// The larger element of two tensors; a NaN wins. At a tie each side gets half of the gradient.
+    ///
+    /// [`torch.maximum`](https://docs.pytorch.org/docs/stable/generated/torch.maximum.html); a number is refused there.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for shapes that do not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([1, 5]).maximum(&Tensor::from([3, 2]))?, Tensor::from([3, 5]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn maximum(&self, other: &Tensor) -> Result<Tensor> {
+        let b = Operand::from(other);
+        let dtype = promote(&self.into(), &b);
+        let value = pointwise2!("maximum", self, &b, dtype, larger);
+        let both = (self.clone(), other.clone());
+        Ok(record(
+            "MaximumBackward0",
+            value,
+            [
+                edge(self, &both, |g, (a, b)| chosen(g, &a.gt(b)?, &a.eq(b)?)),
+                edge(other, &both, |g, (a, b)| chosen(g, &b.gt(a)?, &a.eq(b)?)),
+            ],
+        ))
+    }
+
+    /// The smaller element of two tensors; a NaN wins. At a tie each side gets half of the gradient.
+    ///
+    /// [`torch.minimum`](https://docs.pytorch.org/docs/stable/generated/torch.minimum.html); a number is refused there.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for shapes that do not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([1, 5]).minimum(&Tensor::from([3, 2]))?, Tensor::from([1, 2]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn minimum(&self, other: &Tensor) -> Result<Tensor> {
+        let b = Operand::from(other);
+        let dtype = promote(&self.into(), &b);
+        let value = pointwise2!("minimum", self, &b, dtype, smaller);
+        let both = (self.clone(), other.clone());
+        Ok(record(
+            "MinimumBackward0",
+            value,
+            [
+                edge(self, &both, |g, (a, b)| chosen(g, &a.lt(b)?, &a.eq(b)?)),
+                edge(other, &both, |g, (a, b)| chosen(g, &b.lt(a)?, &a.eq(b)?)),
+            ],
+        ))
+    }
+
+    /// `a` where `condition` holds, `b` elsewhere.
+    ///
+    /// [`torch.where`](https://docs.pytorch.org/docs/stable/generated/torch.where.html). The gradient of the side that
+    /// was not chosen is 0.
+    ///
+    /// # Errors
+    /// [`Error::DType`] unless the condition is `bool`, [`Error::Broadcast`] for shapes that do not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([-1.0_f32, 2.0]);
+    /// assert_eq!(Tensor::where_(&x.gt(0)?, &x, 0.0)?, Tensor::from([0.0_f32, 2.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn where_(condition: &Tensor, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
+        if condition.dtype() != DType::Bool {
+            let expected = "a bool condition";
+            return Err(Error::DType { op: "where", expected, got: condition.dtype() });
+        }
+        let (a, b) = (a.into(), b.into());
+        let dtype = promote(&a, &b);
+        let shape = Shape::broadcast("where", a.shape(), b.shape())?;
+        let shape = Shape::broadcast("where", condition.shape(), &shape)?;
+        let (x, y) = (a.to_tensor(dtype), b.to_tensor(dtype));
+        let value = dispatch!(dtype, T => choose::<T>(condition.value(), x.value(), y.value(), shape));
+        Ok(record(
+            "WhereBackward0",
+            value,
+            [
+                a.tensor().and_then(|a| edge(a, condition, |g, c| Tensor::where_(c, &**g, 0.0))),
+                b.tensor().and_then(|b| edge(b, condition, |g, c| Tensor::where_(c, 0.0, &**g))),
+            ],
+        ))
+    }
+
+    /// `self` where `mask` is false, `value` (a number or a 0-d tensor) where it is true.
+    ///
+    /// [`torch.Tensor.masked_fill`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html).
+    ///
+    /// # Errors
+    /// [`Error::DType`] unless the mask is `bool` or if the value's kind is higher than the tensor's,
+    /// [`Error::Shape`] unless the value is 0-d, [`Error::Broadcast`] for shapes that do not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([1.0_f32, 2.0]);
+    /// assert_eq!(x.masked_fill(&x.gt(1)?, 0.0)?, Tensor::from([1.0_f32, 0.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn masked_fill(&self, mask: &Tensor, value: impl Into<Operand>) -> Result<Tensor> {
+        let value = value.into();
+        if mask.dtype() != DType::Bool {
+            return Err(Error::DType { op: "masked_fill", expected: "a bool mask", got: mask.dtype() });
+        }
+        if value.shape().rank() != 0 {
+            return Err(Error::shape("masked_fill", "a 0-d value", value.shape()));
+        }
+        let shape = Shape::broadcast("masked_fill", self.shape(), mask.shape())?;
+        let (x, y) = (self.value(), value.to_tensor(self.dtype()));
+        let filled = dispatch!(self.dtype(), T => choose::<T>(mask.value(), y.value(), x, shape));
+        Ok(record(
+            "MaskedFillBackward0",
+            filled,
+            [
+                edge(self, mask, |g, mask| g.masked_fill(mask, 0)),
+                value
+                    .tensor()
+                    .and_then(|v| edge(v, mask, |g, mask| Ok(Tensor::where_(mask, &**g, 0.0)?.sum()))),
+            ],
+        ))
+    }
+
+    /// `min` where smaller, `max` where larger, also where `min > max`. The gradient is 0 where it clips and at
+    /// the bounds (as in PyTorch 2.15; older releases gave 1 there).
+    ///
+    /// [`torch.clamp`](https://docs.pytorch.org/docs/stable/generated/torch.clamp.html); for one bound only, see
+    /// [`clamp_min`](Self::clamp_min) and [`clamp_max`](Self::clamp_max).
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for bounds whose shapes do not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([-2.0_f32, 0.5, 2.0]).clamp(0, 1)?, Tensor::from([0.0_f32, 0.5, 1.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn clamp(&self, min: impl Into<Operand>, max: impl Into<Operand>) -> Result<Tensor> {
+        clamp(self, Some(&min.into()), Some(&max.into()))
+    }
+
+    /// `min` where smaller.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for a bound whose shape does not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([-2, 2]).clamp_min(0)?, Tensor::from([0, 2]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn clamp_min(&self, min: impl Into<Operand>) -> Result<Tensor> {
+        clamp(self, Some(&min.into()), None)
+    }
+
+    /// `max` where larger.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] for a bound whose shape does not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([-2, 2]).clamp_max(0)?, Tensor::from([-2, 0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn clamp_max(&self, max: impl Into<Operand>) -> Result<Tensor> {
+        clamp(self, None, Some(&max.into()))
+    }
+
+    /// Where an element is NaN. [`torch.isnan`](https://docs.pytorch.org/docs/stable/generated/torch.isnan.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1.0_f32, f32::NAN]).isnan(), tensor::Tensor::from([false, true]));
+    /// ```
+    #[must_use]
+    pub fn isnan(&self) -> Tensor {
+        Tensor::constant(dispatch!(self.dtype(), T => self.value().map(|x: T| is_nan(&x))))
+    }
+
+    /// Where an element is infinite. [`torch.isinf`](https://docs.pytorch.org/docs/stable/generated/torch.isinf.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1.0_f32, f32::INFINITY]).isinf(), tensor::Tensor::from([false, true]));
+    /// ```
+    #[must_use]
+    pub fn isinf(&self) -> Tensor {
+        let infinite = |x: f64| x.is_infinite();
+        Tensor::constant(dispatch!(self.dtype(), T => self.value().map(|x: T| infinite(x.cast()))))
+    }
+
+    /// Where an element is zero (or false).
+    /// [`torch.logical_not`](https://docs.pytorch.org/docs/stable/generated/torch.logical_not.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([true, false]).logical_not(), tensor::Tensor::from([false, true]));
+    /// ```
+    #[must_use]
+    pub fn logical_not(&self) -> Tensor {
+        Tensor::constant(dispatch!(self.dtype(), T => self.value().map(|x: T| !x.cast::<bool>())))
+    }
+}
+
+fn choose<T: Element>(condition: &Array, a: &Array, b: &Array, shape: Shape) -> Array {
+    let (c, a, b) = (spread(condition, &shape), spread(a, &shape), spread(b, &shape));
+    Array::build(shape, |out: &mut [T]| {
+        map::map3(
+            &shape,
+            c.strided(),
+            a.strided(),
+            b.strided(),
+            out,
+            |c: bool, a: T, b: T| if c { a } else { b },
+        );
+    })
+}
+
+fn clamp(x: &Tensor, min: Option<&Operand>, max: Option<&Operand>) -> Result<Tensor> {
+    let bounds = || [min, max].into_iter().flatten();
+    let mut dtype = x.dtype();
+    let mut shape = *x.shape();
+    for bound in bounds() {
+        dtype = dtype.max(promote(&x.into(), bound));
+        shape = Shape::broadcast("clamp", &shape, bound.shape())?;
+    }
+    if dtype == DType::Bool {
+        return Err(Error::DType { op: "clamp", expected: "numbers", got: dtype });
+    }
+    let mut value = x.value().to_dtype(dtype);
+    if let Some(min) = min {
+        let shape = Shape::broadcast("clamp", value.shape(), min.shape())?;
+        value = dispatch!(dtype, T => zip::<T, T>(&value, &Side::new(min, dtype), &shape, larger_bound));
+    }
+    if let Some(max) = max {
+        value = dispatch!(dtype, T => zip::<T, T>(&value, &Side::new(max, dtype), &shape, smaller_bound));
+    }
+    if bounds().all(|b| b.tensor().is_none()) {
+        let saved = (x.clone(), min.cloned(), max.cloned());
+        let inside = edge(x, &saved, |g, (x, min, max)| {
+            let above = min.as_ref().map(|min| x.le(min)).transpose()?;
+            let below = max.as_ref().map(|max| x.ge(max)).transpose()?;
+            let g = above.map_or_else(|| Ok((**g).clone()), |clipped| g.masked_fill(&clipped, 0))?;
+            below.map_or_else(|| Ok(g.clone()), |clipped| g.masked_fill(&clipped, 0))
+        });
+        return Ok(record("ClampBackward1", value, [inside]));
+    }
+    // Bounds that are tensors take part in the graph: PyTorch composes maximum and minimum there.
+    let raised = min.map_or_else(|| Ok(x.clone()), |min| x.maximum(&min.to_tensor(dtype)))?;
+    max.map_or_else(|| Ok(raised.clone()), |max| raised.minimum(&max.to_tensor(dtype)))
+}
+
+#[inline(always)]
+fn larger_bound<T: PartialOrd>(x: T, min: T) -> T {
+    if x < min || is_nan(&min) { min } else { x }
+}
+
+#[inline(always)]
+fn smaller_bound<T: PartialOrd>(x: T, max: T) -> T {
+    if x > max || is_nan(&max) { max } else { x }
+}

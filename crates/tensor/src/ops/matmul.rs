@@ -1,0 +1,345 @@
+//! Matrix products, and the triangles of matrices.
+
+use crate::array::Array;
+use crate::autograd::edge;
+use crate::autograd::node::record;
+use crate::construct::Number;
+use crate::kernel::matmul::{self, Matrix, Multiply};
+use crate::layout::Layout;
+use crate::storage::dispatch;
+use crate::{DType, Element, Error, Result, Shape, Tensor};
+
+/// The matrices of the last two dimensions.
+fn matrix<T: Element>(x: &Array) -> Matrix<'_, T> {
+    let strides = x.layout.strides();
+    let (row_stride, column_stride) = (strides[strides.len() - 2], strides[strides.len() - 1]);
+    Matrix { data: x.raw(), row_stride, column_stride }
+}
+
+/// The product of two batches of matrices of one dtype; batch dimensions have been broadcast already.
+fn product(a: &Array, b: &Array) -> Array {
+    let rank = a.shape().rank();
+    let (m, k, n) = (a.shape()[rank - 2], a.shape()[rank - 1], b.shape()[rank - 1]);
+    let shape = a.shape().with(rank - 1, n);
+    fn run<T: Element + Multiply>(a: &Array, b: &Array, shape: Shape, [m, k, n]: [usize; 3]) -> Array {
+        if shape.rank() == 2 {
+            return Array::build(shape, |out| matmul::matmul(m, k, n, matrix::<T>(a), matrix(b), out));
+        }
+        let batches = |x: &Array| {
+            let outer = Shape::of(&x.shape()[..x.shape().rank() - 2]);
+            let strides = x.layout.strides();
+            let at = move |mut i: usize| {
+                let mut offset = 0;
+                for (&d, &s) in outer.iter().zip(strides).rev() {
+                    offset += i % d * s;
+                    i /= d;
+                }
+                offset
+            };
+            (0..outer.numel()).map(at).collect::<Vec<_>>()
+        };
+        let (starts_a, starts_b) = (batches(a), batches(b));
+        Array::build(shape, |out| {
+            for (i, out) in out.chunks_exact_mut((m * n).max(1)).enumerate() {
+                let (x, y) = (matrix::<T>(a), matrix::<T>(b));
+                let x = Matrix { data: &x.data[starts_a[i]..], ..x };
+                let y = Matrix { data: &y.data[starts_b[i]..], ..y };
+                matmul::matmul(m, k, n, x, y, out);
+            }
+        })
+    }
+    match a.dtype() {
+        DType::F32 => run::<f32>(a, b, shape, [m, k, n]),
+        DType::F64 => run::<f64>(a, b, shape, [m, k, n]),
+        _ => run::<i64>(a, b, shape, [m, k, n]),
+    }
+}
+
+/// The transpose of the last two dimensions.
+fn mt(x: &Tensor) -> Result<Tensor> {
+    x.transpose(-2, -1)
+}
+
+/// The product of batches of equal rank, as an operation called `name`.
+fn multiply(name: &'static str, a: &Tensor, b: &Tensor) -> Tensor {
+    let value = product(a.value(), b.value());
+    record(
+        name,
+        value,
+        [
+            edge(a, b, |g, b| Ok(multiply(transposed_name(g), g, &mt(b)?))),
+            edge(b, a, |g, a| Ok(multiply(transposed_name(g), &mt(a)?, g))),
+        ],
+    )
+}
+
+fn transposed_name(g: &Tensor) -> &'static str {
+    if g.dim() == 2 { "MmBackward0" } else { "BmmBackward0" }
+}
+
+fn check_dtypes(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
+    if a.dtype() != b.dtype() {
+        let expected = "both operands of one dtype";
+        return Err(Error::DType { op, expected, got: b.dtype() });
+    }
+    if a.dtype() == DType::Bool {
+        return Err(Error::DType { op, expected: "numbers", got: DType::Bool });
+    }
+    Ok(())
+}
+
+fn check_rank(op: &'static str, x: &Tensor, rank: usize) -> Result<()> {
+    if x.dim() == rank { Ok(()) } else { Err(Error::shape(op, format!("{rank} dimensions"), x.shape())) }
+}
+
+/// An error unless `a`'s last dimension equals dimension `d` of `b`.
+fn check_inner(op: &'static str, a: &Tensor, b: &Tensor, d: usize) -> Result<()> {
+    let k = a.shape()[a.dim() - 1];
+    if b.shape()[d] == k {
+        return Ok(());
+    }
+    let expected = format!("size {k} in dimension {d} of the right side, to follow shape {}", a.shape());
+    Err(Error::shape(op, expected, b.shape()))
+}
+
+/// Matrix products. Operands must have one dtype.
+impl Tensor {
+    /// The product of two matrices: `(m, k) · (k, n)`.
+    ///
+    /// [`torch.mm`](https://docs.pytorch.org/docs/stable/generated/torch.mm.html).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for other ranks or inner sizes that differ, [`Error::DType`] for dtypes that do.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([[1, 2], [3, 4]]).mm(&Tensor::from([[1], [1]]))?;
+    /// assert_eq!(x, Tensor::from([[3], [7]]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn mm(&self, other: &Tensor) -> Result<Tensor> {
+        check_dtypes("mm", self, other)?;
+        check_rank("mm", self, 2)?;
+        check_rank("mm", other, 2)?;
+        check_inner("mm", self, other, 0)?;
+        Ok(multiply("MmBackward0", self, other))
+    }
+
+    /// The products of two batches of matrices: `(b, m, k) · (b, k, n)`.
+    ///
+    /// [`torch.bmm`](https://docs.pytorch.org/docs/stable/generated/torch.bmm.html).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for other ranks, batches or inner sizes that differ, [`Error::DType`] for dtypes that do.
+    ///
+    /// ```
+    /// let x = tensor::ones([5, 2, 3])?.bmm(&tensor::ones([5, 3, 4])?)?;
+    /// assert_eq!(x.shape(), &[5, 2, 4]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn bmm(&self, other: &Tensor) -> Result<Tensor> {
+        check_dtypes("bmm", self, other)?;
+        check_rank("bmm", self, 3)?;
+        check_rank("bmm", other, 3)?;
+        if self.shape()[0] != other.shape()[0] {
+            let expected = format!("a batch of {} matrices", self.shape()[0]);
+            return Err(Error::shape("bmm", expected, other.shape()));
+        }
+        check_inner("bmm", self, other, 1)?;
+        Ok(multiply("BmmBackward0", self, other))
+    }
+
+    /// The product of a matrix and a vector: `(m, k) · (k)`.
+    ///
+    /// [`torch.mv`](https://docs.pytorch.org/docs/stable/generated/torch.mv.html).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for other ranks or sizes that differ, [`Error::DType`] for dtypes that do.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([[1, 2], [3, 4]]).mv(&Tensor::from([1, 1]))?, Tensor::from([3, 7]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn mv(&self, vector: &Tensor) -> Result<Tensor> {
+        check_dtypes("mv", self, vector)?;
+        check_rank("mv", self, 2)?;
+        check_rank("mv", vector, 1)?;
+        check_inner("mv", self, vector, 0)?;
+        let column = vector.value().with_layout(vector.value().layout.unsqueeze(1));
+        let value = product(self.value(), &column);
+        let value = value.with_layout(Layout::contiguous(value.shape().without(1)));
+        Ok(record(
+            "MvBackward0",
+            value,
+            [
+                edge(self, vector, |g, v| g.unsqueeze(1)?.mul(&v.unsqueeze(0)?)),
+                edge(vector, self, |g, m| m.t()?.mv(g)),
+            ],
+        ))
+    }
+
+    /// The inner product of two vectors.
+    ///
+    /// [`torch.dot`](https://docs.pytorch.org/docs/stable/generated/torch.dot.html).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for other ranks or sizes that differ, [`Error::DType`] for dtypes that do.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([1, 2]).dot(&Tensor::from([3, 4]))?.item::<i64>()?, 11);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn dot(&self, other: &Tensor) -> Result<Tensor> {
+        check_dtypes("dot", self, other)?;
+        check_rank("dot", self, 1)?;
+        check_rank("dot", other, 1)?;
+        check_inner("dot", self, other, 0)?;
+        let row = self.value().with_layout(self.value().layout.unsqueeze(0));
+        let column = other.value().with_layout(other.value().layout.unsqueeze(1));
+        let value = product(&row, &column);
+        let value = value.with_layout(Layout::contiguous(Shape::SCALAR));
+        Ok(record(
+            "DotBackward0",
+            value,
+            [edge(self, other, |g, b| g.mul(b)), edge(other, self, |g, a| g.mul(a))],
+        ))
+    }
+
+    /// The matrix product of tensors of any rank: vectors are rows or columns, leading dimensions are batches and
+    /// broadcast.
+    ///
+    /// [`torch.matmul`](https://docs.pytorch.org/docs/stable/generated/torch.matmul.html).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for 0-d operands or inner sizes that differ, [`Error::Broadcast`] for batches that do not fit,
+    /// [`Error::DType`] for dtypes that differ.
+    ///
+    /// ```
+    /// let x = tensor::ones([5, 1, 2, 3])?.matmul(&tensor::ones([7, 3, 4])?)?;
+    /// assert_eq!(x.shape(), &[5, 7, 2, 4]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
+        let op = "matmul";
+        check_dtypes(op, self, other)?;
+        match (self.dim(), other.dim()) {
+            (0, _) => Err(Error::shape(op, "at least one dimension", self.shape())),
+            (_, 0) => Err(Error::shape(op, "at least one dimension", other.shape())),
+            (1, 1) => self.dot(other),
+            (2, 1) => self.mv(other),
+            (2, 2) => self.mm(other),
+            (1, 2) => {
+                check_inner(op, self, other, 0)?;
+                self.unsqueeze(0)?.mm(other)?.squeeze_dim(0)
+            }
+            (1, r) => {
+                check_inner(op, self, other, r - 2)?;
+                self.unsqueeze(0)?.matmul(other)?.squeeze_dim(-2)
+            }
+            (_, 1) => {
+                check_inner(op, self, other, 0)?;
+                self.matmul(&other.unsqueeze(1)?)?.squeeze_dim(-1)
+            }
+            (r, 2) => {
+                // One product of all rows.
+                check_inner(op, self, other, 0)?;
+                let (rows, k, n) = (&self.shape()[..r - 1], self.shape()[r - 1], other.shape()[1]);
+                let flat = self.reshape([rows.iter().product(), k])?.mm(other)?;
+                let shape = [rows, &[n]].concat();
+                Ok(flat.reshaped_as("UnsafeViewBackward0", &Shape::new(op, &shape)?))
+            }
+            (r, s) => {
+                check_inner(op, self, other, s - 2)?;
+                let (batch_a, batch_b) =
+                    (Shape::of(&self.shape()[..r - 2]), Shape::of(&other.shape()[..s - 2]));
+                let batch = Shape::broadcast(op, &batch_a, &batch_b)?;
+                let with = |x: &Tensor| Shape::new(op, &[&*batch, &x.shape()[x.dim() - 2..]].concat());
+                let (a, b) = (self.expanded(&with(self)?), other.expanded(&with(other)?));
+                let y = multiply("BmmBackward0", &a, &b);
+                Ok(y.reshaped_as("UnsafeViewBackward0", y.shape()))
+            }
+        }
+    }
+
+    /// `beta · self + alpha · a · b` for matrices `a` and `b`, with `self` broadcast: what a linear layer computes.
+    ///
+    /// [`torch.addmm`](https://docs.pytorch.org/docs/stable/generated/torch.addmm.html). With `beta` 0, `self` is not
+    /// read: its NaNs do not show.
+    ///
+    /// # Errors
+    /// Those of [`mm`](Self::mm), [`Error::Broadcast`] if `self` does not expand to the product's shape,
+    /// [`Error::Argument`] for float factors of integer matrices.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let bias = Tensor::from([10, 20]);
+    /// let y = bias.addmm(&Tensor::from([[1, 2]]), &Tensor::from([[1, 0], [0, 1]]), 1, 1)?;
+    /// assert_eq!(y, Tensor::from([[11, 22]]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn addmm(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        beta: impl Into<Number>,
+        alpha: impl Into<Number>,
+    ) -> Result<Tensor> {
+        let op = "addmm";
+        let (beta, alpha) = (beta.into(), alpha.into());
+        check_dtypes(op, a, b)?;
+        check_dtypes(op, a, self)?;
+        check_rank(op, a, 2)?;
+        check_rank(op, b, 2)?;
+        check_inner(op, a, b, 0)?;
+        if !a.dtype().is_float() && [beta, alpha].iter().any(|n| matches!(n, Number::Float(_))) {
+            return Err(Error::argument(op, "integer matrices take integer factors"));
+        }
+        let shape = Shape::of(&[a.shape()[0], b.shape()[1]]);
+        if Shape::broadcast(op, self.shape(), &shape)? != shape {
+            return Err(Error::Broadcast { op, lhs: Box::new(*self.shape()), rhs: Box::new(shape) });
+        }
+        let mut value = product(a.value(), b.value());
+        let bias = self.value().expand(&shape);
+        dispatch!(value.dtype(), T => add_bias::<T>(&mut value, &bias, beta, alpha));
+        Ok(record(
+            "AddmmBackward0",
+            value,
+            [
+                edge(self, &beta, |g, &beta| scaled(g, beta)),
+                edge(a, &(b.clone(), alpha), |g, (b, alpha)| scaled(&g.mm(&mt(b)?)?, *alpha)),
+                edge(b, &(a.clone(), alpha), |g, (a, alpha)| scaled(&mt(a)?.mm(g)?, *alpha)),
+            ],
+        ))
+    }
+
+    pub(crate) fn reshaped_as(&self, name: &'static str, shape: &Shape) -> Tensor {
+        let value = self.value().contiguous().with_layout(Layout::contiguous(*shape));
+        record(name, value, [edge(self, self.shape(), |g, shape| g.reshape(shape))])
+    }
+}
+
+fn scaled(x: &Tensor, factor: Number) -> Result<Tensor> {
+    if factor.cast::<f64>() == 1.0 { Ok(x.clone()) } else { x.mul(factor) }
+}
+
+/// `value = beta · bias + alpha · value`, in place.
+fn add_bias<T: Element + crate::ops::arithmetic::Ring>(
+    value: &mut Array,
+    bias: &Array,
+    beta: Number,
+    alpha: Number,
+) {
+    let (b, a) = (beta.cast::<T>(), alpha.cast::<T>());
+    let (skip, plain) = (beta.cast::<f64>() == 0.0, (beta.cast::<f64>(), alpha.cast::<f64>()) == (1.0, 1.0));
+    let bias = bias.contiguous();
+    let bias = bias.slice::<T>().unwrap_or_default();
+    for (y, &x) in value.make_mut::<T>().iter_mut().zip(bias) {
+        *y = match (plain, skip) {
+            (true, _) => y.plus(x),
+            (_, true) => a.times(*y),
+            _ => a.times(*y).plus(b.times(x)),
+        };
+    }
+}

@@ -1,0 +1,11 @@
+//! The operations. Each file holds the forward, the derivative and the documentation of its own; the loops are in
+//! [`kernel`](crate::kernel).
+
+pub(crate) mod arithmetic;
+pub(crate) mod compare;
+pub(crate) mod matmul;
+pub(crate) mod operators;
+pub mod pointwise;
+pub mod real;
+pub(crate) mod reduce;
+pub(crate) mod view;

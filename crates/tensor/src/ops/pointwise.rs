@@ -1,0 +1,321 @@
+//! The table of unary functions: one row has the forward, the derivative, what it saves, its documentation and the
+//! interval that tests draw from.
+
+use crate::array::Array;
+use crate::autograd::edge;
+use crate::autograd::node::{Grad, record, record_output};
+use crate::kernel::map;
+use crate::real::{Real, Traced};
+use crate::storage::dispatch;
+use crate::{DType, Error, Result, Tensor, grad_enabled};
+
+/// What a derivative is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saves {
+    /// The input.
+    Input,
+    /// The result.
+    Output,
+}
+
+/// A row of the table.
+trait Unary: 'static {
+    const NAME: &'static str;
+    const SAVES: Saves;
+    fn value<R: Real>(x: R) -> R;
+    /// The gradient of the input, from that of the result and what was saved.
+    fn grad<R: Real>(g: R, saved: R) -> R;
+}
+
+/// A row, for the tests that go through all of them.
+#[derive(Clone)]
+pub struct Row {
+    /// The method's name.
+    pub name: &'static str,
+    /// The method.
+    pub function: fn(&Tensor) -> Tensor,
+    /// An interval of inputs where the function and its derivative are smooth.
+    pub domain: std::ops::Range<f64>,
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} on {:?}", self.name, self.domain)
+    }
+}
+
+fn unary<F: Unary>(x: &Tensor) -> Tensor {
+    let dtype = x.dtype().to_float();
+    let input = x.value().to_dtype(dtype);
+    let value = dispatch!(float dtype, T => input.map(#[inline(always)] |x: T| F::value(x)));
+    match F::SAVES {
+        Saves::Input => record(F::NAME, value, [edge(x, x, |g, x| Ok(gradient::<F>(g, x)))]),
+        Saves::Output => {
+            record_output(F::NAME, value, [edge(x, &(), |g, ()| Ok(gradient::<F>(g, &g.output())))])
+        }
+    }
+}
+
+fn gradient<F: Unary>(g: &Grad<'_>, saved: &Tensor) -> Tensor {
+    if grad_enabled() {
+        return match F::grad(Traced::from(&**g), Traced::from(saved)) {
+            Traced::Tensor(slope) => slope,
+            Traced::Lit(slope) => saved.full_like(slope),
+        };
+    }
+    let shape = *saved.shape();
+    let (g, s) = (g.value(), saved.value());
+    Tensor::constant(dispatch!(float s.dtype(), T => Array::build(shape, |out: &mut [T]| {
+        map::map2(&shape, g.strided(), s.strided(), out, #[inline(always)] |g: T, s: T| F::grad(g, s));
+    })))
+}
+
+/// Each row becomes a type that implements [`Unary`], a method of [`Tensor`] and an entry of [`TABLE`].
+macro_rules! pointwise {
+    ($($(#[$doc:meta])* $method:ident as $name:ident = |$x:ident| $value:expr,
+        saves $saves:ident, grad |$g:ident, $s:ident| $grad:expr, on $domain:expr;)*) => {
+        mod rows {
+            $(#[allow(non_camel_case_types)] pub(super) struct $method;)*
+        }
+        $(impl Unary for rows::$method {
+            const NAME: &'static str = stringify!($name);
+            const SAVES: Saves = Saves::$saves;
+            #[inline(always)]
+            fn value<R: Real>($x: R) -> R {
+                $value
+            }
+            #[inline(always)]
+            fn grad<R: Real>($g: R, $s: R) -> R {
+                $grad
+            }
+        })*
+        /// Functions of each element. Integers and booleans are converted to `f32` first.
+        impl Tensor {
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $method(&self) -> Tensor {
+                unary::<rows::$method>(self)
+            })*
+        }
+        /// Every row of the table.
+        pub const TABLE: &[Row] = &[
+            $(Row { name: stringify!($method), function: Tensor::$method, domain: $domain },)*
+        ];
+    };
+}
+
+pointwise! {
+    /// `eˣ`. [`torch.exp`](https://docs.pytorch.org/docs/stable/generated/torch.exp.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(0.0_f32).exp().item::<f32>()?, 1.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    exp as ExpBackward0 = |x| x.exp(), saves Output, grad |g, y| g * y, on -5.0..5.0;
+
+    /// `eˣ − 1`, exact near 0. [`torch.expm1`](https://docs.pytorch.org/docs/stable/generated/torch.expm1.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(1e-10_f32).expm1().item::<f32>()?, 1e-10);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    expm1 as Expm1Backward0 = |x| x.expm1(), saves Output, grad |g, y| g * (y + R::lit(1.0)), on -5.0..5.0;
+
+    /// The natural logarithm. [`torch.log`](https://docs.pytorch.org/docs/stable/generated/torch.log.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(0.0_f32).log().item::<f32>()?, f32::NEG_INFINITY);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    log as LogBackward0 = |x| x.ln(), saves Input, grad |g, x| g / x, on 0.1..10.0;
+
+    /// `ln(1 + x)`, exact near 0. [`torch.log1p`](https://docs.pytorch.org/docs/stable/generated/torch.log1p.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(1e-10_f32).log1p().item::<f32>()?, 1e-10);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    log1p as Log1PBackward0 = |x| x.log1p(), saves Input, grad |g, x| g / (x + R::lit(1.0)), on -0.9..10.0;
+
+    /// The logarithm to base 2. [`torch.log2`](https://docs.pytorch.org/docs/stable/generated/torch.log2.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(8.0_f32).log2().item::<f32>()?, 3.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    log2 as Log2Backward0 = |x| x.log2(), saves Input,
+        grad |g, x| g / (x * R::lit(std::f64::consts::LN_2)), on 0.1..10.0;
+
+    /// The square root. [`torch.sqrt`](https://docs.pytorch.org/docs/stable/generated/torch.sqrt.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(9.0_f32).sqrt().item::<f32>()?, 3.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    sqrt as SqrtBackward0 = |x| x.sqrt(), saves Output, grad |g, y| g / (R::lit(2.0) * y), on 0.1..10.0;
+
+    /// `1 / √x`. [`torch.rsqrt`](https://docs.pytorch.org/docs/stable/generated/torch.rsqrt.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(4.0_f32).rsqrt().item::<f32>()?, 0.5);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    rsqrt as RsqrtBackward0 = |x| R::lit(1.0) / x.sqrt(), saves Output,
+        grad |g, y| R::lit(-0.5) * g * (y.clone() * y.clone() * y), on 0.1..10.0;
+
+    /// Sine of radians. [`torch.sin`](https://docs.pytorch.org/docs/stable/generated/torch.sin.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(0.0_f32).sin().item::<f32>()?, 0.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    sin as SinBackward0 = |x| x.sin(), saves Input, grad |g, x| g * x.cos(), on -6.0..6.0;
+
+    /// Cosine of radians. [`torch.cos`](https://docs.pytorch.org/docs/stable/generated/torch.cos.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(0.0_f32).cos().item::<f32>()?, 1.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    cos as CosBackward0 = |x| x.cos(), saves Input, grad |g, x| g * -x.sin(), on -6.0..6.0;
+
+    /// The hyperbolic tangent. [`torch.tanh`](https://docs.pytorch.org/docs/stable/generated/torch.tanh.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(0.0_f32).tanh().item::<f32>()?, 0.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    tanh as TanhBackward0 = |x| x.tanh(), saves Output,
+        grad |g, y| g * (R::lit(1.0) - y.clone() * y), on -3.0..3.0;
+
+    /// The logistic function `1 / (1 + e⁻ˣ)`, in `(0, 1)`.
+    /// [`torch.sigmoid`](https://docs.pytorch.org/docs/stable/generated/torch.sigmoid.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(0.0_f32).sigmoid().item::<f32>()?, 0.5);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    sigmoid as SigmoidBackward0 = |x| x.sigmoid(), saves Output,
+        grad |g, y| g * ((R::lit(1.0) - y.clone()) * y), on -10.0..10.0;
+
+    /// The error function `2/√π · ∫₀ˣ e^(−t²) dt`. [`torch.erf`](https://docs.pytorch.org/docs/stable/special.html#torch.special.erf).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(0.0_f32).erf().item::<f32>()?, 0.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    erf as ErfBackward0 = |x| x.erf(), saves Input,
+        grad |g, x| R::lit(std::f64::consts::FRAC_2_SQRT_PI) * (-(x.clone() * x)).exp() * g, on -2.5..2.5;
+}
+
+/// Functions that keep the dtype: integers stay integers.
+macro_rules! keep {
+    ($($(#[$doc:meta])* $method:ident as $name:ident, int |$i:ident| $int:expr, float |$x:ident| $float:expr,
+        grad |$g:ident, $s:ident| $grad:expr;)*) => {
+        /// Functions of each element that keep the dtype.
+        impl Tensor {$(
+            $(#[$doc])*
+            #[must_use]
+            pub fn $method(&self) -> Tensor {
+                struct Row;
+                impl Unary for Row {
+                    const NAME: &'static str = stringify!($name);
+                    const SAVES: Saves = Saves::Input;
+                    #[inline(always)]
+                    fn value<R: Real>($x: R) -> R {
+                        $float
+                    }
+                    #[inline(always)]
+                    fn grad<R: Real>($g: R, $s: R) -> R {
+                        $grad
+                    }
+                }
+                match self.dtype() {
+                    crate::DType::Bool => self.clone(),
+                    crate::DType::I64 => Tensor::constant(self.value().map(|$i: i64| -> i64 { $int })),
+                    _ => unary::<Row>(self),
+                }
+            }
+        )*}
+    };
+}
+
+keep! {
+    /// `|x|`; its gradient at 0 is 0. [`torch.abs`](https://docs.pytorch.org/docs/stable/generated/torch.abs.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([-2, 3]).abs(), tensor::Tensor::from([2, 3]));
+    /// ```
+    abs as AbsBackward0, int |x| x.wrapping_abs(), float |x| x.abs(), grad |g, x| g * x.sign();
+
+    /// `x²`. [`torch.square`](https://docs.pytorch.org/docs/stable/generated/torch.square.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([-2, 3]).square(), tensor::Tensor::from([4, 9]));
+    /// ```
+    square as PowBackward0, int |x| x.wrapping_mul(x), float |x| x.clone() * x,
+        grad |g, x| g * (R::lit(2.0) * x);
+
+    /// −1, 0 or 1. [`torch.sign`](https://docs.pytorch.org/docs/stable/generated/torch.sign.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([-2, 0, 3]).sign(), tensor::Tensor::from([-1, 0, 1]));
+    /// ```
+    sign as SignBackward0, int |x| x.signum(), float |x| x.sign(), grad |_g, _x| R::lit(0.0);
+
+    /// Rounds down. [`torch.floor`](https://docs.pytorch.org/docs/stable/generated/torch.floor.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(-1.5_f32).floor().item::<f32>()?, -2.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    floor as FloorBackward0, int |x| x, float |x| x.floor(), grad |_g, _x| R::lit(0.0);
+
+    /// Rounds up. [`torch.ceil`](https://docs.pytorch.org/docs/stable/generated/torch.ceil.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(1.5_f32).ceil().item::<f32>()?, 2.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ceil as CeilBackward0, int |x| x, float |x| x.ceil(), grad |_g, _x| R::lit(0.0);
+
+    /// Rounds to the nearest integer, ties to even.
+    /// [`torch.round`](https://docs.pytorch.org/docs/stable/generated/torch.round.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(2.5_f32).round().item::<f32>()?, 2.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    round as RoundBackward0, int |x| x, float |x| x.round(), grad |_g, _x| R::lit(0.0);
+
+    /// Rounds towards zero. [`torch.trunc`](https://docs.pytorch.org/docs/stable/generated/torch.trunc.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(-1.5_f32).trunc().item::<f32>()?, -1.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    trunc as TruncBackward0, int |x| x, float |x| x.trunc(), grad |_g, _x| R::lit(0.0);
+}
+
+/// Negation, which PyTorch refuses for booleans.
+impl Tensor {
+    /// `−x`. [`torch.neg`](https://docs.pytorch.org/docs/stable/generated/torch.neg.html).
+    ///
+    /// # Errors
+    /// [`Error::DType`] for booleans ([`logical_not`](Self::logical_not) inverts a mask).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([-2, 3]).neg()?, tensor::Tensor::from([2, -3]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn neg(&self) -> Result<Tensor> {
+        let x = self.value();
+        let value = match self.dtype() {
+            DType::Bool => return Err(Error::DType { op: "neg", expected: "numbers", got: DType::Bool }),
+            DType::I64 => x.map(i64::wrapping_neg),
+            DType::F32 => x.map(|x: f32| -x),
+            DType::F64 => x.map(|x: f64| -x),
+        };
+        Ok(record("NegBackward0", value, [edge(self, &(), |g, ()| g.neg())]))
+    }
+}

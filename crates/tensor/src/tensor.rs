@@ -1,0 +1,343 @@
+//! The tensor: a value, and where it came from.
+
+use crate::array::Array;
+use crate::autograd::node::Node;
+use crate::buffer::Buffer;
+use crate::shape::IntoShape;
+use crate::storage::dispatch;
+use crate::{DType, Element, Error, Result, Shape};
+use std::sync::Arc;
+
+/// An n-dimensional array of `f32`, `f64`, `i64` or `bool` that may remember how it was computed.
+///
+/// Its elements never change; cloning is one atomic increment; it can be shared between threads.
+///
+/// ```
+/// use tensor::Tensor;
+/// let x = Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
+/// let y = (&x * 2.0 + 1.0).sum();
+/// assert_eq!(y.item::<f32>()?, 24.0);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Tensor(Arc<Inner>);
+
+struct Inner {
+    value: Array,
+    node: Option<Arc<Node>>,
+}
+
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Tensor>();
+};
+
+impl Tensor {
+    #[inline]
+    pub(crate) fn attached(value: Array, node: Option<Arc<Node>>) -> Self {
+        Self(Arc::new(Inner { value, node }))
+    }
+
+    #[inline]
+    pub(crate) fn constant(value: Array) -> Self {
+        Self::attached(value, None)
+    }
+
+    #[inline]
+    pub(crate) fn value(&self) -> &Array {
+        &self.0.value
+    }
+
+    #[inline]
+    pub(crate) fn node(&self) -> Option<&Arc<Node>> {
+        self.0.node.as_ref()
+    }
+
+    /// The value itself if nobody else holds this tensor and it has no history.
+    pub(crate) fn into_value(self) -> Array {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => inner.value,
+            Err(shared) => shared.value.clone(),
+        }
+    }
+
+    /// Whether this handle and its value are the only ones.
+    pub(crate) fn is_unique(&self) -> bool {
+        Arc::strong_count(&self.0) == 1 && self.value().is_unique()
+    }
+
+    /// The sizes of its dimensions.
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([[1.0_f32, 2.0]]).shape(), &[1, 2]);
+    /// ```
+    #[inline]
+    pub fn shape(&self) -> &Shape {
+        self.value().shape()
+    }
+
+    /// The number of dimensions, [`torch.Tensor.dim`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.dim.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(1.0_f32).dim(), 0);
+    /// ```
+    pub fn dim(&self) -> usize {
+        self.shape().rank()
+    }
+
+    /// The size of one dimension, counted from the end if negative.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension that there is not.
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([[1.0_f32, 2.0]]).size(-1)?, 2);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn size(&self, dim: isize) -> Result<usize> {
+        let d = self.shape().dim("size", dim)?;
+        self.shape().get(d).copied().ok_or(Error::Dim { op: "size", dim, rank: 0 })
+    }
+
+    /// The number of elements.
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([[1.0_f32, 2.0]]).numel(), 2);
+    /// ```
+    pub fn numel(&self) -> usize {
+        self.value().numel()
+    }
+
+    /// The element type.
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1, 2]).dtype(), tensor::DType::I64);
+    /// ```
+    #[inline]
+    pub fn dtype(&self) -> DType {
+        self.value().dtype()
+    }
+
+    /// Whether the elements lie side by side in row-major order.
+    ///
+    /// ```
+    /// let x = tensor::Tensor::from([[1, 2], [3, 4]]);
+    /// assert!(x.is_contiguous() && !x.t()?.is_contiguous());
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn is_contiguous(&self) -> bool {
+        self.value().layout.is_contiguous()
+    }
+
+    /// The single element, converted to `T`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is exactly one element.
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([[2.5_f32]]).item::<f64>()?, 2.5);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn item<T: Element>(&self) -> Result<T> {
+        if self.numel() != 1 {
+            return Err(Error::shape("item", "exactly one element", self.shape()));
+        }
+        Ok(dispatch!(self.dtype(), U => self.value().get::<U>(0).cast()))
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// [`Error::DType`] unless `T` is the element type ([`to_dtype`](Self::to_dtype) converts).
+    ///
+    /// ```
+    /// let x = tensor::Tensor::from([[1, 2], [3, 4]]);
+    /// assert_eq!(x.t()?.to_vec::<i64>()?, [1, 3, 2, 4]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        self.check_dtype::<T>("to_vec")?;
+        Ok(self.value().to_vec())
+    }
+
+    /// The elements themselves, without a copy.
+    ///
+    /// # Errors
+    /// [`Error::DType`] unless `T` is the element type, [`Error::Argument`] unless the tensor is
+    /// [contiguous](Self::contiguous).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1.0_f32, 2.0]).as_slice::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn as_slice<T: Element>(&self) -> Result<&[T]> {
+        self.check_dtype::<T>("as_slice")?;
+        let slice = self.value().slice();
+        slice.ok_or_else(|| {
+            Error::argument("as_slice", "the tensor is not contiguous (contiguous() copies it)")
+        })
+    }
+
+    fn check_dtype<T: Element>(&self, op: &'static str) -> Result<()> {
+        let expected = match T::DTYPE {
+            DType::Bool => "bool",
+            DType::I64 => "int64",
+            DType::F32 => "float32",
+            DType::F64 => "float64",
+        };
+        if self.dtype() == T::DTYPE { Ok(()) } else { Err(Error::DType { op, expected, got: self.dtype() }) }
+    }
+
+    /// Values in row-major order as a tensor of this shape.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shape has another number of elements.
+    ///
+    /// ```
+    /// let x = tensor::Tensor::from_vec(vec![1.0_f32, 2.0, 3.0, 4.0], [2, 2])?;
+    /// assert_eq!(x.shape(), &[2, 2]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn from_vec<T: IntoElement>(values: Vec<T>, shape: impl IntoShape) -> Result<Self> {
+        Self::from_slice(&values, shape)
+    }
+
+    /// The same from a slice.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shape has another number of elements.
+    ///
+    /// ```
+    /// let x = tensor::Tensor::from_slice(&[1, 2, 3, 4], [2, 2])?;
+    /// assert_eq!(x.dtype(), tensor::DType::I64);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn from_slice<T: IntoElement>(values: &[T], shape: impl IntoShape) -> Result<Self> {
+        let shape = shape.into_shape("from_vec")?;
+        if shape.numel() != values.len() {
+            return Err(Error::shape("from_vec", format!("a shape of {} elements", values.len()), &shape));
+        }
+        Ok(Self::constant(Array::new(T::buffer(values), shape)))
+    }
+
+    /// A tensor whose elements `write` sets: how an operation of your own makes its result without a copy.
+    /// The slice holds arbitrary values at first.
+    ///
+    /// # Errors
+    /// A shape that is too large.
+    ///
+    /// ```
+    /// let x = tensor::Tensor::build([3], |out: &mut [f32]| out.copy_from_slice(&[1.0, 2.0, 3.0]))?;
+    /// assert_eq!(x.sum().item::<f32>()?, 6.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn build<T: Element>(shape: impl IntoShape, write: impl FnOnce(&mut [T])) -> Result<Self> {
+        Ok(Self::constant(Array::build(shape.into_shape("build")?, write)))
+    }
+}
+
+/// Rust types that become elements: the four dtypes' own, and `i32`, `u8`, `u32` and `usize`, which become `i64`.
+pub trait IntoElement: Copy {
+    /// The element type.
+    type Element: Element;
+    /// The element.
+    fn element(self) -> Self::Element;
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    fn buffer(values: &[Self]) -> Buffer<Self::Element> {
+        let mut buffer = Buffer::new(values.len());
+        buffer.iter_mut().zip(values).for_each(|(o, x)| *o = x.element());
+        buffer
+    }
+}
+
+macro_rules! into_element {
+    ($($type:ty => $element:ty),*) => {$(
+        impl IntoElement for $type {
+            type Element = $element;
+            #[inline]
+            fn element(self) -> $element {
+                self as $element
+            }
+        }
+        /// A 0-d tensor.
+        impl From<$type> for Tensor {
+            fn from(value: $type) -> Self {
+                Self::constant(Array::full(Shape::SCALAR, value.element()))
+            }
+        }
+    )*};
+}
+into_element!(f32 => f32, f64 => f64, i64 => i64, bool => bool, i32 => i64, u8 => i64, u32 => i64, usize => i64);
+
+macro_rules! from_nested {
+    ($($dims:ident)*; $type:ty; |$x:ident| $flat:expr) => {
+        impl<T: IntoElement, $(const $dims: usize),*> From<$type> for Tensor {
+            fn from($x: $type) -> Self {
+                let values: &[T] = $flat;
+                Self::constant(Array::new(T::buffer(values), Shape::of(&[$($dims),*])))
+            }
+        }
+    };
+}
+from_nested!(A; [T; A]; |x| &x);
+from_nested!(A B; [[T; B]; A]; |x| x.as_flattened());
+from_nested!(A B C; [[[T; C]; B]; A]; |x| x.as_flattened().as_flattened());
+from_nested!(A B C D; [[[[T; D]; C]; B]; A]; |x| x.as_flattened().as_flattened().as_flattened());
+
+/// A 1-d tensor.
+impl<T: IntoElement> From<&[T]> for Tensor {
+    fn from(values: &[T]) -> Self {
+        Self::constant(Array::new(T::buffer(values), Shape::of(&[values.len()])))
+    }
+}
+
+/// A 1-d tensor.
+impl<T: IntoElement> From<Vec<T>> for Tensor {
+    fn from(values: Vec<T>) -> Self {
+        Self::from(&values[..])
+    }
+}
+
+/// Equal shape, dtype and elements, as [`torch.equal`](https://docs.pytorch.org/docs/stable/generated/torch.equal.html):
+/// a NaN is not equal to itself.
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape() == other.shape()
+            && self.dtype() == other.dtype()
+            && dispatch!(self.dtype(), T => self.value().to_vec::<T>() == other.value().to_vec::<T>())
+    }
+}
+
+impl Tensor {
+    fn text(&self) -> String {
+        use crate::display::{History, Values, tensor_text};
+        let value = self.value();
+        let history = match (self.node(), self.grad_fn()) {
+            (None, _) => History::Constant,
+            (Some(_), None) => History::Leaf,
+            (Some(_), Some(name)) => History::Computed(name),
+        };
+        let values = match self.dtype() {
+            DType::F32 => Values::F32(&|i| value.get(i)),
+            DType::F64 => Values::F64(&|i| value.get(i)),
+            DType::I64 => Values::I64(&|i| value.get(i)),
+            DType::Bool => Values::Bool(&|i| value.get(i)),
+        };
+        tensor_text(self.shape(), &values, &history)
+    }
+}
+
+/// PyTorch's text: `tensor([1., 2.], grad_fn=<AddBackward0>)`.
+impl std::fmt::Display for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.text())
+    }
+}
+
+/// As [`Display`](std::fmt::Display).
+impl std::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text())
+    }
+}
