@@ -32,6 +32,7 @@ mod display;
 mod dtype;
 mod error;
 mod kernel;
+pub mod kernels;
 mod layout;
 mod ops;
 mod pool;

@@ -66,8 +66,18 @@ impl Shape {
         self.iter().product()
     }
 
-    /// The shape both broadcast to.
-    pub(crate) fn broadcast(op: &'static str, lhs: &Self, rhs: &Self) -> Result<Self> {
+    /// The shape both [broadcast](https://docs.pytorch.org/docs/stable/notes/broadcasting.html) to.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] naming `op`.
+    ///
+    /// ```
+    /// use tensor::Shape;
+    /// let shape = Shape::broadcast("add", &Shape::new("a", &[2, 1])?, &Shape::new("b", &[3])?)?;
+    /// assert_eq!(shape, [2, 3]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn broadcast(op: &'static str, lhs: &Self, rhs: &Self) -> Result<Self> {
         if lhs == rhs {
             return Ok(*lhs);
         }

@@ -29,3 +29,20 @@ pub(crate) fn for_chunks<T: Send>(
         out.par_chunks_mut(size).enumerate().for_each(|(i, chunk)| f(i * size, chunk));
     }
 }
+
+/// As [`for_chunks`] for two outputs: `f(i, chunk, side_chunk)` for the `i`-th chunk of each.
+pub(crate) fn for_pairs<T: Send, U: Send>(
+    (out, size): (&mut [T], usize),
+    (side, side_size): (&mut [U], usize),
+    work: usize,
+    f: impl Fn(usize, &mut [T], &mut [U]) + Sync,
+) {
+    if out.len().saturating_mul(work) < PARALLEL_MIN || out.len() <= size {
+        for (i, (a, b)) in out.chunks_mut(size.max(1)).zip(side.chunks_mut(side_size.max(1))).enumerate() {
+            f(i, a, b);
+        }
+    } else {
+        let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
+        chunks.enumerate().for_each(|(i, (a, b))| f(i, a, b));
+    }
+}

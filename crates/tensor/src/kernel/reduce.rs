@@ -15,9 +15,8 @@ pub(crate) const EXACT: usize = 1 << 15;
 const SCRATCH: usize = 2048;
 
 /// What a sum is made of: a number type with a wider accumulator and PyTorch's number of lanes.
-pub(crate) trait Summand:
-    Copy + Default + Send + Sync + Add<Output = Self> + AddAssign + 'static
-{
+#[allow(unreachable_pub, reason = "the bound that seals `Float`")]
+pub trait Summand: Copy + Default + Send + Sync + Add<Output = Self> + AddAssign + 'static {
     /// The type that long sums accumulate in.
     type Wide: Copy + Default + Send + Sync + Add<Output = Self::Wide> + AddAssign;
     fn wide(self) -> Self::Wide;
@@ -184,18 +183,41 @@ pub(crate) fn pairwise<W: Copy + Default + Add<Output = W>>(parts: &mut [W]) -> 
     parts.first().copied().unwrap_or_default()
 }
 
+/// The sum of at most [`EXACT`] terms that `fill` computes in one call.
+pub(crate) fn sum_few<T: Summand>(count: usize, fill: impl FnOnce(&mut [T])) -> T {
+    let mut few = [T::default(); 64];
+    if let Some(terms) = few.get_mut(..count) {
+        fill(terms);
+        return T::torch_row(terms);
+    }
+    let mut terms = vec![T::default(); count];
+    fill(&mut terms);
+    T::torch_row(&terms)
+}
+
+/// The wide sum of the terms that `fill(start, out, terms)` computes beside its output, a few at a time.
+#[inline]
+pub(crate) fn sum_wide<T: Summand>(out: &mut [T], fill: impl Fn(usize, &mut [T], &mut [T])) -> T::Wide {
+    let mut scratch = [T::default(); SCRATCH];
+    let mut sum = T::Wide::default();
+    for (i, out) in out.chunks_mut(SCRATCH).enumerate() {
+        let terms = &mut scratch[..out.len()];
+        fill(i * SCRATCH, out, terms);
+        sum += vectorize!(wide_row(terms));
+    }
+    sum
+}
+
+/// Partial sums combined pairwise and rounded once.
+pub(crate) fn combine<T: Summand>(parts: &mut [T::Wide]) -> T {
+    T::narrow(pairwise(parts))
+}
+
 /// The sum of `count` terms that `fill(start, out)` computes block by block; the terms themselves are never stored
 /// beyond a block.
 pub(crate) fn sum_terms<T: Summand>(count: usize, work: usize, fill: impl Fn(usize, &mut [T]) + Sync) -> T {
     if count <= EXACT {
-        let mut few = [T::default(); 64];
-        if let Some(terms) = few.get_mut(..count) {
-            fill(0, terms);
-            return T::torch_row(terms);
-        }
-        let mut terms = vec![T::default(); count];
-        fill(0, &mut terms);
-        return T::torch_row(&terms);
+        return sum_few(count, |terms| fill(0, terms));
     }
     let mut parts = vec![T::Wide::default(); count.div_ceil(EXACT)];
     parallel::for_chunks(&mut parts, 1, work * EXACT, |block, part| {
@@ -207,7 +229,7 @@ pub(crate) fn sum_terms<T: Summand>(count: usize, work: usize, fill: impl Fn(usi
             part[0] += vectorize!(wide_row(terms));
         }
     });
-    T::narrow(pairwise(&mut parts))
+    combine::<T>(&mut parts)
 }
 
 /// The sum of a slice.
@@ -220,7 +242,7 @@ pub(crate) fn sum<T: Summand>(data: &[T]) -> T {
         let end = (block * EXACT + EXACT).min(data.len());
         part[0] = vectorize!(wide_row(&data[block * EXACT..end]));
     });
-    T::narrow(pairwise(&mut parts))
+    combine::<T>(&mut parts)
 }
 
 /// Sums over the middle of a row-major `outer × n × inner` array.

@@ -1,0 +1,112 @@
+//! Binary cross-entropy of probabilities.
+
+use super::{Loss, Pointwise, Reduction, Weighted, pointwise};
+use tensor::real::Real;
+use tensor::{DType, Error, Result, Tensor, kernels};
+
+/// Cross-entropy between probabilities and targets in `[0, 1]`, one independent yes-or-no question an element.
+///
+/// # Formula
+/// `ℓᵢ = −wᵢ (tᵢ · max(ln xᵢ, −100) + (1 − tᵢ) · max(ln(1 − xᵢ), −100))`; the mean divides by the number of elements,
+/// not by the weights.
+///
+/// # Gradient
+/// `∂ℓᵢ/∂xᵢ = wᵢ (xᵢ − tᵢ) / max((1 − xᵢ) xᵢ, 1e-12)`, `∂ℓᵢ/∂tᵢ = wᵢ (ln(1 − xᵢ) − ln xᵢ)`.
+///
+/// # Shape
+/// `x` and `t` of one shape; the weight broadcasts to it.
+///
+/// # Stability
+/// The clamps keep a confident mistake finite: at most 100. From logits, `BCEWithLogitsLoss` keeps its precision
+/// where a sigmoid has rounded to 0 or 1.
+///
+/// # Errors
+/// Shapes or dtypes that differ; inputs or targets outside of `[0, 1]`, NaN included; a weight that does not broadcast.
+///
+/// # Examples
+/// ```
+/// use nn::{BCELoss, Loss};
+/// use tensor::Tensor;
+/// let x = Tensor::from([0.5_f64, 0.0]).requires_grad_()?;
+/// let loss = BCELoss::default().forward(&x, &Tensor::from([1.0_f64, 1.0]))?;
+/// assert_eq!(loss.item::<f64>()?, (2.0_f64.ln() + 100.0) / 2.0);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.BCELoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html).
+#[derive(Clone, Debug, Default)]
+pub struct BCELoss {
+    /// A factor for each element, broadcast to the input.
+    pub weight: Option<Tensor>,
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+}
+
+impl Pointwise<2> for BCELoss {
+    fn name(&self, _: Reduction) -> &'static str {
+        "BinaryCrossEntropyBackward0"
+    }
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let floor = R::lit(-100.0);
+        let no = (-x.clone()).log1p().max(floor.clone());
+        (t.clone() - R::lit(1.0)) * no - t * x.ln().max(floor)
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
+        // A float's 1e-12, also between doubles.
+        let variance = ((R::lit(1.0) - x.clone()) * x.clone()).max(R::lit(f64::from(1e-12_f32)));
+        [(x.clone() - t) / variance, (-x.clone()).log1p() - x.ln()]
+    }
+    #[inline(always)]
+    fn scale<R: Real>(&self, slope: R, g: R, count: f64) -> R {
+        g * slope / R::lit(count)
+    }
+}
+
+impl Loss for BCELoss {
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let op = "binary_cross_entropy";
+        if input.shape() != target.shape() {
+            return Err(Error::shape(
+                op,
+                format!("a target of the input's shape {}", input.shape()),
+                target.shape(),
+            ));
+        }
+        if !input.dtype().is_float() {
+            return Err(Error::DType { op, expected: "float32 or float64", got: input.dtype() });
+        }
+        if input.dtype() != target.dtype() {
+            return Err(Error::DType { op, expected: "a target of the input's dtype", got: target.dtype() });
+        }
+        for (what, x) in [("input", input), ("target", target)] {
+            if !within_unit(x)? {
+                return Err(Error::argument(
+                    op,
+                    format!("every element of the {what} must be between 0 and 1"),
+                ));
+            }
+        }
+        let Some(weight) = &self.weight else {
+            return pointwise(self, [input, target], self.reduction);
+        };
+        let weight = weight.expand(input.shape())?.to_dtype(input.dtype());
+        pointwise(&Weighted(self.clone()), [input, target, &weight], self.reduction)
+    }
+}
+
+/// Whether all elements lie in `[0, 1]`.
+fn within_unit(x: &Tensor) -> Result<bool> {
+    let x = x.contiguous();
+    let outside = match x.dtype() {
+        DType::F64 => kernels::sum([x.as_slice::<f64>()?], x.numel(), |[x]| {
+            f64::from(u8::from(!(0.0..=1.0).contains(&x)))
+        }),
+        _ => f64::from(kernels::sum([x.as_slice::<f32>()?], x.numel(), |[x]| {
+            f32::from(u8::from(!(0.0..=1.0).contains(&x)))
+        })),
+    };
+    Ok(outside == 0.0)
+}

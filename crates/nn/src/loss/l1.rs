@@ -1,0 +1,65 @@
+//! Mean absolute error.
+
+use super::{Loss, Pointwise, Reduction, pointwise};
+use tensor::real::Real;
+use tensor::{Result, Tensor};
+
+/// Absolute error: the loss of regression that outliers do not dominate.
+///
+/// # Formula
+/// `ℓᵢ = |xᵢ − tᵢ|`; the mean divides by the number of elements.
+///
+/// # Gradient
+/// `∂ℓᵢ/∂xᵢ = sign(xᵢ − tᵢ)`, 0 where they are equal, and its negative to `t`.
+///
+/// # Shape
+/// Any; `x` and `t` broadcast.
+///
+/// # Stability
+/// Exact up to the rounding of the difference.
+///
+/// # Errors
+/// Shapes that do not broadcast; inputs neither of which is a float.
+///
+/// # Examples
+/// ```
+/// use nn::{L1Loss, Loss};
+/// use tensor::Tensor;
+/// let loss = L1Loss::default().forward(&Tensor::from([1.0_f32, 2.0]), &Tensor::from([0.0_f32, 4.0]))?;
+/// assert_eq!(loss.item::<f32>()?, 1.5);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.L1Loss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.L1Loss.html); it warns where shapes
+/// broadcast.
+#[derive(Clone, Debug, Default)]
+pub struct L1Loss {
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+}
+
+impl Pointwise<2> for L1Loss {
+    fn name(&self, reduction: Reduction) -> &'static str {
+        match reduction {
+            Reduction::None => "AbsBackward0",
+            Reduction::Mean => "MeanBackward0",
+            Reduction::Sum => "SumBackward0",
+        }
+    }
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        (x - t).abs()
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
+        let slope = (x - t).sign();
+        [slope.clone(), -slope]
+    }
+}
+
+impl Loss for L1Loss {
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        pointwise(self, [input, target], self.reduction)
+    }
+}

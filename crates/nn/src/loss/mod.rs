@@ -1,0 +1,66 @@
+//! The losses: each in its own file, with its formula, gradient, shapes, options and PyTorch page.
+//!
+//! | loss | input, target | formula of a term |
+//! | --- | --- | --- |
+//! | [`CrossEntropyLoss`] | logits, class indices or probabilities | `−ln softmax(x)[t]` |
+//! | [`NLLLoss`] | log-probabilities, class indices | `−x[t]` |
+//! | [`BCELoss`] | probabilities, probabilities | `−t ln x − (1−t) ln(1−x)` |
+//! | [`MSELoss`] | numbers | `(x−t)²` |
+//! | [`L1Loss`] | numbers | `\|x−t\|` |
+//! | [`SmoothL1Loss`] | numbers | `(x−t)²/2β` near 0, `\|x−t\|−β/2` beyond |
+//!
+//! All of them are one node of the graph: one pass over memory forward, one backward, twice differentiable.
+
+mod bce;
+mod l1;
+mod mse;
+mod pointwise;
+mod smooth_l1;
+
+pub use bce::BCELoss;
+pub use l1::L1Loss;
+pub use mse::MSELoss;
+pub use pointwise::{Pointwise, Weighted, pointwise};
+pub use smooth_l1::SmoothL1Loss;
+
+use tensor::{Error, Result, Tensor};
+
+/// What becomes of the terms of a loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// They stay as they are: one number a term.
+    None,
+    /// Their mean. What it divides by is said at each loss.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+}
+
+/// PyTorch's names: `"none"`, `"mean"`, `"sum"`.
+///
+/// ```
+/// use nn::Reduction;
+/// assert_eq!("sum".parse::<Reduction>()?, Reduction::Sum);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+impl std::str::FromStr for Reduction {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "none" => Ok(Self::None),
+            "mean" => Ok(Self::Mean),
+            "sum" => Ok(Self::Sum),
+            _ => Err(Error::argument("reduction", format!("expected none, mean or sum, but got {name:?}"))),
+        }
+    }
+}
+
+/// A loss of an input and a target. Losses of three tensors have a `forward` of their own.
+pub trait Loss {
+    /// The loss, reduced as its options say.
+    ///
+    /// # Errors
+    /// Shapes, dtypes, values or options that the loss does not take; see there.
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor>;
+}

@@ -1,0 +1,65 @@
+//! Mean squared error.
+
+use super::{Loss, Pointwise, Reduction, pointwise};
+use tensor::real::Real;
+use tensor::{Result, Tensor};
+
+/// Squared error: the loss of regression with Gaussian noise.
+///
+/// # Formula
+/// `ℓᵢ = (xᵢ − tᵢ)²`; the mean divides by the number of elements.
+///
+/// # Gradient
+/// `∂ℓᵢ/∂xᵢ = 2 (xᵢ − tᵢ)`, and its negative to `t`.
+///
+/// # Shape
+/// Any; `x` and `t` broadcast, which is rarely what is meant: compare `(N, 1)` with `(N, 1)`, not with `(N)`.
+///
+/// # Stability
+/// Squares overflow `f32` from `|x − t| > 1.8e19`, as in PyTorch.
+///
+/// # Errors
+/// Shapes that do not broadcast; inputs neither of which is a float.
+///
+/// # Examples
+/// ```
+/// use nn::{Loss, MSELoss};
+/// use tensor::Tensor;
+/// let x = Tensor::from([1.0_f32, 2.0]).requires_grad_()?;
+/// let loss = MSELoss::default().forward(&x, &Tensor::from([0.0_f32, 4.0]))?;
+/// assert_eq!(loss.item::<f32>()?, 2.5);
+/// loss.backward()?;
+/// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [1.0, -2.0]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.MSELoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html); it warns where shapes
+/// broadcast.
+#[derive(Clone, Debug, Default)]
+pub struct MSELoss {
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+}
+
+impl Pointwise<2> for MSELoss {
+    fn name(&self, _: Reduction) -> &'static str {
+        "MseLossBackward0"
+    }
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let d = x - t;
+        d.clone() * d
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
+        let slope = R::lit(2.0) * (x - t);
+        [slope.clone(), -slope]
+    }
+}
+
+impl Loss for MSELoss {
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        pointwise(self, [input, target], self.reduction)
+    }
+}

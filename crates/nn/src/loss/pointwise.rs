@@ -1,0 +1,310 @@
+//! Losses that are a function of each element: the trait to write one, and the driver that makes it fast.
+
+use super::Reduction;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tensor::autograd::{Edge, edge};
+use tensor::real::{Real, Traced};
+use tensor::{DType, Float, Result, Shape, Tensor, grad_enabled, kernels};
+
+/// A loss term and its gradient, written once for every reading: `f32` and `f64` loops, and the graph that second
+/// derivatives go through.
+///
+/// The gradient is written out and not derived, because conventions live there: what happens at ties, kinks and clamps.
+/// A loss of your own is these two functions, and [`pointwise`] makes it fused, parallel and twice differentiable:
+///
+/// ```
+/// use nn::loss::{Pointwise, Reduction, pointwise};
+/// use tensor::{Tensor, real::Real};
+///
+/// /// `ln cosh(x − t)`.
+/// #[derive(Clone)]
+/// struct LogCosh;
+///
+/// impl Pointwise<2> for LogCosh {
+///     fn name(&self, _: Reduction) -> &'static str {
+///         "LogCoshBackward"
+///     }
+///     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+///         let d = (x - t).abs();
+///         d.clone() + (-(R::lit(2.0) * d)).exp().log1p() - R::lit(std::f64::consts::LN_2)
+///     }
+///     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
+///         let slope = (x - t).tanh();
+///         [slope.clone(), -slope]
+///     }
+/// }
+///
+/// let x = Tensor::from([0.0_f32, 1.0]).requires_grad_()?;
+/// let loss = pointwise(&LogCosh, [&x, &Tensor::from([0.0_f32, 0.0])], Reduction::Sum)?;
+/// loss.backward()?;
+/// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [0.0, 1.0_f32.tanh()]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
+    /// The name that a printed result shows as its `grad_fn`.
+    fn name(&self, reduction: Reduction) -> &'static str;
+
+    /// The term of one element of each input.
+    fn value<R: Real>(&self, inputs: [R; N]) -> R;
+
+    /// Its gradient to each input.
+    fn grad<R: Real>(&self, inputs: [R; N]) -> [R; N];
+
+    /// The gradient of the reduced loss: `slope · g`, divided by `count` for a mean. Overridden where PyTorch rounds in
+    /// another order.
+    #[inline(always)]
+    fn scale<R: Real>(&self, slope: R, g: R, count: f64) -> R {
+        slope * (g / R::lit(count))
+    }
+}
+
+/// The terms of another loss, each multiplied by the last input.
+#[derive(Clone, Debug)]
+pub struct Weighted<L>(pub L);
+
+impl<L: Pointwise<2>> Pointwise<3> for Weighted<L> {
+    fn name(&self, reduction: Reduction) -> &'static str {
+        self.0.name(reduction)
+    }
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t, w]: [R; 3]) -> R {
+        self.0.value([x, t]) * w
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, [x, t, w]: [R; 3]) -> [R; 3] {
+        let [dx, dt] = self.0.grad([x.clone(), t.clone()]);
+        [dx * w.clone(), dt * w, self.0.value([x, t])]
+    }
+    #[inline(always)]
+    fn scale<R: Real>(&self, slope: R, g: R, count: f64) -> R {
+        self.0.scale(slope, g, count)
+    }
+}
+
+/// A pointwise loss of `inputs`, which are broadcast and promoted to a common float dtype; the mean divides by the
+/// number of elements.
+///
+/// # Errors
+/// Shapes that do not broadcast, and inputs none of which is a float.
+///
+/// See [`Pointwise`] for an example.
+pub fn pointwise<L: Pointwise<N>, const N: usize>(
+    loss: &L,
+    inputs: [&Tensor; N],
+    reduction: Reduction,
+) -> Result<Tensor> {
+    let inputs = prepare(inputs)?;
+    match inputs[0].dtype() {
+        DType::F64 => run::<f64, L, N>(loss, inputs, reduction),
+        _ => run::<f32, L, N>(loss, inputs, reduction),
+    }
+}
+
+/// The inputs in one shape, one dtype and row-major order.
+fn prepare<const N: usize>(inputs: [&Tensor; N]) -> Result<[Tensor; N]> {
+    let mut shape = *inputs[0].shape();
+    let mut dtype = inputs[0].dtype();
+    for x in &inputs[1..] {
+        shape = Shape::broadcast("loss", &shape, x.shape())?;
+        dtype = dtype.promote(x.dtype());
+    }
+    if !dtype.is_float() {
+        return Err(tensor::Error::DType { op: "loss", expected: "float32 or float64", got: dtype });
+    }
+    let mut prepared = inputs.map(Clone::clone);
+    for x in &mut prepared {
+        let cast = x.to_dtype(dtype);
+        *x = if *cast.shape() == shape { cast.contiguous() } else { cast.expand(&shape)?.contiguous() };
+    }
+    Ok(prepared)
+}
+
+/// What an edge needs: the loss, its inputs, and the gradient of the first one if the forward pass computed it.
+struct Saved<L, const N: usize> {
+    loss: L,
+    inputs: [Tensor; N],
+    reduction: Reduction,
+    /// For an incoming gradient of 1.
+    ready: Mutex<Option<Tensor>>,
+}
+
+fn run<T: Float, L: Pointwise<N>, const N: usize>(
+    loss: &L,
+    inputs: [Tensor; N],
+    reduction: Reduction,
+) -> Result<Tensor> {
+    let saved = Saved { loss: loss.clone(), inputs, reduction, ready: Mutex::new(None) };
+    let value = saved.forward::<T>()?;
+    let saved = Arc::new(saved);
+    let edges: [Option<Edge>; N] =
+        std::array::from_fn(|i| edge(&saved.inputs[i], &saved, move |g, saved| saved.gradient::<T>(i, g)));
+    Ok(Tensor::from_op(loss.name(reduction), value, edges))
+}
+
+impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
+    fn slices<T: Float>(&self) -> Result<[&[T]; N]> {
+        let mut slices = [&[][..]; N];
+        for (slice, x) in slices.iter_mut().zip(&self.inputs) {
+            *slice = x.as_slice::<T>()?;
+        }
+        Ok(slices)
+    }
+
+    /// What the mean divides by; 1 for the others.
+    fn count(&self) -> f64 {
+        if self.reduction == Reduction::Mean { self.inputs[0].numel() as f64 } else { 1.0 }
+    }
+
+    fn forward<T: Float>(&self) -> Result<Tensor> {
+        let (loss, slices, shape) = (&self.loss, self.slices::<T>()?, *self.inputs[0].shape());
+        if self.reduction == Reduction::None {
+            return Tensor::build(shape, |out| {
+                kernels::map(
+                    slices,
+                    out,
+                    #[inline(always)]
+                    |x| loss.value(x),
+                );
+            });
+        }
+        let (count, one) = (self.count(), T::lit(1.0));
+        let sum = if grad_enabled() && self.inputs[0].requires_grad() {
+            // Value and gradient in one pass over memory: the incoming gradient is nearly always 1.
+            let mut sum = T::default();
+            let slope = Tensor::build(shape, |out| {
+                sum = kernels::map_sum(
+                    slices,
+                    out,
+                    #[inline(always)]
+                    |x| (loss.value(x), loss.scale(loss.grad(x)[0], one, count)),
+                );
+            })?;
+            *self.lock() = Some(slope);
+            sum
+        } else {
+            kernels::sum(
+                slices,
+                shape.numel(),
+                #[inline(always)]
+                |x| loss.value(x),
+            )
+        };
+        Tensor::build((), |out| out[0] = sum / T::lit(count))
+    }
+
+    /// Nothing runs while it is held, so poison means nothing.
+    fn lock(&self) -> MutexGuard<'_, Option<Tensor>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The gradient of input `i`, for the gradient `g` of the loss.
+    fn gradient<T: Float>(&self, i: usize, g: &Tensor) -> Result<Tensor> {
+        let (loss, shape, count) = (&self.loss, *self.inputs[i].shape(), self.count());
+        if grad_enabled() {
+            let slopes = loss.grad(self.inputs.each_ref().map(Traced::from));
+            let slope = slopes.into_iter().nth(i).expect("one slope an input");
+            let scaled = loss.scale(slope, Traced::from(g), count).into_tensor();
+            return scaled.to_dtype(g.dtype()).expand(&shape);
+        }
+        let ready = if i == 0 { self.lock().take() } else { None };
+        if let Some(slope) = ready {
+            return if g.item::<f64>()? == 1.0 { Ok(slope) } else { slope.mul(g) };
+        }
+        let slices = self.slices::<T>()?;
+        let g = g.contiguous();
+        let each = g.as_slice::<T>()?;
+        Tensor::build(shape, |out| {
+            if let [g] = *each {
+                kernels::map(
+                    slices,
+                    out,
+                    #[inline(always)]
+                    |x| loss.scale(loss.grad(x)[i], g, count),
+                );
+            } else {
+                kernels::map_with(
+                    slices,
+                    each,
+                    out,
+                    #[inline(always)]
+                    |x, g| loss.scale(loss.grad(x)[i], g, count),
+                );
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::{BCELoss, L1Loss, MSELoss, SmoothL1Loss};
+    use tensor::check;
+
+    /// The loss in tensor operations.
+    fn definition<L: Pointwise<N>, const N: usize>(
+        loss: &L,
+        xs: &[Tensor],
+        reduction: Reduction,
+    ) -> Result<Tensor> {
+        let terms = loss.value(std::array::from_fn(|k| Traced::from(&xs[k]))).into_tensor();
+        match reduction {
+            Reduction::None => Ok(terms),
+            Reduction::Mean => terms.mean(),
+            Reduction::Sum => Ok(terms.sum()),
+        }
+    }
+
+    /// Numbers in `low..high`, reproducible and without a pattern.
+    fn noise(n: u32, low: f64, high: f64, k: f64) -> Vec<f64> {
+        (0..n).map(|i| low + (high - low) * ((f64::from(i) * k).sin() * 0.49 + 0.5)).collect()
+    }
+
+    const SIZES: [(u32, Reduction); 4] =
+        [(5, Reduction::None), (7, Reduction::Mean), (40_000, Reduction::Mean), (70, Reduction::Sum)];
+
+    fn check_loss<L: Pointwise<2>>(
+        loss: &L,
+        input: fn(u32) -> Vec<f64>,
+        target: fn(u32) -> Vec<f64>,
+    ) -> Result<()> {
+        for (n, reduction) in SIZES {
+            let [x, t, w] = [input(n), target(n), noise(n, 0.5, 2.0, 0.9)].map(Tensor::from);
+            let [x, t, w] = [x.requires_grad_()?, t.requires_grad_()?, w.requires_grad_()?];
+            let run = |xs: &[Tensor]| pointwise(loss, [&xs[0], &xs[1]], reduction);
+            check::fused(run, |xs| definition(loss, xs, reduction), &[x.clone(), t.clone()], 1e-11)?;
+            let weighted = Weighted(loss.clone());
+            let run = |xs: &[Tensor]| pointwise(&weighted, [&xs[0], &xs[1], &xs[2]], reduction);
+            check::fused(run, |xs| definition(&weighted, xs, reduction), &[x, t, w], 1e-11)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn kernels_equal_their_definitions_to_the_second_derivative() -> Result<()> {
+        // Differences that keep away from the kinks, at 0 and at beta.
+        let input = |n| noise(n, -3.0, 3.0, 1.7);
+        let target = |n| {
+            let apart = [-2.0, -0.7, -0.12, 0.15, 0.6, 1.8].into_iter().cycle();
+            noise(n, -3.0, 3.0, 1.7).into_iter().zip(apart).map(|(x, d)| x + d).collect()
+        };
+        check_loss(&MSELoss::default(), input, target)?;
+        check_loss(&L1Loss::default(), input, target)?;
+        check_loss(&SmoothL1Loss::default(), input, target)?;
+        check_loss(&SmoothL1Loss { beta: 0.3, ..Default::default() }, input, target)?;
+        check_loss(&BCELoss::default(), |n| noise(n, 0.05, 0.95, 1.7), |n| noise(n, 0.05, 0.95, 2.3))
+    }
+
+    #[test]
+    fn the_gradient_kept_from_the_forward_pass_is_the_one_computed_later() -> Result<()> {
+        let x = Tensor::from([0.3_f32, -2.0, 5.0]).requires_grad_()?;
+        let t = Tensor::from([0.0_f32, 1.0, 2.0]);
+        let loss = pointwise(&MSELoss::default(), [&x, &t], Reduction::Mean)?;
+        let retain = tensor::autograd::BackwardOptions { retain_graph: true, ..Default::default() };
+        loss.backward_with_options(None, retain)?;
+        let kept = x.grad();
+        x.set_grad(None)?;
+        loss.backward()?;
+        assert_eq!(kept, x.grad());
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Smooth L1: squared near zero, absolute beyond.
+
+use super::{L1Loss, Loss, Pointwise, Reduction, pointwise};
+use tensor::real::Real;
+use tensor::{Error, Result, Tensor};
+
+/// Squared error where it is small, absolute error where it is large: the regression loss of detectors
+/// ([Girshick, *Fast R-CNN*, 2015](https://arxiv.org/abs/1504.08083)).
+///
+/// # Formula
+/// With `d = xᵢ − tᵢ`: `ℓᵢ = d²/2β` where `|d| < β`, `|d| − β/2` elsewhere; the mean divides by the number of elements.
+/// With `β = 0` it is the [`L1Loss`]; it is the Huber loss divided by `β`.
+///
+/// # Gradient
+/// `∂ℓᵢ/∂xᵢ = d/β` where `|d| < β`, `sign(d)` elsewhere, and its negative to `t`.
+///
+/// # Shape
+/// Any; `x` and `t` broadcast.
+///
+/// # Stability
+/// The square is only taken where it is at most `β²`.
+///
+/// # Errors
+/// A negative or NaN `beta`; shapes that do not broadcast; inputs neither of which is a float.
+///
+/// # Examples
+/// ```
+/// use nn::{Loss, SmoothL1Loss};
+/// use tensor::Tensor;
+/// let loss = SmoothL1Loss::default().forward(&Tensor::from([0.5_f32, 3.0]), &Tensor::from([0.0_f32, 0.0]))?;
+/// assert_eq!(loss.item::<f32>()?, (0.125 + 2.5) / 2.0);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.SmoothL1Loss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.SmoothL1Loss.html); it warns where
+/// shapes broadcast.
+#[derive(Clone, Debug)]
+pub struct SmoothL1Loss {
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+    /// Where squares become absolute values, in units of the input; not negative.
+    pub beta: f64,
+}
+
+impl Default for SmoothL1Loss {
+    fn default() -> Self {
+        Self { reduction: Reduction::Mean, beta: 1.0 }
+    }
+}
+
+impl Pointwise<2> for SmoothL1Loss {
+    fn name(&self, _: Reduction) -> &'static str {
+        "SmoothL1LossBackward0"
+    }
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let d = (x - t).abs();
+        let near = R::lit(0.5) * d.clone() * d.clone() / R::lit(self.beta);
+        R::select(d.lt(&R::lit(self.beta)), near, d - R::lit(0.5 * self.beta))
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
+        let d = x - t;
+        let near = d.clone().abs().lt(&R::lit(self.beta));
+        let slope = R::select(near, d.clone() / R::lit(self.beta), d.sign());
+        [slope.clone(), -slope]
+    }
+}
+
+impl Loss for SmoothL1Loss {
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if self.beta.is_nan() || self.beta < 0.0 {
+            let message = format!("beta must not be negative, but is {}", self.beta);
+            return Err(Error::argument("smooth_l1_loss", message));
+        }
+        if self.beta == 0.0 {
+            return L1Loss { reduction: self.reduction }.forward(input, target);
+        }
+        pointwise(self, [input, target], self.reduction)
+    }
+}

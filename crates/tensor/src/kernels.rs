@@ -1,0 +1,136 @@
+//! Loops for operations of your own: parallel, compiled for the widest vector unit, with the same bits for any number
+//! of threads. The losses of `nn` are built from them.
+//!
+//! Slices come from [`Tensor::as_slice`](crate::Tensor::as_slice), results go into
+//! [`Tensor::build`](crate::Tensor::build).
+
+use crate::Float;
+use crate::kernel::reduce::EXACT;
+use crate::kernel::simd::vectorize;
+use crate::kernel::{parallel, reduce};
+
+/// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it
+/// (`work` in units of one addition).
+///
+/// Chunks depend on `size` alone, so what `f` computes must not depend on the thread.
+///
+/// ```
+/// let mut squares = vec![0; 100];
+/// tensor::kernels::for_chunks(&mut squares, 10, 1, |start, chunk| {
+///     chunk.iter_mut().enumerate().for_each(|(i, x)| *x = (start + i) * (start + i));
+/// });
+/// assert_eq!(squares[99], 9801);
+/// ```
+pub fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    parallel::for_chunks(out, size, work, |start, chunk| vectorize!(f(start, chunk)));
+}
+
+/// As [`for_chunks`] for two outputs at once: chunk `i` has `size` elements of `out` and `side_size` of `side`.
+///
+/// ```
+/// let (mut doubled, mut sums) = (vec![0; 6], vec![0; 3]);
+/// tensor::kernels::for_pairs((&mut doubled, 2), (&mut sums, 1), 1, |i, pair, sum| {
+///     pair.fill(2 * i);
+///     sum[0] = pair.iter().sum();
+/// });
+/// assert_eq!(sums, [0, 4, 8]);
+/// ```
+pub fn for_pairs<T: Send, U: Send>(
+    (out, size): (&mut [T], usize),
+    (side, side_size): (&mut [U], usize),
+    work: usize,
+    f: impl Fn(usize, &mut [T], &mut [U]) + Sync,
+) {
+    parallel::for_pairs((out, size), (side, side_size), work, |i, a, b| vectorize!(f(i, a, b)));
+}
+
+/// `out[i] = f([inputs[0][i], inputs[1][i], …])`. All slices have one length.
+///
+/// # Panics
+/// If an input is shorter than `out`.
+///
+/// ```
+/// let mut out = [0.0_f32; 2];
+/// tensor::kernels::map([&[1.0, 2.0], &[3.0, 4.0]], &mut out, |[a, b]| a * b);
+/// assert_eq!(out, [3.0, 8.0]);
+/// ```
+pub fn map<T: Float, const N: usize>(inputs: [&[T]; N], out: &mut [T], f: impl Fn([T; N]) -> T + Sync) {
+    parallel::for_blocks(out, |start, out| apply(inputs, start, out, &f));
+}
+
+#[inline]
+fn apply<T: Float, const N: usize>(inputs: [&[T]; N], start: usize, out: &mut [T], f: impl Fn([T; N]) -> T) {
+    let inputs = inputs.map(|x| &x[start..start + out.len()]);
+    vectorize!(for (i, o) in out.iter_mut().enumerate() {
+        *o = f(std::array::from_fn(|k| inputs[k][i]));
+    });
+}
+
+/// As [`map`] with one slice more: `out[i] = f([inputs[0][i], …], with[i])`.
+///
+/// # Panics
+/// If an input is shorter than `out`.
+///
+/// ```
+/// let mut out = [0.0_f32; 2];
+/// tensor::kernels::map_with([&[1.0, 2.0]], &[3.0, 4.0], &mut out, |[a], b| a * b);
+/// assert_eq!(out, [3.0, 8.0]);
+/// ```
+pub fn map_with<T: Float, const N: usize>(
+    inputs: [&[T]; N],
+    with: &[T],
+    out: &mut [T],
+    f: impl Fn([T; N], T) -> T + Sync,
+) {
+    parallel::for_blocks(out, |start, out| {
+        let inputs = inputs.map(|x| &x[start..start + out.len()]);
+        vectorize!(for (i, (o, &w)) in out.iter_mut().zip(&with[start..]).enumerate() {
+            *o = f(std::array::from_fn(|k| inputs[k][i]), w);
+        });
+    });
+}
+
+/// The sum of `f([inputs[0][i], inputs[1][i], …])` over all `i` below `count`, in the order of
+/// [`Tensor::sum`](crate::Tensor::sum), without storing the terms.
+///
+/// # Panics
+/// If an input is shorter than `count`.
+///
+/// ```
+/// assert_eq!(tensor::kernels::sum([&[1.0_f32, 2.0], &[3.0, 4.0]], 2, |[a, b]| a * b), 11.0);
+/// ```
+pub fn sum<T: Float, const N: usize>(inputs: [&[T]; N], count: usize, f: impl Fn([T; N]) -> T + Sync) -> T {
+    reduce::sum_terms(count, 1, |start, terms| apply(inputs, start, terms, &f))
+}
+
+/// [`map`] and [`sum`] in one pass over memory: `f` gives the term and the output of each `i`.
+///
+/// # Panics
+/// If an input is shorter than `out`.
+///
+/// ```
+/// let mut slope = [0.0_f32; 2];
+/// let loss = tensor::kernels::map_sum([&[1.0_f32, 2.0]], &mut slope, |[x]| (x * x, 2.0 * x));
+/// assert_eq!((loss, slope), (5.0, [2.0, 4.0]));
+/// ```
+pub fn map_sum<T: Float, const N: usize>(
+    inputs: [&[T]; N],
+    out: &mut [T],
+    f: impl Fn([T; N]) -> (T, T) + Sync,
+) -> T {
+    let fill = |start: usize, out: &mut [T], terms: &mut [T]| {
+        let inputs = inputs.map(|x| &x[start..start + out.len()]);
+        vectorize!(for (i, (o, term)) in out.iter_mut().zip(terms).enumerate() {
+            (*term, *o) = f(std::array::from_fn(|k| inputs[k][i]));
+        });
+    };
+    let count = out.len();
+    if count <= EXACT {
+        return reduce::sum_few(count, |terms| fill(0, out, terms));
+    }
+    let mut parts = vec![T::Wide::default(); count.div_ceil(EXACT)];
+    parallel::for_pairs((out, EXACT), (&mut parts, 1), 1, |block, out, part| {
+        part[0] = reduce::sum_wide(out, |at, out, terms| fill(block * EXACT + at, out, terms));
+    });
+    reduce::combine::<T>(&mut parts)
+}
