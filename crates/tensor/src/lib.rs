@@ -51,5 +51,6 @@ pub use ops::pointwise;
 pub use ops::real;
 pub use ops::view::Sizes;
 pub use pool::memory;
+pub use random::{bernoulli, bernoulli_like, normal, rand, randint, randn, randperm, uniform};
 pub use shape::{Dims, IntoShape, MAX_RANK, Shape};
 pub use tensor::{IntoElement, Tensor};

@@ -2,25 +2,23 @@
 
 use super::Generator;
 use super::uniform::{Uniform, unit};
+use crate::Element;
 
 impl Generator {
     /// Fills `out` with ones (`true`), each with probability `p`, and zeros; two words an element whatever the type.
-    pub(crate) fn fill_bernoulli<T: From<bool>>(&mut self, out: &mut [T], p: f64) {
+    pub(crate) fn fill_bernoulli<T: Element>(&mut self, out: &mut [T], p: f64) {
         self.engine.map_u64(
             out,
             #[inline(always)]
-            move |words| T::from(unit(words) < p),
+            move |words| T::of_bool(unit(words) < p),
         );
     }
 
     /// Fills `out` with ones and zeros, each a one with its own probability; one word an `f32`, two an `f64`.
-    pub(crate) fn fill_bernoulli_each<T>(&mut self, out: &mut [T], p: &[T])
-    where
-        T: Uniform + From<bool>,
-    {
+    pub(crate) fn fill_bernoulli_each<T: Uniform>(&mut self, out: &mut [T], p: &[T]) {
         self.fill_uniform(out, 0.0, 1.0);
         for (x, &p) in out.iter_mut().zip(p) {
-            *x = T::from(*x < p);
+            *x = T::of_bool(*x < p);
         }
     }
 }

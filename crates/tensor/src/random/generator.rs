@@ -1,4 +1,5 @@
 use super::mt19937::{Mt19937, WORDS};
+use crate::{Error, Result};
 use rand::TryRng;
 use rand::rand_core::utils;
 use std::convert::Infallible;
@@ -94,6 +95,42 @@ impl Generator {
         bytes.resize(STATE_BYTES, 0);
         bytes
     }
+
+    /// Continues from a [`state`](Self::state), one of PyTorch's or of this library.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] unless `state` is 5056 bytes that a generator can have written; the generator is unchanged.
+    ///
+    /// # Examples
+    /// ```
+    /// let error = tensor::random::Generator::new().set_state(&[0; 16]).unwrap_err();
+    /// assert_eq!(error.to_string(), "set_state: expected 5056 bytes, but got 16");
+    /// ```
+    pub fn set_state(&mut self, state: &[u8]) -> Result<()> {
+        if state.len() != STATE_BYTES {
+            let message = format!("expected {STATE_BYTES} bytes, but got {}", state.len());
+            return Err(Error::argument("set_state", message));
+        }
+        let (numbers, _) = state.as_chunks::<8>();
+        let number = |i: usize| u64::from_le_bytes(numbers[i]);
+        let (left, seeded, next) = (number(1) as u32, number(1) >> 32, number(2));
+        let fresh = (left, next) == (1, 0);
+        if seeded != 1
+            || !(fresh || (1..=WORDS as u64).contains(&next) && u64::from(left) + next == WORDS as u64 + 1)
+        {
+            let message =
+                format!("seeded = {seeded}, left = {left} and next = {next} are no state of the engine");
+            return Err(Error::argument("set_state", message));
+        }
+        let words = std::array::from_fn(|i| number(3 + i) as u32);
+        let has_spare = number(630) as u32 != 0;
+        *self = Self {
+            engine: Mt19937 { words, next: next as usize },
+            seed: number(0),
+            spare_normal: has_spare.then(|| f64::from_bits(number(628))),
+        };
+        Ok(())
+    }
 }
 
 /// What PyTorch writes: seed u64, words left i32, seeded i32, words spent u64, 624 words as u64, three f64 of which
@@ -188,6 +225,30 @@ mod tests {
         assert_eq!(state[5024..5032], 0.786_141_298_723_535_8_f64.to_le_bytes());
         assert_eq!(number(&state, 5040), 1);
         assert_eq!(crc32(state), 1_065_602_006);
+    }
+
+    #[test]
+    fn a_generator_continues_from_a_state() {
+        let mut generator = Generator::seeded(7);
+        for n in [0, 1, 2, 623, 700] {
+            generator.fill_normal(&mut vec![0.0_f32; n], 0.0, 1.0);
+            let mut other = Generator::new();
+            other.set_state(&generator.state()).unwrap();
+            assert_eq!(other, generator);
+        }
+    }
+
+    #[test]
+    fn a_state_that_no_generator_writes_is_refused() {
+        let mut generator = Generator::seeded(7);
+        let mut state = generator.state();
+        state[16] = 5;
+        let error = generator.set_state(&state).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "set_state: seeded = 1, left = 1 and next = 5 are no state of the engine"
+        );
+        assert_eq!(generator, Generator::seeded(7));
     }
 
     #[test]

@@ -1,40 +1,32 @@
 //! Integers from a range, and permutations.
 
 use super::Generator;
+use crate::Element;
 
-/// An element type that can hold integers, exactly up to a point.
-pub(crate) trait Integer: Copy {
-    /// How many values `random_()` draws from: 0 up to the last integer before the first gap.
+/// An element type, and which integers it can hold.
+pub(crate) trait Integer: Element {
+    /// How many integers there are from 0 to the last one before the first gap, or to the largest.
     const RANGE: u64;
     /// Bits of the significand, for the floats.
     const DIGITS: Option<u32>;
-
-    /// Rounds to this type.
-    fn round(x: i64) -> Self;
-    /// The integer this is, or the closest `i64`.
-    fn to_i64(self) -> i64;
 }
 
-macro_rules! integer {
-    ($type:ty, $range:expr, $digits:expr, |$x:ident| $round:expr, $to_i64:expr) => {
-        impl Integer for $type {
-            const RANGE: u64 = $range;
-            const DIGITS: Option<u32> = $digits;
-            #[inline(always)]
-            fn round($x: i64) -> Self {
-                $round
-            }
-            fn to_i64(self) -> i64 {
-                let $x = self;
-                $to_i64
-            }
-        }
-    };
+impl Integer for bool {
+    const RANGE: u64 = 2;
+    const DIGITS: Option<u32> = None;
 }
-integer!(bool, 2, None, |x| x != 0, i64::from(x));
-integer!(i64, 1 << 63, None, |x| x, x);
-integer!(f32, (1 << 24) + 1, Some(24), |x| x as f32, x as i64);
-integer!(f64, (1 << 53) + 1, Some(53), |x| x as f64, x as i64);
+impl Integer for i64 {
+    const RANGE: u64 = 1 << 63;
+    const DIGITS: Option<u32> = None;
+}
+impl Integer for f32 {
+    const RANGE: u64 = (1 << 24) + 1;
+    const DIGITS: Option<u32> = Some(24);
+}
+impl Integer for f64 {
+    const RANGE: u64 = (1 << 53) + 1;
+    const DIGITS: Option<u32> = Some(53);
+}
 
 /// Ranges below this take one word an element, others two.
 const ONE_WORD: u64 = 1 << 28;
@@ -57,13 +49,13 @@ impl Generator {
             self.engine.map_u32(
                 out,
                 #[inline(always)]
-                move |word| T::round(low.wrapping_add(i64::from(word % range))),
+                move |word| T::of_i64(low.wrapping_add(i64::from(word % range))),
             );
         } else {
             self.engine.map_u64(
                 out,
                 #[inline(always)]
-                move |words| T::round(low.wrapping_add((words % range) as i64)),
+                move |words| T::of_i64(low.wrapping_add((words % range) as i64)),
             );
         }
     }
@@ -100,8 +92,8 @@ pub(crate) fn representable<T: Integer>(low: i64, high: i64) -> (i64, i64) {
     };
     // The distance of two floats at x.
     let gap = |x: i64| 1_i64 << (x.unsigned_abs().ilog2() + 1 - digits);
-    let first = T::round(low + 1).to_i64();
-    let last = T::round(high - 1).to_i64();
+    let first: i64 = T::of_i64(low + 1).cast();
+    let last: i64 = T::of_i64(high - 1).cast();
     (
         if first < low { first + gap(low + 1) } else { low },
         if last >= high { last.saturating_sub(gap(high - 1)) } else { high },
@@ -114,7 +106,7 @@ mod tests {
     use crate::random::testing::{Bits, crc32, hex};
 
     fn randint<T: Integer>(n: usize, low: i64, high: i64) -> Vec<T> {
-        let mut out = vec![T::round(0); n];
+        let mut out = vec![T::default(); n];
         let (low, high) = representable::<T>(low, high);
         Generator::seeded(0).fill_randint(&mut out, low, high);
         out
@@ -158,7 +150,7 @@ mod tests {
     #[test]
     fn the_range_without_bounds_depends_on_the_type() {
         fn draw<T: Integer, const N: usize>() -> [T; N] {
-            let mut out = [T::round(0); N];
+            let mut out = [T::default(); N];
             Generator::seeded(0).fill_random(&mut out);
             out
         }

@@ -1,102 +1,38 @@
-//! Random numbers: the generator of PyTorch's CPU backend, to the bit.
+//! Random numbers: those of PyTorch's CPU generator, to the bit.
 //!
-//! A [`Generator`] is an MT19937 engine and one spare normal value. All numbers come from it in the order of the
-//! calls and of the elements, on one thread, so the same seed gives the same numbers on every machine:
-//! those of PyTorch on a processor with AVX2 (normal `f64`s use the system's `log`, `sin` and `cos`, whose last bit
-//! differs between systems). Calls that name no generator share the default one, which starts
-//! from a seed of the operating system until [`manual_seed`] sets it.
+//! [`rand`](rand()), [`randn`], [`uniform`], [`normal`], [`randint`], [`randperm`] and [`bernoulli`] draw from the
+//! default generator, which is seeded by the operating system until [`manual_seed`] seeds it. A [`Generator`] of your
+//! own has methods of the same names that also take a dtype. [`Tensor::sample`](crate::Tensor::sample) draws from
+//! the distributions of `rand` and `rand_distr`.
 //!
 //! ```
+//! use tensor::{DType, random::Generator};
+//!
 //! tensor::random::manual_seed(0);
-//! assert_eq!(tensor::random::with_default(|g| g.initial_seed()), 0);
+//! let x = tensor::randn([2, 3])?;
+//!
+//! let mut generator = Generator::seeded(0);
+//! assert_eq!(generator.randn([2, 3], DType::F32)?, x);
+//! # Ok::<(), tensor::Error>(())
 //! ```
-#![allow(
-    clippy::cast_lossless,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    reason = "random bits are cut to size on purpose"
-)]
-#![allow(clippy::inline_always, reason = "what `vectorize!` runs must be inlined into it")]
-#![allow(dead_code, reason = "the tensors that are filled with these are on their way")]
+//!
+//! Numbers are drawn on one thread, in the order of the calls and of the elements, so a seed gives the same numbers on
+//! every machine: those of PyTorch on a processor with AVX2. Only normal `f64`s use the system's `log`, `sin` and `cos`,
+//! whose last bit differs between systems.
 
 mod bernoulli;
+mod default;
+mod draw;
 mod generator;
 mod integer;
 mod mt19937;
 mod normal;
 mod uniform;
 
+pub use default::{
+    bernoulli, bernoulli_like, manual_seed, normal, rand, randint, randn, randperm, uniform, with_default,
+};
 pub use generator::{Generator, Seed};
-
-use std::cell::Cell;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{LazyLock, Mutex, PoisonError};
-
-static DEFAULT: LazyLock<Mutex<Generator>> = LazyLock::new(|| {
-    // The keys of a `RandomState` come from the operating system; 53 bits, as many as PyTorch takes.
-    let entropy = RandomState::new().hash_one(0) >> 11;
-    Mutex::new(Generator::seeded(entropy))
-});
-
-thread_local! {
-    static IN_USE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Seeds the default generator: from here on the numbers are the same in every run.
-///
-/// # Examples
-/// ```
-/// tensor::random::manual_seed(0);
-/// ```
-///
-/// # PyTorch
-/// [`torch.manual_seed`](https://docs.pytorch.org/docs/stable/generated/torch.manual_seed.html)
-pub fn manual_seed(seed: impl Seed) {
-    with_default(|generator| generator.manual_seed(seed));
-}
-
-/// Calls `f` with the default generator, which other threads wait for meanwhile.
-///
-/// # Panics
-/// If `f` itself calls something that draws from the default generator.
-///
-/// # Examples
-/// ```
-/// use rand::RngExt;
-/// use tensor::random::{manual_seed, with_default};
-///
-/// manual_seed(0);
-/// let roll = with_default(|generator| generator.random_range(1..=6));
-/// assert!((1..=6).contains(&roll));
-/// ```
-///
-/// # PyTorch
-/// `torch.default_generator`
-pub fn with_default<R>(f: impl FnOnce(&mut Generator) -> R) -> R {
-    struct Release;
-    impl Drop for Release {
-        fn drop(&mut self) {
-            IN_USE.set(false);
-        }
-    }
-    // Waiting for ourselves would last forever.
-    assert!(!IN_USE.replace(true), "the default generator is already in use on this thread");
-    let _release = Release;
-    f(&mut DEFAULT.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_leaves_the_default_generator_usable() {
-        let nested = std::panic::catch_unwind(|| with_default(|_| manual_seed(1)));
-        assert!(nested.is_err());
-        assert_eq!(with_default(|g| g.initial_seed()).leading_zeros().min(11), 11);
-    }
-}
 
 /// How the tests compare numbers with PyTorch's.
 #[cfg(test)]

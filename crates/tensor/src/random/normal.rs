@@ -5,6 +5,7 @@
 
 use super::Generator;
 use super::uniform::{Uniform, unit};
+use crate::Element;
 use crate::kernel::simd::vectorize;
 use std::f64::consts::TAU;
 
@@ -13,28 +14,17 @@ const BLOCK: usize = 16;
 
 /// A float that can be drawn normally.
 pub(crate) trait Normal: Uniform {
-    /// Rounds to this type.
-    fn round(x: f64) -> Self;
-
     /// Turns whole blocks of numbers uniform in [0, 1) into normal ones.
     fn transform(blocks: &mut [[Self; BLOCK]], mean: f64, std: f64);
 }
 
 impl Normal for f32 {
-    fn round(x: f64) -> Self {
-        x as f32
-    }
-
     fn transform(blocks: &mut [[Self; BLOCK]], mean: f64, std: f64) {
         vectorize!(box_muller(blocks, mean as f32, std as f32));
     }
 }
 
 impl Normal for f64 {
-    fn round(x: f64) -> Self {
-        x
-    }
-
     fn transform(blocks: &mut [[Self; BLOCK]], mean: f64, std: f64) {
         for block in blocks {
             let (radii, angles) = block.split_at_mut(BLOCK / 2);
@@ -52,7 +42,7 @@ impl Generator {
     /// Fills `out` with normal numbers of this mean and standard deviation.
     pub(crate) fn fill_normal<T: Normal>(&mut self, out: &mut [T], mean: f64, std: f64) {
         if out.len() < BLOCK {
-            out.fill_with(|| T::round(self.normal().mul_add(std, mean)));
+            out.fill_with(|| self.next_normal().mul_add(std, mean).cast());
             return;
         }
         self.fill_uniform(out, 0.0, 1.0);
@@ -66,7 +56,7 @@ impl Generator {
     }
 
     /// One standard normal number.
-    fn normal(&mut self) -> f64 {
+    fn next_normal(&mut self) -> f64 {
         if let Some(spare) = self.spare_normal.take() {
             return spare;
         }

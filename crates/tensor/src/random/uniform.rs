@@ -2,9 +2,10 @@
 
 use super::Generator;
 use super::mt19937::Mt19937;
+use crate::Float;
 
 /// A float that can be drawn uniformly.
-pub(crate) trait Uniform: Copy + PartialOrd {
+pub(crate) trait Uniform: Float {
     /// Numbers in `[from, to)`, as `u · (to − from) + from` rounded once.
     fn fill(engine: &mut Mt19937, out: &mut [Self], from: f64, to: f64);
 }

@@ -1,0 +1,224 @@
+//! The generator that is used where none is named, and tensors from it.
+
+use super::{Generator, Seed};
+use crate::shape::IntoShape;
+use crate::{DType, Result, Tensor};
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+static DEFAULT: LazyLock<Mutex<Generator>> = LazyLock::new(|| {
+    // The keys of a `RandomState` come from the operating system; 53 bits, as many as PyTorch takes.
+    let entropy = RandomState::new().hash_one(0) >> 11;
+    Mutex::new(Generator::seeded(entropy))
+});
+
+thread_local! {
+    static IN_USE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Seeds the default generator: from here on the numbers are the same in every run.
+///
+/// # Examples
+/// ```
+/// tensor::random::manual_seed(0);
+/// ```
+///
+/// # PyTorch
+/// [`torch.manual_seed`](https://docs.pytorch.org/docs/stable/generated/torch.manual_seed.html)
+pub fn manual_seed(seed: impl Seed) {
+    with_default(|generator| generator.manual_seed(seed));
+}
+
+/// Calls `f` with the default generator, which other threads wait for meanwhile.
+///
+/// # Panics
+/// If `f` itself calls something that draws from the default generator.
+///
+/// # Examples
+/// ```
+/// use rand::RngExt;
+/// use tensor::random::{manual_seed, with_default};
+///
+/// manual_seed(0);
+/// let roll = with_default(|generator| generator.random_range(1..=6));
+/// assert!((1..=6).contains(&roll));
+/// ```
+///
+/// # PyTorch
+/// `torch.default_generator`
+pub fn with_default<R>(f: impl FnOnce(&mut Generator) -> R) -> R {
+    struct Release;
+    impl Drop for Release {
+        fn drop(&mut self) {
+            IN_USE.set(false);
+        }
+    }
+    // Waiting for ourselves would last forever.
+    assert!(!IN_USE.replace(true), "the default generator is already in use on this thread");
+    let _release = Release;
+    f(&mut DEFAULT.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Numbers uniform in [0, 1), as `f32`; [`Generator::rand`] takes a dtype.
+///
+/// [`torch.rand`](https://docs.pytorch.org/docs/stable/generated/torch.rand.html).
+///
+/// # Errors
+/// A shape that is too large.
+///
+/// # Examples
+/// ```
+/// tensor::random::manual_seed(0);
+/// let x = tensor::rand([2])?;
+/// assert_eq!(x.to_vec::<f32>()?, [0.496_256_6, 0.768_221_8]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn rand(shape: impl IntoShape) -> Result<Tensor> {
+    with_default(|g| g.rand(shape, DType::F32))
+}
+
+/// Standard normal numbers, as `f32`; [`Generator::randn`] takes a dtype.
+///
+/// [`torch.randn`](https://docs.pytorch.org/docs/stable/generated/torch.randn.html).
+///
+/// # Errors
+/// A shape that is too large.
+///
+/// # Examples
+/// ```
+/// tensor::random::manual_seed(0);
+/// let x = tensor::randn([2])?;
+/// assert_eq!(x.to_vec::<f32>()?, [1.540_996_1, -0.293_428_9]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn randn(shape: impl IntoShape) -> Result<Tensor> {
+    with_default(|g| g.randn(shape, DType::F32))
+}
+
+/// Numbers uniform in `[from, to)`, as `f32`; [`Generator::uniform`] takes a dtype.
+///
+/// [`torch.Tensor.uniform_`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.uniform_.html), on a new tensor.
+///
+/// # Errors
+/// [`Error::Argument`](crate::Error::Argument) if `from` exceeds `to`, or if they or their distance are no finite `f32`.
+///
+/// # Examples
+/// ```
+/// let x = tensor::uniform(-1.0, 1.0, [100])?;
+/// assert!(x.to_vec::<f32>()?.iter().all(|x| (-1.0..1.0).contains(x)));
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn uniform(from: f64, to: f64, shape: impl IntoShape) -> Result<Tensor> {
+    with_default(|g| g.uniform(from, to, shape, DType::F32))
+}
+
+/// Normal numbers with this mean and standard deviation, as `f32`; [`Generator::normal`] takes a dtype.
+///
+/// [`torch.normal`](https://docs.pytorch.org/docs/stable/generated/torch.normal.html) with two numbers; with tensors it is
+/// `randn(shape)? * std + mean`.
+///
+/// # Errors
+/// [`Error::Argument`](crate::Error::Argument) unless `std` is at least 0.
+///
+/// # Examples
+/// ```
+/// let x = tensor::normal(5.0, 0.0, [2])?;
+/// assert_eq!(x.to_vec::<f32>()?, [5.0, 5.0]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn normal(mean: f64, std: f64, shape: impl IntoShape) -> Result<Tensor> {
+    with_default(|g| g.normal(mean, std, shape, DType::F32))
+}
+
+/// Integers from `low` to `high − 1`, as `i64`; [`Generator::randint`] takes a dtype.
+///
+/// [`torch.randint`](https://docs.pytorch.org/docs/stable/generated/torch.randint.html).
+///
+/// # Errors
+/// [`Error::Argument`](crate::Error::Argument) unless `low` is less than `high`.
+///
+/// # Examples
+/// ```
+/// tensor::random::manual_seed(0);
+/// assert_eq!(tensor::randint(0, 10, [4])?.to_vec::<i64>()?, [4, 9, 3, 0]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn randint(low: i64, high: i64, shape: impl IntoShape) -> Result<Tensor> {
+    with_default(|g| g.randint(low, high, shape, DType::I64))
+}
+
+/// The integers below `n` in random order.
+///
+/// [`torch.randperm`](https://docs.pytorch.org/docs/stable/generated/torch.randperm.html).
+///
+/// # Errors
+/// A size that is too large.
+///
+/// # Examples
+/// ```
+/// tensor::random::manual_seed(0);
+/// assert_eq!(tensor::randperm(4)?.to_vec::<i64>()?, [0, 1, 3, 2]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn randperm(n: usize) -> Result<Tensor> {
+    with_default(|g| g.randperm(n))
+}
+
+/// Ones and zeros, a one with the probability that `p` has in its place.
+///
+/// [`torch.bernoulli`](https://docs.pytorch.org/docs/stable/generated/torch.bernoulli.html).
+///
+/// # Errors
+/// [`Error::DType`](crate::Error::DType) unless `p` is a float, [`Error::Argument`](crate::Error::Argument) unless all of it is in [0, 1].
+///
+/// # Examples
+/// ```
+/// let x = tensor::bernoulli(&tensor::Tensor::from([0.0_f32, 1.0]))?;
+/// assert_eq!(x.to_vec::<f32>()?, [0.0, 1.0]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn bernoulli(p: &Tensor) -> Result<Tensor> {
+    with_default(|g| g.bernoulli(p))
+}
+
+/// Ones and zeros in the shape and dtype of `x`, a one with probability `p`: what dropout multiplies with.
+/// The elements are drawn in the order in which `x` has them in memory.
+///
+/// [`torch.Tensor.bernoulli_`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.bernoulli_.html) with a number,
+/// on a tensor like `x`. On Intel's processors PyTorch lets MKL draw, which gives other numbers.
+///
+/// # Errors
+/// [`Error::Argument`](crate::Error::Argument) unless `p` is in [0, 1].
+///
+/// # Examples
+/// ```
+/// let x = tensor::ones([1000])?;
+/// let mean = tensor::bernoulli_like(&x, 0.3)?.mean()?.item::<f32>()?;
+/// assert!((mean - 0.3).abs() < 0.1);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn bernoulli_like(x: &Tensor, p: f64) -> Result<Tensor> {
+    with_default(|g| g.bernoulli_like(x, p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_leaves_the_default_generator_usable() {
+        let nested = std::panic::catch_unwind(|| with_default(|_| manual_seed(1)));
+        assert!(nested.is_err());
+        with_default(|_| ());
+    }
+
+    #[test]
+    fn the_default_generator_gives_the_numbers_of_one_with_its_seed() -> Result<()> {
+        with_default(|default| {
+            default.manual_seed(3);
+            assert_eq!(default.randn([3], DType::F32)?, Generator::seeded(3).randn([3], DType::F32)?);
+            Ok(())
+        })
+    }
+}
