@@ -19,3 +19,4 @@ pub(crate) mod matmul;
 pub(crate) mod parallel;
 pub(crate) mod reduce;
 pub(crate) mod simd;
+pub(crate) mod softmax;

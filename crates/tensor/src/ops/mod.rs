@@ -8,4 +8,5 @@ pub(crate) mod operators;
 pub mod pointwise;
 pub mod real;
 pub(crate) mod reduce;
+pub(crate) mod softmax;
 pub(crate) mod view;

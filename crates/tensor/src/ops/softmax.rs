@@ -1,0 +1,102 @@
+//! Softmax and log-softmax.
+
+use crate::array::Array;
+use crate::autograd::edge;
+use crate::autograd::node::record_output;
+use crate::kernel::softmax;
+use crate::storage::dispatch;
+use crate::{Error, Result, Tensor, grad_enabled};
+
+/// Size of a dimension, and the number of elements one step along it skips.
+fn extents(x: &Tensor, dim: usize) -> (usize, usize) {
+    let shape = x.shape();
+    (shape.get(dim).copied().unwrap_or(1), shape.iter().skip(dim + 1).product())
+}
+
+/// One of the two kernels on a contiguous input.
+macro_rules! forward {
+    ($kernel:path, $x:expr, $dim:expr) => {{
+        let (n, inner) = extents($x, $dim);
+        let x = $x.value().contiguous();
+        dispatch!(float x.dtype(), T => Array::build(*x.shape(), |out: &mut [T]| {
+            $kernel(x.slice::<T>().unwrap_or_default(), n, inner, out);
+        }))
+    }};
+}
+
+/// One of the two gradients from the result and its gradient.
+macro_rules! backward {
+    ($kernel:path, $y:expr, $g:expr, $dim:expr) => {{
+        let (n, inner) = extents($y, $dim);
+        let (y, g) = ($y.value().contiguous(), $g.value().contiguous());
+        Tensor::constant(dispatch!(float y.dtype(), T => Array::build(*y.shape(), |out: &mut [T]| {
+            $kernel(y.slice::<T>().unwrap_or_default(), g.slice::<T>().unwrap_or_default(), n, inner, out);
+        })))
+    }};
+}
+
+fn check(op: &'static str, x: &Tensor, dim: isize) -> Result<usize> {
+    let dim = x.shape().dim(op, dim)?;
+    if !x.dtype().is_float() {
+        return Err(Error::DType { op, expected: "float32 or float64", got: x.dtype() });
+    }
+    Ok(dim)
+}
+
+/// Softmax and log-softmax.
+impl Tensor {
+    /// `exp(x) / Σ exp(x)` over one dimension: positive numbers that sum to 1.
+    ///
+    /// The maximum is subtracted first, so no `x` is too large. A row that is -∞ throughout, or holds NaN or +∞, is NaN.
+    ///
+    /// [`torch.softmax`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html); for its
+    /// `dtype`, convert first.
+    ///
+    /// # Errors
+    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range.
+    ///
+    /// ```
+    /// let x = tensor::Tensor::from([[0.0_f32, 0.0], [0.0, f32::NEG_INFINITY]]);
+    /// assert_eq!(x.softmax(1)?.to_vec::<f32>()?, [0.5, 0.5, 1.0, 0.0]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn softmax(&self, dim: isize) -> Result<Tensor> {
+        let dim = check("softmax", self, dim)?;
+        let value = forward!(softmax::softmax, self, dim);
+        let back = edge(self, &dim, |g, &dim| {
+            let y = g.output();
+            if grad_enabled() {
+                return g.sub(&g.mul(&y)?.sum_dim(dim, true)?)?.mul(&y);
+            }
+            Ok(backward!(softmax::softmax_grad, &y, g, dim))
+        });
+        Ok(record_output("SoftmaxBackward0", value, [back]))
+    }
+
+    /// `ln softmax(x)` over one dimension, computed as `(x − max) − ln Σ exp(x − max)`: exact where the probability
+    /// is too small for [`softmax`](Self::softmax).
+    ///
+    /// [`torch.log_softmax`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html); for
+    /// its `dtype`, convert first.
+    ///
+    /// # Errors
+    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range.
+    ///
+    /// ```
+    /// let x = tensor::Tensor::from([0.0_f64, -1000.0]);
+    /// assert_eq!(x.log_softmax(0)?.to_vec::<f64>()?, [0.0, -1000.0]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
+        let dim = check("log_softmax", self, dim)?;
+        let value = forward!(softmax::log_softmax, self, dim);
+        let back = edge(self, &dim, |g, &dim| {
+            let y = g.output();
+            if grad_enabled() {
+                return g.sub(&y.exp().mul(&g.sum_dim(dim, true)?)?);
+            }
+            Ok(backward!(softmax::log_softmax_grad, &y, g, dim))
+        });
+        Ok(record_output("LogSoftmaxBackward0", value, [back]))
+    }
+}
