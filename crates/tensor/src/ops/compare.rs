@@ -106,10 +106,11 @@ fn is_nan<T: PartialOrd>(x: &T) -> bool {
     x != x
 }
 
-/// The gradient of `maximum` or `minimum` to one side: all of it where that side was chosen, half at a tie.
-fn chosen(g: &Tensor, strict: &Tensor, tie: &Tensor) -> Result<Tensor> {
-    let half = Tensor::where_(tie, &g.mul(0.5)?, 0.0)?;
-    Tensor::where_(strict, g, &half)
+/// The gradient of `maximum` or `minimum` to one side: nothing where the other side was chosen, half at a tie. Next
+/// to a NaN neither side loses, and both get all of it.
+fn chosen(g: &Tensor, lost: &Tensor, tie: &Tensor) -> Result<Tensor> {
+    let shared = Tensor::where_(tie, &g.mul(0.5)?, g)?;
+    Tensor::where_(lost, 0.0, &shared)
 }
 
 /// Masks and choices.
@@ -135,8 +136,8 @@ impl Tensor {
             "MaximumBackward0",
             value,
             [
-                edge(self, &both, |g, (a, b)| chosen(g, &a.gt(b)?, &a.eq(b)?)),
-                edge(other, &both, |g, (a, b)| chosen(g, &b.gt(a)?, &a.eq(b)?)),
+                edge(self, &both, |g, (a, b)| chosen(g, &a.lt(b)?, &a.eq(b)?)),
+                edge(other, &both, |g, (a, b)| chosen(g, &b.lt(a)?, &a.eq(b)?)),
             ],
         ))
     }
@@ -162,8 +163,8 @@ impl Tensor {
             "MinimumBackward0",
             value,
             [
-                edge(self, &both, |g, (a, b)| chosen(g, &a.lt(b)?, &a.eq(b)?)),
-                edge(other, &both, |g, (a, b)| chosen(g, &b.lt(a)?, &a.eq(b)?)),
+                edge(self, &both, |g, (a, b)| chosen(g, &a.gt(b)?, &a.eq(b)?)),
+                edge(other, &both, |g, (a, b)| chosen(g, &b.gt(a)?, &a.eq(b)?)),
             ],
         ))
     }
@@ -240,8 +241,8 @@ impl Tensor {
         ))
     }
 
-    /// `min` where smaller, `max` where larger, also where `min > max`. The gradient is 0 where it clips and at
-    /// the bounds (as in PyTorch 2.15; older releases gave 1 there).
+    /// `min` where smaller, `max` where larger, also where `min > max`. The gradient is 0 where it clips, for NaN
+    /// and at the bounds (as in PyTorch 2.15; older releases gave 1 there).
     ///
     /// [`torch.clamp`](https://docs.pytorch.org/docs/stable/generated/torch.clamp.html); for one bound only, see
     /// [`clamp_min`](Self::clamp_min) and [`clamp_max`](Self::clamp_max).
@@ -355,10 +356,10 @@ fn clamp(x: &Tensor, min: Option<&Operand>, max: Option<&Operand>) -> Result<Ten
     if bounds().all(|b| b.tensor().is_none()) {
         let saved = (x.clone(), min.cloned(), max.cloned());
         let inside = edge(x, &saved, |g, (x, min, max)| {
-            let above = min.as_ref().map(|min| x.le(min)).transpose()?;
-            let below = max.as_ref().map(|max| x.ge(max)).transpose()?;
-            let g = above.map_or_else(|| Ok((**g).clone()), |clipped| g.masked_fill(&clipped, 0))?;
-            below.map_or_else(|| Ok(g.clone()), |clipped| g.masked_fill(&clipped, 0))
+            let g = min
+                .as_ref()
+                .map_or_else(|| Ok((**g).clone()), |min| Tensor::where_(&x.gt(min)?, &**g, 0.0))?;
+            max.as_ref().map_or_else(|| Ok(g.clone()), |max| Tensor::where_(&x.lt(max)?, &g, 0.0))
         });
         return Ok(record("ClampBackward1", value, [inside]));
     }

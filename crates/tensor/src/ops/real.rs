@@ -45,7 +45,7 @@ pub trait Real:
     /// `|x|`.
     #[must_use]
     fn abs(self) -> Self;
-    /// −1, 0 or 1; NaN stays.
+    /// −1, 0 or 1; 0 for NaN.
     #[must_use]
     fn sign(self) -> Self;
     /// Sine.
@@ -125,8 +125,7 @@ macro_rules! real {
             }
             #[inline(always)]
             fn sign(self) -> Self {
-                let sign = Self::from(i8::from(self > 0.0) - i8::from(self < 0.0));
-                if self.is_nan() { self } else { sign }
+                Self::from(i8::from(self > 0.0) - i8::from(self < 0.0))
             }
             #[inline(always)]
             fn floor(self) -> Self {
