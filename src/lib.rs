@@ -1,1 +1,4 @@
 //! downhill
+
+pub use nn;
+pub use tensor::*;

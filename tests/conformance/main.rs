@@ -4,13 +4,16 @@
 //! variable `CONFORMANCE` names; with a text, only those whose name or call contains it. It prints one line per call, the first
 //! failures with their reasons, and the sum, and fails if a case fails; with `CONFORMANCE_STRICT=1` also if one is unsupported.
 
-#[allow(dead_code, reason = "what runs the cases reads the rest")]
+#[allow(dead_code, reason = "modules take the rest")]
+mod arguments;
+#[allow(dead_code, reason = "what trains and what draws reads the rest")]
 mod case;
-#[allow(dead_code, reason = "what runs the cases compares")]
 mod compare;
 mod corpus;
-#[allow(dead_code, reason = "nothing passes before it is run")]
+mod driver;
+mod ops;
 mod report;
+mod repr;
 
 use std::any::Any;
 use std::env;
@@ -78,7 +81,8 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 
 fn run_case(case: &Case) -> Outcome {
     match &case.kind {
-        Kind::Op(_) => Outcome::Unsupported("not yet called".to_string()),
+        Kind::Op(op) => driver::check(op).into(),
+        Kind::Repr(repr) => repr::check(repr).into(),
         _ => Outcome::Unsupported("a kind not yet run".to_string()),
     }
 }

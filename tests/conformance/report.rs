@@ -13,6 +13,49 @@ pub(crate) enum Outcome {
     Unsupported(String),
 }
 
+/// Why a case did not pass.
+#[derive(Debug)]
+pub(crate) enum Miss {
+    /// A result differs.
+    Wrong(String),
+    /// The library returned this error.
+    Refused(String),
+    /// The library's types cannot express the call.
+    Types(String),
+    /// The library does not have what is called.
+    Absent(String),
+}
+
+impl Miss {
+    pub(crate) fn types(reason: impl Into<String>) -> Self {
+        Miss::Types(reason.into())
+    }
+}
+
+impl From<downhill::Error> for Miss {
+    fn from(error: downhill::Error) -> Self {
+        Miss::Refused(error.to_string())
+    }
+}
+
+/// A difference that was found.
+impl From<String> for Miss {
+    fn from(difference: String) -> Self {
+        Miss::Wrong(difference)
+    }
+}
+
+impl From<Result<(), Miss>> for Outcome {
+    fn from(result: Result<(), Miss>) -> Self {
+        match result {
+            Ok(()) => Outcome::Passed,
+            Err(Miss::Wrong(difference)) => Outcome::Failed(difference),
+            Err(Miss::Refused(error)) => Outcome::Failed(format!("refused: {error}")),
+            Err(Miss::Types(reason) | Miss::Absent(reason)) => Outcome::Unsupported(reason),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Count {
     pub(crate) passed: usize,

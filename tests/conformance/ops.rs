@@ -1,0 +1,150 @@
+//! The tensor operations: PyTorch's names and arguments as calls of the library.
+
+use downhill::{DType, Number, Operand, Rounding, Tensor};
+
+use crate::arguments::{Arguments, Several};
+use crate::report::Miss;
+
+/// Calls the operation of this name; `None` if it is not one of these.
+pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
+    let result = match name {
+        "add" => match alpha(a)? {
+            None => x(a)?.add(operand(a, 1)?)?,
+            Some(alpha) => x(a)?.add_scaled(operand(a, 1)?, alpha)?,
+        },
+        "sub" => match alpha(a)? {
+            None => x(a)?.sub(operand(a, 1)?)?,
+            Some(alpha) => x(a)?.sub_scaled(operand(a, 1)?, alpha)?,
+        },
+        "mul" => x(a)?.mul(operand(a, 1)?)?,
+        "div" => match rounding(a)? {
+            None => x(a)?.div(operand(a, 1)?)?,
+            Some(rounding) => x(a)?.div_rounded(operand(a, 1)?, rounding)?,
+        },
+        "pow" => match a.at(0)? {
+            Operand::Tensor(base) => base.pow(operand(a, 1)?)?,
+            Operand::Number(base) => a.at::<Tensor>(1)?.rpow(base)?,
+        },
+        "maximum" => x(a)?.maximum(&a.at(1)?)?,
+        "minimum" => x(a)?.minimum(&a.at(1)?)?,
+        "eq" => x(a)?.eq(operand(a, 1)?)?,
+        "ne" => x(a)?.ne(operand(a, 1)?)?,
+        "lt" => x(a)?.lt(operand(a, 1)?)?,
+        "le" => x(a)?.le(operand(a, 1)?)?,
+        "gt" => x(a)?.gt(operand(a, 1)?)?,
+        "ge" => x(a)?.ge(operand(a, 1)?)?,
+        "abs" => x(a)?.abs(),
+        "neg" => x(a)?.neg()?,
+        "exp" => x(a)?.exp(),
+        "expm1" => x(a)?.expm1(),
+        "log" => x(a)?.log(),
+        "log1p" => x(a)?.log1p(),
+        "log2" => x(a)?.log2(),
+        "sqrt" => x(a)?.sqrt(),
+        "rsqrt" => x(a)?.rsqrt(),
+        "square" => x(a)?.square(),
+        "sin" => x(a)?.sin(),
+        "cos" => x(a)?.cos(),
+        "tanh" => x(a)?.tanh(),
+        "sigmoid" => x(a)?.sigmoid(),
+        "erf" => x(a)?.erf(),
+        "sign" => x(a)?.sign(),
+        "floor" => x(a)?.floor(),
+        "ceil" => x(a)?.ceil(),
+        "isnan" => x(a)?.isnan(),
+        "isinf" => x(a)?.isinf(),
+        "logical_not" => x(a)?.logical_not(),
+        "round" => x(a)?.round(),
+        "clamp" => match (a.option::<Operand>("min")?, a.option::<Operand>("max")?) {
+            (Some(min), Some(max)) => x(a)?.clamp(min, max)?,
+            (Some(min), None) => x(a)?.clamp_min(min)?,
+            (None, Some(max)) => x(a)?.clamp_max(max)?,
+            (None, None) => return Err(Miss::types("neither min nor max")),
+        },
+        "where" => Tensor::where_(&x(a)?, operand(a, 1)?, operand(a, 2)?)?,
+        "masked_fill" => x(a)?.masked_fill(&a.at(1)?, operand(a, 2)?)?,
+
+        "sum" => match (converted(a)?, dims(a)?, keepdim(a)?) {
+            (x, None, _) => x.sum(),
+            (x, Some(dims), keepdim) => x.sum_dim(&dims[..], keepdim)?,
+        },
+        "mean" => match (converted(a)?, dims(a)?, keepdim(a)?) {
+            (x, None, _) => x.mean()?,
+            (x, Some(dims), keepdim) => x.mean_dim(&dims[..], keepdim)?,
+        },
+
+        "matmul" => x(a)?.matmul(&a.at(1)?)?,
+        "mm" => x(a)?.mm(&a.at(1)?)?,
+        "bmm" => x(a)?.bmm(&a.at(1)?)?,
+        "mv" => x(a)?.mv(&a.at(1)?)?,
+        "addmm" => {
+            let beta = a.or("beta", Number::Int(1))?;
+            let alpha = alpha(a)?.unwrap_or(Number::Int(1));
+            x(a)?.addmm(&a.at(1)?, &a.at(2)?, beta, alpha)?
+        }
+        "dot" => x(a)?.dot(&a.at(1)?)?,
+
+        "transpose" => x(a)?.transpose(a.at(1)?, a.at(2)?)?,
+        "permute" => x(a)?.permute(&sizes(a)?[..])?,
+        "reshape" => x(a)?.reshape(&sizes(a)?[..])?,
+        "Tensor.view" => x(a)?.view(&sizes(a)?[..])?,
+        "Tensor.expand" => x(a)?.expand(&sizes(a)?[..])?,
+        "broadcast_to" => x(a)?.broadcast_to(&sizes(a)?[..])?,
+        "squeeze" => match dims(a)? {
+            None => x(a)?.squeeze(),
+            Some(dims) => x(a)?.squeeze_dim(&dims[..])?,
+        },
+        "unsqueeze" => x(a)?.unsqueeze(a.at(1)?)?,
+        "flatten" => x(a)?.flatten(a.or("start_dim", 0)?, a.or("end_dim", -1)?)?,
+        "narrow" => x(a)?.narrow(a.at(1)?, a.at(2)?, a.at(3)?)?,
+        "select" => x(a)?.select(a.at(1)?, a.at(2)?)?,
+        "Tensor.to" => x(a)?.to_dtype(a.at(1)?),
+
+        _ => return Ok(None),
+    };
+    Ok(Some(vec![result]))
+}
+
+/// The first argument.
+fn x(a: &Arguments) -> Result<Tensor, Miss> {
+    a.at(0)
+}
+
+fn operand(a: &Arguments, position: usize) -> Result<Operand, Miss> {
+    a.at(position)
+}
+
+/// The second argument, where it is an array.
+fn sizes(a: &Arguments) -> Result<Vec<isize>, Miss> {
+    a.at(1)
+}
+
+fn alpha(a: &mut Arguments) -> Result<Option<Number>, Miss> {
+    a.option("alpha")
+}
+
+fn keepdim(a: &mut Arguments) -> Result<bool, Miss> {
+    a.or("keepdim", false)
+}
+
+/// The option `dim`: one, several, or none.
+fn dims(a: &mut Arguments) -> Result<Option<Vec<isize>>, Miss> {
+    Ok(a.or::<Option<Several>>("dim", None)?.map(|Several(dims)| dims))
+}
+
+/// The first argument, first converted to the option `dtype`.
+fn converted(a: &mut Arguments) -> Result<Tensor, Miss> {
+    Ok(match a.option::<DType>("dtype")? {
+        None => x(a)?,
+        Some(dtype) => x(a)?.to_dtype(dtype),
+    })
+}
+
+fn rounding(a: &mut Arguments) -> Result<Option<Rounding>, Miss> {
+    Ok(match a.or::<Option<String>>("rounding_mode", None)?.as_deref() {
+        None => None,
+        Some("floor") => Some(Rounding::Floor),
+        Some("trunc") => Some(Rounding::Trunc),
+        Some(other) => return Err(Miss::types(format!("rounding_mode is {other}"))),
+    })
+}
