@@ -30,18 +30,19 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn new(call: &Call) -> Result<Self, Miss> {
         let mut leaves = Leaves { wanted: &call.grad_of, found: BTreeMap::new() };
-        let positional = call.args.iter().enumerate();
-        let positional = positional.map(|(i, value)| leaves.argument(&format!("args.{i}"), value));
-        let positional = positional.collect::<Result<_, _>>()?;
-        let named = leaves.named("kwargs", &call.kwargs)?;
+        let positional = leaves.list("args", &call.args)?;
+        // A module has only the one, a function only the other.
+        let mut named = leaves.named("init", &call.init)?;
+        named.append(&mut leaves.named("kwargs", &call.kwargs)?);
         Ok(Arguments { positional, named, leaves: leaves.found })
     }
 
-    /// The options by which a module is built.
-    pub(crate) fn options(options: &Named) -> Result<Self, Miss> {
+    /// Arguments none of which requires a gradient.
+    pub(crate) fn constants(args: &[Value], options: &Named) -> Result<Self, Miss> {
         let mut leaves = Leaves { wanted: &[], found: BTreeMap::new() };
-        let named = leaves.named("init", options)?;
-        Ok(Arguments { positional: Vec::new(), named, leaves: leaves.found })
+        let positional = leaves.list("args", args)?;
+        let named = leaves.named("kwargs", options)?;
+        Ok(Arguments { positional, named, leaves: leaves.found })
     }
 
     /// The required argument at this position.
@@ -99,13 +100,14 @@ impl Leaves<'_> {
                 }
                 Argument::Tensor(tensor)
             }
-            Value::List(items) => {
-                let items = items.iter().enumerate();
-                let items = items.map(|(i, item)| self.argument(&format!("{path}.{i}"), item));
-                Argument::List(items.collect::<Result<_, _>>()?)
-            }
+            Value::List(items) => Argument::List(self.list(path, items)?),
             Value::Map(map) => Argument::Map(self.named(path, map)?),
         })
+    }
+
+    fn list(&mut self, path: &str, items: &[Value]) -> Result<Vec<Argument>, Miss> {
+        let items = items.iter().enumerate();
+        items.map(|(i, item)| self.argument(&format!("{path}.{i}"), item)).collect()
     }
 
     fn named(&mut self, path: &str, map: &Named) -> Result<BTreeMap<String, Argument>, Miss> {

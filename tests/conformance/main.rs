@@ -4,14 +4,15 @@
 //! variable `CONFORMANCE` names; with a text, only those whose name or call contains it. It prints one line per call, the first
 //! failures with their reasons, and the sum, and fails if a case fails; with `CONFORMANCE_STRICT=1` also if one is unsupported.
 
-#[allow(dead_code, reason = "modules take the rest")]
 mod arguments;
 #[allow(dead_code, reason = "what trains and what draws reads the rest")]
 mod case;
 mod compare;
 mod corpus;
 mod driver;
+mod losses;
 mod ops;
+mod random;
 mod report;
 mod repr;
 
@@ -82,6 +83,7 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 fn run_case(case: &Case) -> Outcome {
     match &case.kind {
         Kind::Op(op) => driver::check(op).into(),
+        Kind::Random(program) => random::check(program).into(),
         Kind::Repr(repr) => repr::check(repr).into(),
         _ => Outcome::Unsupported("a kind not yet run".to_string()),
     }

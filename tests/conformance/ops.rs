@@ -73,6 +73,9 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
             (x, Some(dims), keepdim) => x.mean_dim(&dims[..], keepdim)?,
         },
 
+        "softmax" => converted(a)?.softmax(a.at(1)?)?,
+        "log_softmax" => converted(a)?.log_softmax(a.at(1)?)?,
+
         "matmul" => x(a)?.matmul(&a.at(1)?)?,
         "mm" => x(a)?.mm(&a.at(1)?)?,
         "bmm" => x(a)?.bmm(&a.at(1)?)?,

@@ -62,8 +62,9 @@ impl Pointwise<2> for SmoothL1Loss {
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
         let d = x - t;
-        let near = d.clone().abs().lt(&R::lit(self.beta));
-        let slope = R::select(near, d.clone() / R::lit(self.beta), d.sign());
+        // A NaN is not far, so that it stays one.
+        let far = R::lit(self.beta).le(&d.clone().abs());
+        let slope = R::select(far, d.clone().sign(), d / R::lit(self.beta));
         [slope.clone(), -slope]
     }
 }
