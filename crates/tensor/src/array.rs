@@ -109,13 +109,8 @@ impl Array {
     }
 
     /// Element `index` in row-major order.
-    pub(crate) fn get<T: Element>(&self, mut index: usize) -> T {
-        let mut at = 0;
-        for (&d, &s) in self.shape().iter().zip(self.layout.strides()).rev() {
-            at += index % d * s;
-            index /= d;
-        }
-        self.raw::<T>()[at]
+    pub(crate) fn get<T: Element>(&self, index: usize) -> T {
+        self.raw::<T>()[map::place(self.shape(), self.layout.strides(), index)]
     }
 
     pub(crate) fn to_vec<T: Element>(&self) -> Vec<T> {

@@ -191,9 +191,7 @@ pub(crate) fn record<const N: usize>(name: &'static str, value: Array, edges: [O
     if edges.iter().all(Option::is_none) {
         return Tensor::attached(value, None);
     }
-    let op = Op { edges: Edges::new(edges), output: None };
-    let node = Node::new(name, &value, State::Op(op));
-    Tensor::attached(value, Some(node))
+    attach(name, value, Op { edges: Edges::new(edges), output: None })
 }
 
 /// The same for a derivative that reads [`Grad::output`].
@@ -205,7 +203,19 @@ pub(crate) fn record_output<const N: usize>(
     if edges.iter().all(Option::is_none) {
         return Tensor::attached(value, None);
     }
-    let op = Op { edges: Edges::new(edges), output: Some(Box::new(value.clone())) };
+    let output = Some(Box::new(value.clone()));
+    attach(name, value, Op { edges: Edges::new(edges), output })
+}
+
+/// As [`record`], for any number of inputs.
+pub(crate) fn record_many(name: &'static str, value: Array, edges: Vec<Edge>) -> Tensor {
+    if edges.is_empty() {
+        return Tensor::attached(value, None);
+    }
+    attach(name, value, Op { edges: Edges::Many(edges), output: None })
+}
+
+fn attach(name: &'static str, value: Array, op: Op) -> Tensor {
     let node = Node::new(name, &value, State::Op(op));
     Tensor::attached(value, Some(node))
 }

@@ -81,6 +81,16 @@ pub(crate) fn pack<T: Copy>(data: &[T], shape: &[usize], strides: &[usize], star
     }
 }
 
+/// Where element `index` in row-major order lies.
+pub(crate) fn place(shape: &[usize], strides: &[usize], mut index: usize) -> usize {
+    let mut at = 0;
+    for (&d, &s) in shape.iter().zip(strides).rev() {
+        at += index % d * s;
+        index /= d;
+    }
+    at
+}
+
 /// The inverse of [`pack`] from the start: puts row-major elements where the strides say.
 pub(crate) fn unpack<T: Copy>(data: &[T], shape: &[usize], strides: &[usize], out: &mut [T]) {
     let Some((&inner, outer)) = shape.split_last() else {
@@ -89,11 +99,7 @@ pub(crate) fn unpack<T: Copy>(data: &[T], shape: &[usize], strides: &[usize], ou
     };
     let step = strides[outer.len()];
     for (row, values) in data.chunks_exact(inner.max(1)).enumerate() {
-        let (mut rest, mut at) = (row, 0);
-        for (&d, &s) in outer.iter().zip(strides).rev() {
-            at += rest % d * s;
-            rest /= d;
-        }
+        let at = place(outer, &strides[..outer.len()], row);
         for (i, &x) in values.iter().enumerate() {
             out[at + i * step] = x;
         }

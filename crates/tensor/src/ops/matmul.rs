@@ -4,6 +4,7 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
 use crate::construct::Number;
+use crate::kernel::map::place;
 use crate::kernel::matmul::{self, Matrix, Multiply};
 use crate::layout::Layout;
 use crate::storage::dispatch;
@@ -28,15 +29,7 @@ fn product(a: &Array, b: &Array) -> Array {
         let batches = |x: &Array| {
             let outer = Shape::of(&x.shape()[..x.shape().rank() - 2]);
             let strides = x.layout.strides();
-            let at = move |mut i: usize| {
-                let mut offset = 0;
-                for (&d, &s) in outer.iter().zip(strides).rev() {
-                    offset += i % d * s;
-                    i /= d;
-                }
-                offset
-            };
-            (0..outer.numel()).map(at).collect::<Vec<_>>()
+            (0..outer.numel()).map(|i| place(&outer, strides, i)).collect::<Vec<_>>()
         };
         let (starts_a, starts_b) = (batches(a), batches(b));
         Array::build(shape, |out| {
@@ -317,6 +310,67 @@ impl Tensor {
     pub(crate) fn reshaped_as(&self, name: &'static str, shape: &Shape) -> Tensor {
         let value = self.value().contiguous().with_layout(Layout::contiguous(*shape));
         record(name, value, [edge(self, self.shape(), |g, shape| g.reshape(shape))])
+    }
+}
+
+/// Triangles of matrices.
+impl Tensor {
+    /// The elements of the last two dimensions on and below a diagonal, zeros above it. Diagonal 0 is the main one,
+    /// positive ones are above it.
+    ///
+    /// [`torch.tril`](https://docs.pytorch.org/docs/stable/generated/torch.tril.html).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for fewer than two dimensions.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([[1, 2], [3, 4]]).tril(0)?, Tensor::from([[1, 0], [3, 4]]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn tril(&self, diagonal: i64) -> Result<Tensor> {
+        self.check_matrices("tril")?;
+        let value = self.triangle(|row, n| 0..(row.saturating_add(diagonal).saturating_add(1)).clamp(0, n));
+        Ok(record("TrilBackward0", value, [edge(self, &diagonal, |g, &diagonal| g.tril(diagonal))]))
+    }
+
+    /// The elements of the last two dimensions on and above a diagonal, zeros below it.
+    ///
+    /// [`torch.triu`](https://docs.pytorch.org/docs/stable/generated/torch.triu.html).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for fewer than two dimensions.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([[1, 2], [3, 4]]).triu(1)?, Tensor::from([[0, 2], [0, 0]]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn triu(&self, diagonal: i64) -> Result<Tensor> {
+        self.check_matrices("triu")?;
+        let value = self.triangle(|row, n| row.saturating_add(diagonal).clamp(0, n)..n);
+        Ok(record("TriuBackward0", value, [edge(self, &diagonal, |g, &diagonal| g.triu(diagonal))]))
+    }
+
+    fn check_matrices(&self, op: &'static str) -> Result<()> {
+        if self.dim() >= 2 { Ok(()) } else { Err(Error::shape(op, "at least two dimensions", self.shape())) }
+    }
+
+    /// Of each row of each matrix, given its number and length, the columns that `kept` says; zeros elsewhere.
+    fn triangle(&self, kept: impl Fn(i64, i64) -> std::ops::Range<i64>) -> Array {
+        let shape = *self.shape();
+        let (rows, n) = (shape[shape.rank() - 2], shape[shape.rank() - 1]);
+        let x = self.value().contiguous();
+        dispatch!(x.dtype(), T => Array::build(shape, |out: &mut [T]| {
+            let x = x.slice::<T>().unwrap_or_default();
+            let lines = out.chunks_exact_mut(n.max(1)).zip(x.chunks_exact(n.max(1)));
+            for (i, (out, x)) in lines.enumerate() {
+                let kept = kept((i % rows) as i64, n as i64);
+                let kept = kept.start as usize..kept.end as usize;
+                out.fill(T::default());
+                out[kept.clone()].copy_from_slice(&x[kept]);
+            }
+        }))
     }
 }
 

@@ -3,10 +3,14 @@
 
 pub(crate) mod arithmetic;
 pub(crate) mod compare;
+pub(crate) mod index;
+pub(crate) mod join;
 pub(crate) mod matmul;
 pub(crate) mod operators;
 pub mod pointwise;
 pub mod real;
 pub(crate) mod reduce;
 pub(crate) mod softmax;
+pub(crate) mod scatter;
+pub(crate) mod slicing;
 pub(crate) mod view;

@@ -77,6 +77,12 @@ impl Sizes {
     }
 }
 
+/// An index counted from the front, from one that may be negative.
+pub(crate) fn wrapped(op: &'static str, index: i64, size: usize) -> Result<usize> {
+    let at = if index < 0 { index + size as i64 } else { index };
+    if at < 0 || at as usize >= size { Err(Error::Index { op, index, size }) } else { Ok(at as usize) }
+}
+
 /// Shapes and views.
 impl Tensor {
     fn viewed<const N: usize>(&self, name: &'static str, layout: Layout, edges: [Option<Edge>; N]) -> Tensor {
@@ -281,14 +287,7 @@ impl Tensor {
     /// # Ok::<(), tensor::Error>(())
     /// ```
     pub fn unsqueeze(&self, dim: isize) -> Result<Tensor> {
-        let rank = self.dim() as isize + 1;
-        if !(-rank..rank).contains(&dim) {
-            return Err(Error::Dim { op: "unsqueeze", dim, rank: self.dim() });
-        }
-        if rank as usize > MAX_RANK {
-            return Err(Error::argument("unsqueeze", format!("at most {MAX_RANK} dimensions are supported")));
-        }
-        let at = if dim < 0 { dim + rank } else { dim } as usize;
+        let at = self.new_dim("unsqueeze", dim)?;
         Ok(self.reshaped("UnsqueezeBackward0", self.value().layout.unsqueeze(at)))
     }
 
@@ -361,15 +360,22 @@ impl Tensor {
             let message = format!("start {start} and length {length} exceed dimension {dim} of size {size}");
             return Err(Error::argument("narrow", message));
         }
-        Ok(self.sliced(d, first as usize, 1, length))
+        Ok(self.sliced("SliceBackward0", d, first as usize, 1, length))
     }
 
     /// Entries `start, start + step, …` of dimension `d`; the bounds have been checked.
-    pub(crate) fn sliced(&self, d: usize, start: usize, step: usize, length: usize) -> Tensor {
+    pub(crate) fn sliced(
+        &self,
+        name: &'static str,
+        d: usize,
+        start: usize,
+        step: usize,
+        length: usize,
+    ) -> Tensor {
         let layout = self.value().layout.slice(d, start, step, length);
         let saved = (*self.shape(), d, start, step);
         let back = edge(self, &saved, |g, &(shape, d, start, step)| Ok(g.embed(&shape, d, start, step)));
-        self.viewed("SliceBackward0", layout, [back])
+        self.viewed(name, layout, [back])
     }
 
     /// Entry `index` of a dimension, which disappears; a negative index counts from the end.
@@ -385,16 +391,17 @@ impl Tensor {
     /// ```
     pub fn select(&self, dim: isize, index: i64) -> Result<Tensor> {
         let d = self.nonscalar_dim("select", dim)?;
-        let size = self.shape()[d];
-        let at = if index < 0 { index + size as i64 } else { index };
-        if at < 0 || at as usize >= size {
-            return Err(Error::Index { op: "select", index, size });
-        }
-        let layout = self.value().layout.select(d, at as usize);
-        let back = edge(self, &(*self.shape(), d, at as usize), |g, &(shape, d, at)| {
+        let at = wrapped("select", index, self.shape()[d])?;
+        Ok(self.selected("SelectBackward0", d, at))
+    }
+
+    /// Entry `at` of dimension `d`; the bounds have been checked.
+    pub(crate) fn selected(&self, name: &'static str, d: usize, at: usize) -> Tensor {
+        let layout = self.value().layout.select(d, at);
+        let back = edge(self, &(*self.shape(), d, at), |g, &(shape, d, at)| {
             Ok(g.unsqueeze(d as isize)?.embed(&shape, d, at, 1))
         });
-        Ok(self.viewed("SelectBackward0", layout, [back]))
+        self.viewed(name, layout, [back])
     }
 
     /// Zeros of `shape` with this tensor at entries `start, start + step, …` of dimension `d`: what [`sliced`] undoes.
@@ -411,9 +418,21 @@ impl Tensor {
             );
         });
         let back = edge(self, &(d, start, step, length), |g, &(d, start, step, length)| {
-            Ok(g.sliced(d, start, step, length))
+            Ok(g.sliced("SliceBackward0", d, start, step, length))
         });
         record("SliceBackward0", value, [back])
+    }
+
+    /// The place of a new dimension, counted from the front.
+    pub(crate) fn new_dim(&self, op: &'static str, dim: isize) -> Result<usize> {
+        let rank = self.dim() as isize + 1;
+        if !(-rank..rank).contains(&dim) {
+            return Err(Error::Dim { op, dim, rank: self.dim() });
+        }
+        if rank as usize > MAX_RANK {
+            return Err(Error::argument(op, format!("at most {MAX_RANK} dimensions are supported")));
+        }
+        Ok(if dim < 0 { dim + rank } else { dim } as usize)
     }
 
     /// A dimension of a tensor that has one.

@@ -1,0 +1,280 @@
+//! Elements picked by index tensors and masks: `index_select`, `index`, `masked_select`, `nonzero`, `one_hot`.
+//!
+//! All of them copy whole rows of a dimension, or of several that lie side by side, so they share one operation and
+//! its derivative: [`picked`] and [`put_back`], each of which is the other's.
+
+use crate::array::Array;
+use crate::autograd::edge;
+use crate::autograd::node::record;
+use crate::kernel::index::{self as kernel, Pick};
+use crate::ops::arithmetic::Ring;
+use crate::ops::view::wrapped;
+use crate::storage::dispatch;
+use crate::{DType, Error, Result, Shape, Tensor};
+use std::sync::Arc;
+
+/// Rows of an array seen as `outer × n × inner`.
+#[derive(Clone)]
+pub(crate) struct Rows {
+    pub(crate) list: Arc<[usize]>,
+    pub(crate) n: usize,
+    pub(crate) inner: usize,
+}
+
+impl Rows {
+    /// These rows of dimension `d`.
+    pub(crate) fn of(shape: &Shape, d: usize, list: Arc<[usize]>) -> Self {
+        Self { list, n: shape[d], inner: shape[d + 1..].iter().product() }
+    }
+
+    fn pick(&self) -> Pick<'_> {
+        Pick { rows: &self.list, n: self.n, inner: self.inner }
+    }
+}
+
+/// The rows of `x`, one after the other, as a tensor of this shape.
+pub(crate) fn picked(name: &'static str, x: &Tensor, rows: &Rows, shape: Shape) -> Tensor {
+    let dense = x.value().contiguous();
+    let value = dispatch!(x.dtype(), T => Array::build(shape, |out: &mut [T]| {
+        kernel::pick(dense.slice().unwrap_or_default(), &rows.pick(), out);
+    }));
+    let back = edge(x, &(rows.clone(), *x.shape()), |g, (rows, shape)| Ok(put_back(g, rows, *shape)));
+    record(name, value, [back])
+}
+
+/// Zeros of this shape, to whose rows those of `g` have been added.
+fn put_back(g: &Tensor, rows: &Rows, shape: Shape) -> Tensor {
+    let (dense, mut value) = (g.value().contiguous(), g.filled(&shape, 0).into_value());
+    dispatch!(g.dtype(), T => kernel::pick_back(
+        dense.slice::<T>().unwrap_or_default(), &rows.pick(), value.make_mut(), Ring::plus,
+    ));
+    let back = edge(g, &(rows.clone(), *g.shape()), |h, (rows, shape)| {
+        Ok(picked("IndexSelectBackward0", h, rows, *shape))
+    });
+    record("IndexAddBackward0", value, [back])
+}
+
+/// An error unless the elements are integers.
+pub(crate) fn check_index_dtype(op: &'static str, index: &Tensor) -> Result<()> {
+    let expected = "an int64 index";
+    if index.dtype() == DType::I64 { Ok(()) } else { Err(Error::DType { op, expected, got: index.dtype() }) }
+}
+
+/// An error for the first index beyond the size, or negative.
+pub(crate) fn check_bounds(op: &'static str, index: &[i64], size: usize) -> Result<()> {
+    let beyond = index.iter().find(|&&i| i < 0 || i as usize >= size);
+    beyond.map_or(Ok(()), |&index| Err(Error::Index { op, index, size }))
+}
+
+/// Elements by index.
+impl Tensor {
+    /// The entries of a dimension that `index` names, in its order.
+    ///
+    /// [`torch.index_select`](https://docs.pytorch.org/docs/stable/generated/torch.index_select.html). An entry named
+    /// more than once gets the sum of the gradients.
+    ///
+    /// # Errors
+    /// [`Error::DType`] unless the index is `i64`, [`Error::Shape`] unless it has at most one dimension,
+    /// [`Error::Index`] for an entry that there is not, or a negative one.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([[1, 2, 3], [4, 5, 6]]);
+    /// assert_eq!(x.index_select(1, &Tensor::from([2, 0, 0]))?, Tensor::from([[3, 1, 1], [6, 4, 4]]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn index_select(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
+        let op = "index_select";
+        let d = self.shape().dim(op, dim)?;
+        check_index_dtype(op, index)?;
+        if index.dim() > 1 {
+            return Err(Error::shape(op, "an index of one dimension", index.shape()));
+        }
+        if self.dim() == 0 && index.numel() != 1 {
+            return Err(Error::shape(op, "one index into a 0-d tensor", index.shape()));
+        }
+        let index = index.value().to_vec::<i64>();
+        check_bounds(op, &index, self.shape().get(d).copied().unwrap_or(1))?;
+        let name = "IndexSelectBackward0";
+        let list: Arc<[usize]> = index.iter().map(|&i| i as usize).collect();
+        if self.dim() == 0 {
+            return Ok(picked(name, self, &Rows { list, n: 1, inner: 1 }, Shape::SCALAR));
+        }
+        let shape = Shape::new(op, &self.shape().with(d, list.len()))?;
+        Ok(picked(name, self, &Rows::of(self.shape(), d, list), shape))
+    }
+
+    /// Indexing with index tensors, one for each leading dimension; `None` keeps a dimension whole.
+    ///
+    /// The index tensors broadcast to one shape, which takes the place of the dimensions that they index if these are
+    /// neighbours, and comes first otherwise: `x[[i, j]]` of the result is `x[i[..], j[..]]`. Negative indices count
+    /// from the end. A `bool` tensor indexes as many dimensions as it has: it stands for the places where it is true.
+    ///
+    /// [`x[i, j]` in PyTorch](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_select.html), where
+    /// ranges and index tensors mix; here [`slice`](Self::slice) takes the former. An element named more than once gets
+    /// the sum of the gradients.
+    ///
+    /// # Errors
+    /// [`Error::DType`] for indices that are neither `i64` nor `bool`, [`Error::Broadcast`] if they do not broadcast,
+    /// [`Error::Index`] for an entry that there is not, [`Error::Shape`] for a mask whose shape is not that of the
+    /// dimensions it indexes and for more indices than dimensions.
+    ///
+    /// ```
+    /// use tensor::{Tensor, arange};
+    /// let log_probs = Tensor::from([[0.1_f32, 0.2], [0.3, 0.4], [0.5, 0.6]]);
+    /// let y = Tensor::from([1, 0, 1]);
+    /// assert_eq!(log_probs.index([&arange(0, 3, 1)?, &y])?, Tensor::from([0.2_f32, 0.3, 0.6]));
+    /// assert_eq!(log_probs.index([None, Some(&Tensor::from(-1))])?, Tensor::from([0.2_f32, 0.4, 0.6]));
+    /// assert_eq!(log_probs.index([&log_probs.gt(0.3)?])?, Tensor::from([0.4_f32, 0.5, 0.6]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn index<'a, I>(&self, indices: impl IntoIterator<Item = I>) -> Result<Tensor>
+    where
+        I: Into<Option<&'a Tensor>>,
+    {
+        let op = "index";
+        let mut list = Vec::new();
+        for index in indices {
+            match index.into() {
+                None => list.push(None),
+                Some(mask) if mask.dtype() == DType::Bool => {
+                    list.extend(self.places_of("index", mask, list.len())?.into_iter().map(Some));
+                }
+                Some(index) => {
+                    check_index_dtype(op, index)?;
+                    list.push(Some(index.detach()));
+                }
+            }
+        }
+        if list.len() > self.dim() {
+            let expected = format!("a tensor of at least {} dimensions for as many indices", list.len());
+            return Err(Error::shape(op, expected, self.shape()));
+        }
+        let indexed: Vec<usize> = (0..list.len()).filter(|&d| list[d].is_some()).collect();
+        let (Some(&first), Some(&last)) = (indexed.first(), indexed.last()) else { return Ok(self.clone()) };
+        let mut places = Shape::SCALAR;
+        for index in list.iter().flatten() {
+            places = Shape::broadcast(op, &places, index.shape())?;
+        }
+        let mut rows = vec![0; places.numel()];
+        for &d in &indexed {
+            let size = self.shape()[d];
+            let index = list[d].iter().map(|index| index.value().expand(&places).to_vec::<i64>());
+            for (row, i) in rows.iter_mut().zip(index.flatten()) {
+                *row = *row * size + wrapped(op, i, size)?;
+            }
+        }
+        let list = Arc::from(rows);
+        let size = |d: &usize| self.shape()[*d];
+        let n = indexed.iter().map(size).product();
+        if last - first + 1 == indexed.len() {
+            let (before, after) = (&self.shape()[..first], &self.shape()[last + 1..]);
+            let shape = Shape::new(op, &[before, &places, after].concat())?;
+            let rows = Rows { list, n, inner: after.iter().product() };
+            return Ok(picked("IndexBackward0", self, &rows, shape));
+        }
+        let rest: Vec<usize> = (0..self.dim()).filter(|d| !indexed.contains(d)).collect();
+        let kept: Vec<usize> = rest.iter().map(size).collect();
+        let shape = Shape::new(op, &[&places[..], &kept[..]].concat())?;
+        let rows = Rows { list, n, inner: kept.iter().product() };
+        Ok(picked("IndexBackward0", &self.permute([indexed, rest].concat().as_slice())?, &rows, shape))
+    }
+
+    /// The indices of the true elements of a mask over dimensions `first..`, one tensor for each dimension.
+    fn places_of(&self, op: &'static str, mask: &Tensor, first: usize) -> Result<Vec<Tensor>> {
+        let covered = self.shape().get(first..first + mask.dim());
+        if mask.dim() == 0 || covered != Some(&**mask.shape()) {
+            let expected = format!("a mask of the sizes from dimension {first} on of shape {}", self.shape());
+            return Err(Error::shape(op, expected, mask.shape()));
+        }
+        mask.nonzero().unbind(1)
+    }
+
+    /// The elements where `mask` is true, in row-major order; the two broadcast.
+    ///
+    /// [`torch.masked_select`](https://docs.pytorch.org/docs/stable/generated/torch.masked_select.html).
+    ///
+    /// # Errors
+    /// [`Error::DType`] unless the mask is `bool`, [`Error::Broadcast`] for shapes that do not fit.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([[1, 5], [7, 2]]);
+    /// assert_eq!(x.masked_select(&x.gt(2)?)?, Tensor::from([5, 7]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
+        let op = "masked_select";
+        if mask.dtype() != DType::Bool {
+            return Err(Error::DType { op, expected: "a bool mask", got: mask.dtype() });
+        }
+        let shape = Shape::broadcast(op, self.shape(), mask.shape())?;
+        let mask = mask.value().expand(&shape).to_vec::<bool>();
+        let list: Arc<[usize]> = (0..mask.len()).filter(|&i| mask[i]).collect();
+        let found = Shape::of(&[list.len()]);
+        let rows = Rows { list, n: mask.len(), inner: 1 };
+        let x = if *self.shape() == shape { self.clone() } else { self.expanded(&shape) };
+        Ok(picked("MaskedSelectBackward0", &x, &rows, found))
+    }
+
+    /// The indices of the elements that are not zero, a row each, in row-major order: `i64` of shape
+    /// `[found, dimensions]`.
+    ///
+    /// [`torch.nonzero`](https://docs.pytorch.org/docs/stable/generated/torch.nonzero.html).
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([[0, 5], [7, 0]]).nonzero(), Tensor::from([[0, 1], [1, 0]]));
+    /// ```
+    #[must_use]
+    pub fn nonzero(&self) -> Tensor {
+        let shape = *self.shape();
+        let mask = self.value().to_dtype(DType::Bool).to_vec::<bool>();
+        let found: Vec<usize> = (0..mask.len()).filter(|&i| mask[i]).collect();
+        Tensor::constant(Array::build(Shape::of(&[found.len(), shape.rank()]), |out: &mut [i64]| {
+            for (row, &at) in out.chunks_exact_mut(shape.rank().max(1)).zip(&found) {
+                let mut rest = at;
+                for (o, &size) in row.iter_mut().zip(&*shape).rev() {
+                    *o = (rest % size) as i64;
+                    rest /= size;
+                }
+            }
+        }))
+    }
+
+    /// Class indices as vectors of zeros with a one at the class: `i64`, with a new last dimension of `num_classes`
+    /// (by default, one more than the largest class).
+    ///
+    /// [`torch.nn.functional.one_hot`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.one_hot.html).
+    ///
+    /// # Errors
+    /// [`Error::DType`] unless the classes are `i64`, [`Error::Index`] for a class that there is not,
+    /// [`Error::Argument`] for an empty tensor without a number of classes.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([0, 2]).one_hot(3)?, Tensor::from([[1, 0, 0], [0, 0, 1]]));
+    /// assert_eq!(Tensor::from([0, 1]).one_hot(None)?, Tensor::from([[1, 0], [0, 1]]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn one_hot(&self, num_classes: impl Into<Option<usize>>) -> Result<Tensor> {
+        let op = "one_hot";
+        if self.dtype() != DType::I64 {
+            return Err(Error::DType { op, expected: "int64 classes", got: self.dtype() });
+        }
+        let classes = self.value().to_vec::<i64>();
+        let n = match (num_classes.into(), classes.iter().max()) {
+            (None | Some(0), None) => {
+                return Err(Error::argument(op, "an empty tensor does not tell the number of classes"));
+            }
+            (None, Some(&largest)) => usize::try_from(largest).map_or(0, |n| n.saturating_add(1)),
+            (Some(n), _) => n,
+        };
+        check_bounds(op, &classes, n)?;
+        let shape = Shape::new(op, &[self.shape(), &[n][..]].concat())?;
+        Ok(Tensor::constant(Array::build(shape, |out: &mut [i64]| {
+            out.fill(0);
+            out.chunks_exact_mut(n.max(1)).zip(&classes).for_each(|(row, &class)| row[class as usize] = 1);
+        })))
+    }
+}
