@@ -21,3 +21,4 @@ pub(crate) mod parallel;
 pub(crate) mod reduce;
 pub(crate) mod simd;
 pub(crate) mod softmax;
+pub(crate) mod sort;

@@ -13,4 +13,5 @@ pub(crate) mod reduce;
 pub(crate) mod softmax;
 pub(crate) mod scatter;
 pub(crate) mod slicing;
+pub(crate) mod sort;
 pub(crate) mod view;
