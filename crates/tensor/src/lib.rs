@@ -23,6 +23,7 @@
 //! # Ok::<(), tensor::Error>(())
 //! ```
 
+mod approx;
 mod array;
 pub mod autograd;
 mod buffer;
