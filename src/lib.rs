@@ -2,3 +2,6 @@
 
 pub use nn;
 pub use tensor::*;
+
+#[cfg(doctest)]
+mod pages;

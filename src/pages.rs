@@ -1,0 +1,4 @@
+//! The pages of `docs/`, so that their code is tested.
+
+#[doc = include_str!("../docs/how-autograd-works.md")]
+mod how_autograd_works {}
