@@ -26,8 +26,13 @@ pub(crate) fn for_chunks<T: Send>(
             f(i * size, chunk);
         }
     } else {
-        out.par_chunks_mut(size).enumerate().for_each(|(i, chunk)| f(i * size, chunk));
+        spread(out, size, &f);
     }
+}
+
+/// On all threads. `f` is not generic here: rayon's machinery is compiled once an element type, not once a loop.
+fn spread<T: Send>(out: &mut [T], size: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    out.par_chunks_mut(size).enumerate().for_each(|(i, chunk)| f(i * size, chunk));
 }
 
 /// As [`for_chunks`] for two outputs: `f(i, chunk, side_chunk)` for the `i`-th chunk of each.
@@ -42,7 +47,15 @@ pub(crate) fn for_pairs<T: Send, U: Send>(
             f(i, a, b);
         }
     } else {
-        let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
-        chunks.enumerate().for_each(|(i, (a, b))| f(i, a, b));
+        spread_pairs((out, size), (side, side_size), &f);
     }
+}
+
+fn spread_pairs<T: Send, U: Send>(
+    (out, size): (&mut [T], usize),
+    (side, side_size): (&mut [U], usize),
+    f: &(dyn Fn(usize, &mut [T], &mut [U]) + Sync),
+) {
+    let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
+    chunks.enumerate().for_each(|(i, (a, b))| f(i, a, b));
 }
