@@ -18,6 +18,8 @@ macro_rules! losses {
 }
 
 losses! {
+    cross_entropy CrossEntropyLoss;
+    nll_loss NLLLoss;
     binary_cross_entropy BCELoss;
     mse_loss MSELoss;
     l1_loss L1Loss;

@@ -3,4 +3,4 @@
 pub mod functional;
 pub mod loss;
 
-pub use loss::{BCELoss, L1Loss, Loss, MSELoss, Reduction, SmoothL1Loss};
+pub use loss::{BCELoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, NLLLoss, Reduction, SmoothL1Loss};

@@ -108,7 +108,7 @@ element!(f32, F32, of_f32, |x| f32::from(u8::from(x)), x as f32, x, x as f32);
 element!(f64, F64, of_f64, |x| f64::from(u8::from(x)), x as f64, f64::from(x), x);
 
 /// `f32` or `f64`: the types that formulas are read at and kernels of floating-point operations are written for.
-pub trait Float: Element + crate::real::Real<Mask = bool> + crate::kernel::reduce::Summand {}
+pub trait Float: Element + crate::real::Real<Mask = bool> + crate::kernel::softmax::Row {}
 
 impl Float for f32 {}
 impl Float for f64 {}

@@ -5,9 +5,10 @@
 //! [`Tensor::build`](crate::Tensor::build).
 
 use crate::Float;
+use crate::kernel::math::Math;
 use crate::kernel::reduce::EXACT;
 use crate::kernel::simd::vectorize;
-use crate::kernel::{parallel, reduce};
+use crate::kernel::{parallel, reduce, softmax};
 
 /// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it
 /// (`work` in units of one addition).
@@ -133,4 +134,45 @@ pub fn map_sum<T: Float, const N: usize>(
         part[0] = reduce::sum_wide(out, |at, out, terms| fill(block * EXACT + at, out, terms));
     });
     reduce::combine::<T>(&mut parts)
+}
+
+/// The sum of `count` terms that `fill(start, terms)` computes a few at a time, in the order of
+/// [`Tensor::sum`](crate::Tensor::sum). A term costs about `work` additions.
+///
+/// ```
+/// let sum = tensor::kernels::sum_terms(3, 1, |start, terms: &mut [f64]| {
+///     terms.iter_mut().enumerate().for_each(|(i, x)| *x = (start + i) as f64);
+/// });
+/// assert_eq!(sum, 3.0);
+/// ```
+pub fn sum_terms<T: Float>(count: usize, work: usize, fill: impl Fn(usize, &mut [T]) + Sync) -> T {
+    reduce::sum_terms(count, work, fill)
+}
+
+/// The maximum `m` of a row and `s = ln Σ exp(x − m)`: `(x − m) − s` is its log-softmax. NaN, +∞ and rows of −∞ make
+/// `s` NaN. Call it inside of [`for_chunks`].
+///
+/// ```
+/// let (m, s) = tensor::kernels::log_sum_exp(&[1.0_f64, 1.0]);
+/// assert_eq!((m, s), (1.0, 2.0_f64.ln()));
+/// ```
+#[inline(always)]
+pub fn log_sum_exp<T: Float>(row: &[T]) -> (T, T) {
+    let (max, sum) = softmax::max_and_sum(row);
+    (max, Math::ln(sum))
+}
+
+/// `out = softmax(row) · scale`, from the row's [`log_sum_exp`]. Call it inside of [`for_chunks`].
+///
+/// ```
+/// let (row, mut out) = ([0.0_f64, 0.0], [0.0; 2]);
+/// let (m, s) = tensor::kernels::log_sum_exp(&row);
+/// tensor::kernels::softmax_scaled(&row, m, s, 4.0, &mut out);
+/// assert_eq!(out, [2.0, 2.0]);
+/// ```
+#[inline(always)]
+pub fn softmax_scaled<T: Float>(row: &[T], max: T, ln_sum: T, scale: T, out: &mut [T]) {
+    for (o, &x) in out.iter_mut().zip(row) {
+        *o = <T as Math>::fast_exp((x - max) - ln_sum) * scale;
+    }
 }

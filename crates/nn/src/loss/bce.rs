@@ -44,6 +44,7 @@ pub struct BCELoss {
 }
 
 impl Pointwise<2> for BCELoss {
+    const OP: &'static str = "binary_cross_entropy";
     fn name(&self, _: Reduction) -> &'static str {
         "BinaryCrossEntropyBackward0"
     }
@@ -67,7 +68,7 @@ impl Pointwise<2> for BCELoss {
 
 impl Loss for BCELoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let op = "binary_cross_entropy";
+        let op = Self::OP;
         if input.shape() != target.shape() {
             return Err(Error::shape(
                 op,

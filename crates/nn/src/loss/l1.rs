@@ -1,13 +1,15 @@
 //! Mean absolute error.
 
-use super::{Loss, Pointwise, Reduction, pointwise};
+use super::pointwise::weighted_mean;
+use super::{Loss, Pointwise, Reduction};
 use tensor::real::Real;
 use tensor::{Result, Tensor};
 
 /// Absolute error: the loss of regression that outliers do not dominate.
 ///
 /// # Formula
-/// `ℓᵢ = |xᵢ − tᵢ|`; the mean divides by the number of elements.
+/// `ℓᵢ = |xᵢ − tᵢ|`; with weights the terms are `wᵢ ℓᵢ`. The mean divides by the number of elements, or
+/// by the sum of the weights.
 ///
 /// # Gradient
 /// `∂ℓᵢ/∂xᵢ = sign(xᵢ − tᵢ)`, 0 where they are equal, and its negative to `t`.
@@ -19,7 +21,7 @@ use tensor::{Result, Tensor};
 /// Exact up to the rounding of the difference.
 ///
 /// # Errors
-/// Shapes that do not broadcast; inputs neither of which is a float.
+/// Shapes that do not broadcast; inputs neither of which is a float; a weight of another shape.
 ///
 /// # Examples
 /// ```
@@ -32,14 +34,18 @@ use tensor::{Result, Tensor};
 ///
 /// # PyTorch
 /// [`torch.nn.L1Loss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.L1Loss.html); it warns where shapes
-/// broadcast.
+/// broadcast, and takes the weight in [the function](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.l1_loss.html)
+/// only.
 #[derive(Clone, Debug, Default)]
 pub struct L1Loss {
+    /// A factor for each element, of the input's shape.
+    pub weight: Option<Tensor>,
     /// What becomes of the terms.
     pub reduction: Reduction,
 }
 
 impl Pointwise<2> for L1Loss {
+    const OP: &'static str = "l1_loss";
     fn name(&self, reduction: Reduction) -> &'static str {
         match reduction {
             Reduction::None => "AbsBackward0",
@@ -60,6 +66,6 @@ impl Pointwise<2> for L1Loss {
 
 impl Loss for L1Loss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        pointwise(self, [input, target], self.reduction)
+        weighted_mean(self, [input, target], self.weight.as_ref(), self.reduction)
     }
 }

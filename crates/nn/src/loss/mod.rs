@@ -12,14 +12,19 @@
 //! All of them are one node of the graph: one pass over memory forward, one backward, twice differentiable.
 
 mod bce;
+mod cross_entropy;
 mod l1;
 mod mse;
+mod nll;
 mod pointwise;
+mod rows;
 mod smooth_l1;
 
 pub use bce::BCELoss;
+pub use cross_entropy::CrossEntropyLoss;
 pub use l1::L1Loss;
 pub use mse::MSELoss;
+pub use nll::NLLLoss;
 pub use pointwise::{Pointwise, Weighted, pointwise};
 pub use smooth_l1::SmoothL1Loss;
 

@@ -1,13 +1,15 @@
 //! Mean squared error.
 
-use super::{Loss, Pointwise, Reduction, pointwise};
+use super::pointwise::weighted_mean;
+use super::{Loss, Pointwise, Reduction};
 use tensor::real::Real;
 use tensor::{Result, Tensor};
 
 /// Squared error: the loss of regression with Gaussian noise.
 ///
 /// # Formula
-/// `ℓᵢ = (xᵢ − tᵢ)²`; the mean divides by the number of elements.
+/// `ℓᵢ = (xᵢ − tᵢ)²`; with weights the terms are `wᵢ ℓᵢ`. The mean divides by the number of elements, or
+/// by the sum of the weights.
 ///
 /// # Gradient
 /// `∂ℓᵢ/∂xᵢ = 2 (xᵢ − tᵢ)`, and its negative to `t`.
@@ -19,7 +21,7 @@ use tensor::{Result, Tensor};
 /// Squares overflow `f32` from `|x − t| > 1.8e19`, as in PyTorch.
 ///
 /// # Errors
-/// Shapes that do not broadcast; inputs neither of which is a float.
+/// Shapes that do not broadcast; inputs neither of which is a float; a weight of another shape.
 ///
 /// # Examples
 /// ```
@@ -35,14 +37,18 @@ use tensor::{Result, Tensor};
 ///
 /// # PyTorch
 /// [`torch.nn.MSELoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html); it warns where shapes
-/// broadcast.
+/// broadcast, and takes the weight in [the function](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html)
+/// only.
 #[derive(Clone, Debug, Default)]
 pub struct MSELoss {
+    /// A factor for each element, of the input's shape.
+    pub weight: Option<Tensor>,
     /// What becomes of the terms.
     pub reduction: Reduction,
 }
 
 impl Pointwise<2> for MSELoss {
+    const OP: &'static str = "mse_loss";
     fn name(&self, _: Reduction) -> &'static str {
         "MseLossBackward0"
     }
@@ -60,6 +66,6 @@ impl Pointwise<2> for MSELoss {
 
 impl Loss for MSELoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        pointwise(self, [input, target], self.reduction)
+        weighted_mean(self, [input, target], self.weight.as_ref(), self.reduction)
     }
 }

@@ -4,7 +4,7 @@ use super::Reduction;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tensor::autograd::{Edge, edge};
 use tensor::real::{Real, Traced};
-use tensor::{DType, Float, Result, Shape, Tensor, grad_enabled, kernels};
+use tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
 
 /// A loss term and its gradient, written once for every reading: `f32` and `f64` loops, and the graph that second
 /// derivatives go through.
@@ -21,9 +21,7 @@ use tensor::{DType, Float, Result, Shape, Tensor, grad_enabled, kernels};
 /// struct LogCosh;
 ///
 /// impl Pointwise<2> for LogCosh {
-///     fn name(&self, _: Reduction) -> &'static str {
-///         "LogCoshBackward"
-///     }
+///     const OP: &'static str = "log_cosh";
 ///     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
 ///         let d = (x - t).abs();
 ///         d.clone() + (-(R::lit(2.0) * d)).exp().log1p() - R::lit(std::f64::consts::LN_2)
@@ -41,8 +39,13 @@ use tensor::{DType, Float, Result, Shape, Tensor, grad_enabled, kernels};
 /// # Ok::<(), tensor::Error>(())
 /// ```
 pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
+    /// The loss's name, which its errors start with.
+    const OP: &'static str;
+
     /// The name that a printed result shows as its `grad_fn`.
-    fn name(&self, reduction: Reduction) -> &'static str;
+    fn name(&self, _: Reduction) -> &'static str {
+        Self::OP
+    }
 
     /// The term of one element of each input.
     fn value<R: Real>(&self, inputs: [R; N]) -> R;
@@ -63,6 +66,7 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
 pub struct Weighted<L>(pub L);
 
 impl<L: Pointwise<2>> Pointwise<3> for Weighted<L> {
+    const OP: &'static str = L::OP;
     fn name(&self, reduction: Reduction) -> &'static str {
         self.0.name(reduction)
     }
@@ -93,23 +97,53 @@ pub fn pointwise<L: Pointwise<N>, const N: usize>(
     inputs: [&Tensor; N],
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let inputs = prepare(inputs)?;
+    let inputs = prepare(L::OP, inputs)?;
     match inputs[0].dtype() {
         DType::F64 => run::<f64, L, N>(loss, inputs, reduction),
         _ => run::<f32, L, N>(loss, inputs, reduction),
     }
 }
 
+/// A loss of `input` and `target`, its terms multiplied by `weight` if there is one, which must have the input's shape.
+pub(super) fn weighted<L: Pointwise<2>>(
+    loss: &L,
+    [input, target]: [&Tensor; 2],
+    weight: Option<&Tensor>,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    let Some(weight) = weight else { return pointwise(loss, [input, target], reduction) };
+    if weight.shape() != input.shape() {
+        let expected = format!("a weight of the input's shape {}", input.shape());
+        return Err(Error::shape(L::OP, expected, weight.shape()));
+    }
+    pointwise(&Weighted(loss.clone()), [input, target, weight], reduction)
+}
+
+/// The same, with a mean that divides by the summed weights.
+pub(super) fn weighted_mean<L: Pointwise<2>>(
+    loss: &L,
+    inputs: [&Tensor; 2],
+    weight: Option<&Tensor>,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    match weight {
+        Some(w) if reduction == Reduction::Mean => {
+            weighted(loss, inputs, weight, Reduction::Sum)?.div(&w.sum())
+        }
+        _ => weighted(loss, inputs, weight, reduction),
+    }
+}
+
 /// The inputs in one shape, one dtype and row-major order.
-fn prepare<const N: usize>(inputs: [&Tensor; N]) -> Result<[Tensor; N]> {
+fn prepare<const N: usize>(op: &'static str, inputs: [&Tensor; N]) -> Result<[Tensor; N]> {
     let mut shape = *inputs[0].shape();
     let mut dtype = inputs[0].dtype();
     for x in &inputs[1..] {
-        shape = Shape::broadcast("loss", &shape, x.shape())?;
+        shape = Shape::broadcast(op, &shape, x.shape())?;
         dtype = dtype.promote(x.dtype());
     }
     if !dtype.is_float() {
-        return Err(tensor::Error::DType { op: "loss", expected: "float32 or float64", got: dtype });
+        return Err(Error::DType { op, expected: "float32 or float64", got: dtype });
     }
     let mut prepared = inputs.map(Clone::clone);
     for x in &mut prepared {

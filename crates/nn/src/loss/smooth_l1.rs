@@ -50,6 +50,7 @@ impl Default for SmoothL1Loss {
 }
 
 impl Pointwise<2> for SmoothL1Loss {
+    const OP: &'static str = "smooth_l1_loss";
     fn name(&self, _: Reduction) -> &'static str {
         "SmoothL1LossBackward0"
     }
@@ -76,7 +77,7 @@ impl Loss for SmoothL1Loss {
             return Err(Error::argument("smooth_l1_loss", message));
         }
         if self.beta == 0.0 {
-            return L1Loss { reduction: self.reduction }.forward(input, target);
+            return L1Loss { reduction: self.reduction, weight: None }.forward(input, target);
         }
         pointwise(self, [input, target], self.reduction)
     }

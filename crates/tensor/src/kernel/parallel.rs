@@ -51,10 +51,13 @@ pub(crate) fn for_pairs<T: Send, U: Send>(
     }
 }
 
+/// What is called for each pair of chunks.
+type EachPair<'a, T, U> = dyn Fn(usize, &mut [T], &mut [U]) + Sync + 'a;
+
 fn spread_pairs<T: Send, U: Send>(
     (out, size): (&mut [T], usize),
     (side, side_size): (&mut [U], usize),
-    f: &(dyn Fn(usize, &mut [T], &mut [U]) + Sync),
+    f: &EachPair<'_, T, U>,
 ) {
     let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
     chunks.enumerate().for_each(|(i, (a, b))| f(i, a, b));

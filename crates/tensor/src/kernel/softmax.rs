@@ -8,8 +8,10 @@
 
 use super::math::Math;
 use super::parallel;
+use super::reduce::Summand;
 use super::simd::vectorize;
-use crate::dtype::Float;
+use crate::dtype::Element;
+use crate::real::Real;
 
 /// An element of an exponential row costs about eight times one that is streamed: 1 ns.
 const WORK: usize = 8;
@@ -21,7 +23,8 @@ const BLOCK: usize = 1 << 12;
 const WIDE: usize = 16;
 
 /// What rows are made of.
-pub(crate) trait Row: Float + Math {
+#[allow(unreachable_pub, private_bounds, reason = "a bound that seals `Float`")]
+pub trait Row: Element + Real<Mask = bool> + Summand + Math {
     /// The lanes that sums are spread over.
     const LANES: usize;
     const LOWEST: Self;

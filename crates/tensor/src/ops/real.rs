@@ -78,6 +78,9 @@ pub trait Real:
     /// `self` to the power `y`.
     #[must_use]
     fn powr(self, y: Self) -> Self;
+    /// `self · a + b`: rounded once for scalars.
+    #[must_use]
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// The larger; a NaN wins.
     #[must_use]
     fn max(self, other: Self) -> Self;
@@ -146,6 +149,10 @@ macro_rules! real {
             #[inline(always)]
             fn powr(self, y: Self) -> Self {
                 Math::pow(self, y)
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                <$type>::mul_add(self, a, b)
             }
             #[inline(always)]
             fn max(self, other: Self) -> Self {
@@ -356,6 +363,9 @@ impl Real for Traced {
             (Self::Lit(a), Self::Tensor(b)) => fits(b.rpow(a)),
             (Self::Tensor(a), b) => fits(a.pow(b.operand())),
         }
+    }
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self * a + b
     }
     fn max(self, other: Self) -> Self {
         self.both(other, super::super::tensor::Tensor::maximum)

@@ -1,0 +1,527 @@
+//! Softmax cross-entropy of logits.
+
+use super::nll::name;
+use super::rows::{Classes, Rows, check_weight, in_shape, reduce};
+use super::{Loss, Reduction};
+use std::sync::{Mutex, PoisonError};
+use tensor::autograd::fused;
+use tensor::{DType, Error, Float, Result, Tensor, grad_enabled, kernels};
+
+/// Cross-entropy between logits and class indices or class probabilities: the loss of classification.
+///
+/// # Formula
+/// With `l = ln softmax(x)` and `e = label_smoothing`:
+/// - indices: `ℓₙ = −(1−e) w[tₙ] lₙ[tₙ] − e/C Σ_c w[c] lₙ[c]`, 0 where `tₙ` is `ignore_index`; the mean divides by
+///   `Σ w[tₙ]` over the rows that count (NaN if none does), not by their number;
+/// - probabilities: `ℓₙ = −Σ_c w[c] ((1−e) tₙ[c] + e/C) lₙ[c]`; the mean divides by the number of rows.
+///
+/// # Gradient
+/// `∂ℓₙ/∂xₙ = softmax(xₙ) Σ_c q_c − q`, where `q` holds the factors of `−lₙ` above.
+///
+/// # Shape
+/// Input `(C)`, `(N, C)` or `(N, C, d₁ …)`; a target without `C` holds indices, one of the input's shape probabilities.
+///
+/// # Stability
+/// The row's maximum is subtracted first. Logits of −∞ have probability 0 and are fine but for the target. An ignored
+/// row contributes exactly nothing to the loss and the gradient, whatever it holds.
+///
+/// # Errors
+/// Shapes or dtypes that do not fit, a class outside of `0..C` that is not `ignore_index`, `label_smoothing` outside of
+/// `[0, 1]`, a non-negative `ignore_index` with probabilities.
+///
+/// # Examples
+/// ```
+/// use nn::{CrossEntropyLoss, Loss};
+/// use tensor::Tensor;
+/// let logits = Tensor::from([[2.0_f64, 0.0], [0.0, 0.0]]).requires_grad_()?;
+/// let loss = CrossEntropyLoss::default().forward(&logits, &Tensor::from([0, 1]))?;
+/// let expected = ((1.0 + (-2.0_f64).exp()).ln() + 2.0_f64.ln()) / 2.0;
+/// assert!((loss.item::<f64>()? - expected).abs() < 1e-15);
+/// // Probabilities, and rows that do not count:
+/// CrossEntropyLoss::default().forward(&logits, &Tensor::from([[0.9, 0.1], [0.5, 0.5]]))?;
+/// CrossEntropyLoss { ignore_index: 1, ..Default::default() }.forward(&logits, &Tensor::from([0, 1]))?;
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.CrossEntropyLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html), where an
+/// ignored row that holds NaN has a gradient of NaN.
+#[derive(Clone, Debug)]
+pub struct CrossEntropyLoss {
+    /// A factor for each class.
+    pub weight: Option<Tensor>,
+    /// The target of rows that do not count.
+    pub ignore_index: i64,
+    /// The share of the target that is spread over all classes, in `[0, 1]`.
+    pub label_smoothing: f64,
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+}
+
+impl Default for CrossEntropyLoss {
+    fn default() -> Self {
+        Self { weight: None, ignore_index: -100, label_smoothing: 0.0, reduction: Reduction::Mean }
+    }
+}
+
+const OP: &str = "cross_entropy";
+
+impl Loss for CrossEntropyLoss {
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if !(0.0..=1.0).contains(&self.label_smoothing) {
+            let message = format!("label_smoothing must be between 0 and 1, but is {}", self.label_smoothing);
+            return Err(Error::argument(OP, message));
+        }
+        if input.shape() == target.shape() && input.dim() > 0 {
+            return self.probabilities(input, target);
+        }
+        let rows = Rows::new(OP, input, target.shape())?;
+        let classes =
+            Classes::new(OP, &rows, target, self.weight.as_ref(), self.ignore_index, self.reduction)?;
+        let name = if self.label_smoothing > 0.0 { "AddBackward0" } else { name(input) };
+        match input.dtype() {
+            DType::F64 => Indices::<f64>::run(self, rows, classes, name),
+            _ => Indices::<f32>::run(self, rows, classes, name),
+        }
+    }
+}
+
+/// The kernels for class indices.
+struct Indices<T> {
+    classes: Classes,
+    /// What the mean divides by.
+    divisor: T,
+    /// The share of the target class, and that of every class.
+    share: (T, T),
+    /// The gradient for an incoming gradient of 1, where the forward pass has computed it.
+    ready: Mutex<Option<Tensor>>,
+}
+
+impl<T: Float> Indices<T> {
+    fn run(loss: &CrossEntropyLoss, rows: Rows, classes: Classes, name: &'static str) -> Result<Tensor> {
+        let e = loss.label_smoothing;
+        let this = Self {
+            divisor: classes.divisor()?,
+            share: (T::lit(1.0 - e), T::lit(e / rows.classes as f64)),
+            classes,
+            ready: Mutex::new(None),
+        };
+        let keep = this.classes.reduction != Reduction::None && grad_enabled() && rows.input.requires_grad();
+        let (terms, slope) =
+            this.pass(&rows.input, keep.then(|| T::lit(1.0)).as_ref().map(std::slice::from_ref), true)?;
+        *this.ready.lock().unwrap_or_else(PoisonError::into_inner) = slope;
+        let targets = this.classes.targets()?;
+        let value = reduce(&rows, this.classes.reduction, this.divisor, |r| {
+            this.classes.class(targets[r]).map(|_| terms[r])
+        })?;
+        let (definition, share, shape) =
+            (this.classes.clone(), (1.0 - e, e / rows.classes as f64), rows.shape);
+        Ok(fused(
+            name,
+            [&rows.input],
+            value,
+            move |_, g, [x]| this.gradient(x, g),
+            move |[x]| in_shape(define(&definition, share, x)?, definition.reduction, shape),
+        ))
+    }
+
+    fn gradient(&self, x: &Tensor, g: &Tensor) -> Result<Tensor> {
+        if let Some(slope) = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return if g.item::<f64>()? == 1.0 { Ok(slope) } else { slope.mul(g) };
+        }
+        let g = g.contiguous();
+        let (_, slope) = self.pass(x, Some(g.as_slice()?), false)?;
+        slope.ok_or(Error::NoGrad { op: OP })
+    }
+
+    /// The terms of the rows, and, given the gradient of the loss (one number, or one a row), that of the input.
+    fn pass(&self, input: &Tensor, g: Option<&[T]>, terms: bool) -> Result<(Vec<T>, Option<Tensor>)> {
+        let (x, targets, weights) =
+            (input.as_slice::<T>()?, self.classes.targets()?, self.classes.weights::<T>()?);
+        let count = input.shape()[1];
+        let mut losses = vec![T::default(); targets.len()];
+        if count == 0 || targets.is_empty() {
+            return Ok((losses, g.map(|_| input.zeros_like())));
+        }
+        let rows_a_chunk = ((1 << 15) / count).max(1);
+        let row = |r: usize| &x[r * count..][..count];
+        let Some(g) = g else {
+            kernels::for_chunks(&mut losses, rows_a_chunk, 4 * count, |start, out| {
+                for (i, o) in out.iter_mut().enumerate() {
+                    if let Some(c) = self.classes.class(targets[start + i]) {
+                        let x = row(start + i);
+                        *o = self.term(x, c, weights, kernels::log_sum_exp(x));
+                    }
+                }
+            });
+            return Ok((losses, None));
+        };
+        let slope = Tensor::build(input.shape(), |out| {
+            let chunks = ((out, rows_a_chunk * count), (&mut losses[..], rows_a_chunk));
+            kernels::for_pairs(chunks.0, chunks.1, 4, |chunk, out, losses| {
+                for (i, (out, loss)) in out.chunks_exact_mut(count).zip(losses).enumerate() {
+                    let r = chunk * rows_a_chunk + i;
+                    let Some(c) = self.classes.class(targets[r]) else {
+                        out.fill(T::default());
+                        continue;
+                    };
+                    let (x, stats) = (row(r), kernels::log_sum_exp(row(r)));
+                    if terms {
+                        *loss = self.term(x, c, weights, stats);
+                    }
+                    let g = if g.len() == 1 { g[0] / self.divisor } else { g[r] / self.divisor };
+                    self.slope(x, c, weights, stats, g, out);
+                }
+            });
+        })?;
+        Ok((losses, Some(slope)))
+    }
+
+    /// The loss of a row, from its maximum and the logarithm of its summed exponentials.
+    fn term(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, ln_sum): (T, T)) -> T {
+        let own = ln_sum - (x[c] - max);
+        let own = weights.map_or(own, |w| own * w[c]);
+        let (share, every) = self.share;
+        if every == T::default() {
+            return own;
+        }
+        let spread = kernels::sum_terms(x.len(), 1, |start, out| {
+            for (i, o) in out.iter_mut().enumerate() {
+                let term = ln_sum - (x[start + i] - max);
+                *o = weights.map_or(term, |w| term * w[start + i]);
+            }
+        });
+        share * own + every * spread
+    }
+
+    /// The gradient of a row's loss times `g`.
+    fn slope(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, ln_sum): (T, T), g: T, out: &mut [T]) {
+        let (share, every) = self.share;
+        let own = weights.map_or(g, |w| w[c] * g);
+        if every == T::default() {
+            kernels::softmax_scaled(x, max, ln_sum, own, out);
+            let mut p = [T::default()];
+            kernels::softmax_scaled(&x[c..=c], max, ln_sum, T::lit(1.0), &mut p);
+            // (p − 1) · own, rounded once.
+            out[c] = p[0].mul_add(own, -own);
+            return;
+        }
+        let all = weights.map_or(T::lit(x.len() as f64), |w| kernels::sum([w], w.len(), |[w]| w));
+        let unweighted = T::lit(1.0);
+        let total = share * weights.map_or(unweighted, |w| w[c]) + every * all;
+        kernels::softmax_scaled(x, max, ln_sum, total * g, out);
+        for (i, o) in out.iter_mut().enumerate() {
+            *o = *o - every * g * weights.map_or(unweighted, |w| w[i]);
+        }
+        out[c] = out[c] - share * own;
+    }
+}
+
+/// The loss in tensor operations, for a matrix of logits.
+fn define(classes: &Classes, (share, every): (f64, f64), x: &Tensor) -> Result<Tensor> {
+    // Ignored rows are replaced before anything is computed from them.
+    let ignored = classes.ignored()?;
+    let logs = x.masked_fill(&ignored.unsqueeze(1)?, 0)?.log_softmax(1)?;
+    let own = classes.picked(&logs)?.neg()?;
+    if every == 0.0 {
+        return classes.reduced(&own);
+    }
+    let spread = match &classes.weight {
+        Some(w) => logs.mul(w)?.sum_dim(1, false)?,
+        None => logs.sum_dim(1, false)?,
+    };
+    let terms = own.mul(share)?.sub(&spread.mul(every)?)?;
+    classes.reduced(&terms.masked_fill(&ignored, 0)?)
+}
+
+impl CrossEntropyLoss {
+    /// For a target of class probabilities.
+    fn probabilities(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if !target.dtype().is_float() {
+            let expected = "floats as class probabilities (a target of the input's shape)";
+            return Err(Error::DType { op: OP, expected, got: target.dtype() });
+        }
+        if self.ignore_index >= 0 {
+            let message = format!("ignore_index {} does not apply to class probabilities", self.ignore_index);
+            return Err(Error::argument(OP, message));
+        }
+        if target.dtype() != input.dtype() {
+            return Err(Error::DType {
+                op: OP,
+                expected: "a target of the input's dtype",
+                got: target.dtype(),
+            });
+        }
+        let without = input.shape().iter().enumerate().filter(|&(d, _)| d != 1.min(input.dim() - 1));
+        let shape = tensor::Shape::new(OP, &without.map(|(_, &n)| n).collect::<Vec<_>>())?;
+        let rows = Rows::new(OP, input, &shape)?;
+        let targets = Rows::new(OP, target, &shape)?;
+        check_weight(OP, self.weight.as_ref(), &rows)?;
+        match input.dtype() {
+            DType::F64 => self.dense::<f64>(&rows, &targets),
+            _ => self.dense::<f32>(&rows, &targets),
+        }
+    }
+
+    /// The factor of each log-probability: `w ((1−e) t + e/C)`.
+    fn factors<T: Float>(&self, classes: usize) -> Result<impl Fn(T, usize) -> T + Sync + use<'_, T>> {
+        let weights = self.weight.as_ref().map(|w| w.as_slice::<T>()).transpose()?;
+        let (share, every) =
+            (T::lit(1.0 - self.label_smoothing), T::lit(self.label_smoothing / classes as f64));
+        let plain = self.label_smoothing == 0.0;
+        Ok(move |t: T, c: usize| {
+            let t = if plain { t } else { share * t + every };
+            weights.map_or(t, |w| w[c] * t)
+        })
+    }
+
+    fn dense<T: Float>(&self, rows: &Rows, targets: &Rows) -> Result<Tensor> {
+        let this = Self { weight: self.weight.as_ref().map(Tensor::contiguous), ..self.clone() };
+        let (count, n) = (rows.classes, rows.shape.numel());
+        let divisor = if self.reduction == Reduction::Mean { n as f64 } else { 1.0 };
+        let value = {
+            let factor = this.factors::<T>(count)?;
+            let (x, t) = (rows.input.as_slice::<T>()?, targets.input.as_slice::<T>()?);
+            let mut terms = vec![T::default(); n];
+            kernels::for_chunks(&mut terms, ((1 << 15) / count.max(1)).max(1), 4 * count, |start, out| {
+                for (i, o) in out.iter_mut().enumerate() {
+                    let (x, t) = (&x[(start + i) * count..][..count], &t[(start + i) * count..][..count]);
+                    let (max, ln_sum) = kernels::log_sum_exp(x);
+                    *o = kernels::sum_terms(count, 2, |at, out| {
+                        for (j, o) in out.iter_mut().enumerate() {
+                            *o = factor(t[at + j], at + j) * (ln_sum - (x[at + j] - max));
+                        }
+                    });
+                }
+            });
+            if self.reduction == Reduction::None {
+                Tensor::build(rows.shape, |out| out.copy_from_slice(&terms))?
+            } else {
+                let sum = kernels::sum([&terms], n, |[x]| x);
+                Tensor::build((), |out| out[0] = sum / T::lit(divisor))?
+            }
+        };
+        let name = if self.reduction == Reduction::Mean { "DivBackward1" } else { "NegBackward0" };
+        let (definition, shape) = (this.clone(), rows.shape);
+        Ok(fused(
+            name,
+            [&rows.input, &targets.input],
+            value,
+            move |i, g, [x, t]| this.dense_gradient::<T>(i, g, x, t, divisor),
+            move |[x, t]| in_shape(definition.define_dense(x, t, divisor)?, definition.reduction, shape),
+        ))
+    }
+
+    fn dense_gradient<T: Float>(
+        &self,
+        i: usize,
+        g: &Tensor,
+        input: &Tensor,
+        target: &Tensor,
+        divisor: f64,
+    ) -> Result<Tensor> {
+        let count = input.shape()[1];
+        let factor = self.factors::<T>(count)?;
+        let slope_of_target = {
+            let weights = self.weight.as_ref().map(|w| w.as_slice::<T>()).transpose()?;
+            let share = T::lit(1.0 - self.label_smoothing);
+            move |c: usize| weights.map_or(share, |w| share * w[c])
+        };
+        let (x, t, g) = (input.as_slice::<T>()?, target.as_slice::<T>()?, g.contiguous());
+        let each = g.as_slice::<T>()?;
+        Tensor::build(input.shape(), |out| {
+            if count == 0 {
+                return;
+            }
+            let rows_a_chunk = ((1 << 15) / count).max(1);
+            kernels::for_chunks(out, rows_a_chunk * count, 4, |start, out| {
+                for (k, out) in out.chunks_exact_mut(count).enumerate() {
+                    let r = start / count + k;
+                    let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
+                    let g = (if each.len() == 1 { each[0] } else { each[r] }) / T::lit(divisor);
+                    let (max, ln_sum) = kernels::log_sum_exp(x);
+                    if i == 1 {
+                        for (c, o) in out.iter_mut().enumerate() {
+                            *o = slope_of_target(c) * (ln_sum - (x[c] - max)) * g;
+                        }
+                        continue;
+                    }
+                    let total = kernels::sum_terms(count, 1, |at, out| {
+                        out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
+                    });
+                    kernels::softmax_scaled(x, max, ln_sum, total * g, out);
+                    for (c, o) in out.iter_mut().enumerate() {
+                        *o = *o - factor(t[c], c) * g;
+                    }
+                }
+            });
+        })
+    }
+
+    /// The loss of probabilities in tensor operations, for matrices.
+    fn define_dense(&self, x: &Tensor, t: &Tensor, divisor: f64) -> Result<Tensor> {
+        let e = self.label_smoothing;
+        let smooth = t.mul(1.0 - e)?.add(e / x.shape()[1] as f64)?;
+        let factors = self.weight.as_ref().map_or_else(|| Ok(smooth.clone()), |w| smooth.mul(w))?;
+        let terms = x.log_softmax(1)?.mul(&factors)?.sum_dim(1, false)?.neg()?;
+        if self.reduction == Reduction::None { Ok(terms) } else { terms.sum().div(divisor) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NLLLoss;
+    use tensor::check;
+
+    fn noise(n: usize, k: f64) -> Vec<f64> {
+        (0..n).map(|i| 3.0 * ((i as f64 + 0.5) * k).sin()).collect()
+    }
+
+    fn matrix(rows: usize, classes: usize, k: f64) -> Result<Tensor> {
+        Tensor::from_vec(noise(rows * classes, k), [rows, classes])?.requires_grad_()
+    }
+
+    /// Every combination of the options.
+    fn variants(classes: usize) -> impl Iterator<Item = CrossEntropyLoss> {
+        let weight = Tensor::from((0..classes).map(|c| 0.5 + c as f64 / 3.0).collect::<Vec<_>>());
+        let reductions = [Reduction::None, Reduction::Mean, Reduction::Sum];
+        reductions.into_iter().flat_map(move |reduction| {
+            [None, Some(weight.clone())].into_iter().flat_map(move |weight| {
+                [0.0, 0.3].map(|label_smoothing| CrossEntropyLoss {
+                    weight: weight.clone(),
+                    label_smoothing,
+                    reduction,
+                    ignore_index: -100,
+                })
+            })
+        })
+    }
+
+    #[test]
+    fn kernels_equal_the_definition_for_every_combination_of_options() -> Result<()> {
+        for (rows, classes) in [(1, 2), (5, 3), (4, 17)] {
+            let x = matrix(rows, classes, 1.3)?;
+            let targets: Vec<i64> =
+                (0..rows as i64).map(|r| if r % 4 == 3 { -100 } else { r * 7 % classes as i64 }).collect();
+            let target = Tensor::from(targets);
+            for loss in variants(classes) {
+                let rows = Rows::new(OP, &x, target.shape())?;
+                let c = Classes::new(OP, &rows, &target, loss.weight.as_ref(), -100, loss.reduction)?;
+                let e = loss.label_smoothing;
+                let share = (1.0 - e, e / classes as f64);
+                let definition = |xs: &[Tensor]| define(&c, share, &xs[0]);
+                check::fused(
+                    |xs| loss.forward(&xs[0], &target),
+                    definition,
+                    std::slice::from_ref(&x),
+                    1e-12,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn probabilities_equal_the_definition_for_every_combination_of_options() -> Result<()> {
+        let (x, t) = (matrix(5, 3, 1.3)?, matrix(5, 3, 0.7)?.detach().softmax(1)?.requires_grad_()?);
+        for loss in variants(3) {
+            let divisor = if loss.reduction == Reduction::Mean { 5.0 } else { 1.0 };
+            let definition = |xs: &[Tensor]| loss.define_dense(&xs[0], &xs[1], divisor);
+            check::fused(|xs| loss.forward(&xs[0], &xs[1]), definition, &[x.clone(), t.clone()], 1e-12)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn further_dimensions_are_rows() -> Result<()> {
+        let x = Tensor::from_vec(noise(2 * 3 * 4 * 5, 0.9), [2, 3, 4, 5])?.requires_grad_()?;
+        let target = Tensor::from_vec((0..40).map(|i| i * 5 % 3).collect::<Vec<i64>>(), [2, 4, 5])?;
+        let loss = CrossEntropyLoss::default().forward(&x, &target)?;
+        assert_eq!(loss.grad_fn(), Some("NllLoss2DBackward0"));
+        let flat = x.permute([0, 2, 3, 1])?.reshape([40, 3])?;
+        let same = CrossEntropyLoss::default().forward(&flat, &target.flatten(0, -1)?)?;
+        assert!((loss.item::<f64>()? - same.item::<f64>()?).abs() < 1e-15);
+        loss.backward()?;
+        let g = x.grad();
+        x.set_grad(None)?;
+        same.backward()?;
+        assert_eq!(g, x.grad());
+        Ok(())
+    }
+
+    #[test]
+    fn ignored_rows_contribute_exactly_nothing() -> Result<()> {
+        let wild = Tensor::from([[1.0_f32, 2.0], [f32::NAN, f32::INFINITY], [0.5, 0.1]]).requires_grad_()?;
+        let calm = Tensor::from([[1.0_f32, 2.0], [0.5, 0.1]]).requires_grad_()?;
+        for label_smoothing in [0.0, 0.1] {
+            let loss = CrossEntropyLoss { label_smoothing, ..Default::default() };
+            let a = loss.forward(&wild, &Tensor::from([0, -100, 1]))?;
+            let b = loss.forward(&calm, &Tensor::from([0, 1]))?;
+            assert_eq!(a, b);
+            a.backward()?;
+            b.backward()?;
+            let (ga, gb) = (wild.grad().unwrap(), calm.grad().unwrap());
+            assert_eq!(ga.select(0, 1)?.to_vec::<f32>()?, [0.0, 0.0]);
+            assert_eq!(ga.select(0, 2)?, gb.select(0, 1)?);
+            wild.set_grad(None)?;
+            calm.set_grad(None)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_but_ignored_rows_is_nan_with_a_gradient_of_zeros() -> Result<()> {
+        let x = matrix(2, 3, 1.0)?;
+        let loss = CrossEntropyLoss::default().forward(&x, &Tensor::from([-100, -100]))?;
+        assert!(loss.item::<f64>()?.is_nan());
+        loss.backward()?;
+        assert_eq!(x.grad().unwrap(), x.zeros_like());
+        Ok(())
+    }
+
+    #[test]
+    fn it_is_the_nll_of_the_log_softmax() -> Result<()> {
+        let (x, target) = (matrix(9, 4, 2.1)?, Tensor::from((0..9).map(|i| i % 4).collect::<Vec<i64>>()));
+        let a = CrossEntropyLoss::default().forward(&x, &target)?;
+        let b = NLLLoss::default().forward(&x.log_softmax(1)?, &target)?;
+        assert_eq!(a, b);
+        b.backward()?;
+        let g = x.grad();
+        x.set_grad(None)?;
+        a.backward()?;
+        assert_eq!(g, x.grad());
+        let definition = |xs: &[Tensor]| {
+            let picked = xs[0].gather(1, &target.unsqueeze(1)?)?.squeeze_dim(1)?;
+            picked.mean()?.neg()
+        };
+        check::fused(|xs| NLLLoss::default().forward(&xs[0], &target), definition, &[x], 1e-12)
+    }
+
+    #[test]
+    fn bad_input_is_an_error_that_names_the_numbers() {
+        let x = Tensor::from([[1.0_f32, 2.0, 3.0], [1.0, 2.0, 3.0]]);
+        let text =
+            |loss: &CrossEntropyLoss, target: &Tensor| loss.forward(&x, target).unwrap_err().to_string();
+        let plain = CrossEntropyLoss::default();
+        assert_eq!(text(&plain, &Tensor::from([0, 3])), "cross_entropy: index 3 is out of bounds for size 3");
+        assert_eq!(
+            text(&plain, &Tensor::from([0, 1, 2])),
+            "cross_entropy: expected a target of shape [2] for an input of shape [2, 3], but got shape [3]"
+        );
+        assert_eq!(
+            text(&plain, &Tensor::from([0.0_f32, 1.0])),
+            "cross_entropy: expected int64 class indices, but got float32"
+        );
+        let smooth = CrossEntropyLoss { label_smoothing: 1.5, ..Default::default() };
+        assert_eq!(
+            text(&smooth, &Tensor::from([0, 1])),
+            "cross_entropy: label_smoothing must be between 0 and 1, but is 1.5"
+        );
+        let weighted = CrossEntropyLoss { weight: Some(Tensor::from([1.0_f32])), ..Default::default() };
+        assert_eq!(
+            text(&weighted, &Tensor::from([0, 1])),
+            "cross_entropy: expected a weight for each of 3 classes, but got shape [1]"
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! What the losses over class indices share: the checks, and inputs as rows of classes.
+
+use super::Reduction;
+use tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
+
+/// An input of shape `(C)`, `(N, C)` or `(N, C, d₁ …)` as a matrix with one row a target.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// `(rows, classes)`, row-major; still part of the graph.
+    pub(super) input: Tensor,
+    pub(super) classes: usize,
+    /// The targets' shape, which unreduced losses have.
+    pub(super) shape: Shape,
+}
+
+impl Rows {
+    /// The input with its classes last. `target` has the input's shape without them.
+    pub(super) fn new(op: &'static str, input: &Tensor, target: &Shape) -> Result<Self> {
+        if !input.dtype().is_float() {
+            return Err(Error::DType { op, expected: "float32 or float64", got: input.dtype() });
+        }
+        let shape = input.shape();
+        let (classes, expected, matrix) = match shape.rank() {
+            0 => return Err(Error::shape(op, "an input of at least one dimension", shape)),
+            1 => (shape[0], Shape::SCALAR, input.unsqueeze(0)?),
+            2 => (shape[1], Shape::new(op, &shape[..1])?, input.clone()),
+            rank => {
+                let mut dims: Vec<usize> = (0..rank).filter(|&d| d != 1).collect();
+                let expected: Vec<usize> = dims.iter().map(|&d| shape[d]).collect();
+                dims.push(1);
+                let rows = expected.iter().product();
+                let matrix = input.permute(&dims[..])?.reshape([rows, shape[1]])?;
+                (shape[1], Shape::new(op, &expected)?, matrix)
+            }
+        };
+        // A single target for an input without a batch.
+        let single = shape.rank() == 1 && *target == [1];
+        if *target != expected && !single {
+            return Err(Error::shape(
+                op,
+                format!("a target of shape {expected} for an input of shape {shape}"),
+                target,
+            ));
+        }
+        Ok(Self { input: matrix.contiguous(), classes, shape: expected })
+    }
+}
+
+/// Class indices, checked, with what the reduction needs of them.
+#[derive(Clone, Debug)]
+pub(super) struct Classes {
+    /// One class a row, row-major; `ignore_index` where a row does not count.
+    pub(super) target: Tensor,
+    pub(super) weight: Option<Tensor>,
+    pub(super) ignore_index: i64,
+    pub(super) reduction: Reduction,
+}
+
+impl Classes {
+    /// Checks every target and the weight.
+    pub(super) fn new(
+        op: &'static str,
+        rows: &Rows,
+        target: &Tensor,
+        weight: Option<&Tensor>,
+        ignore_index: i64,
+        reduction: Reduction,
+    ) -> Result<Self> {
+        if target.dtype() != DType::I64 {
+            return Err(Error::DType { op, expected: "int64 class indices", got: target.dtype() });
+        }
+        check_weight(op, weight, rows)?;
+        let target = target.contiguous();
+        let valid = |t: i64| t == ignore_index || (0..rows.classes as i64).contains(&t);
+        if let Some(&t) = target.as_slice::<i64>()?.iter().find(|&&t| !valid(t)) {
+            return Err(Error::Index { op, index: t, size: rows.classes });
+        }
+        Ok(Self { target, weight: weight.map(Tensor::contiguous), ignore_index, reduction })
+    }
+
+    pub(super) fn targets(&self) -> Result<&[i64]> {
+        self.target.as_slice()
+    }
+
+    /// The class of a row, or `None` if the row is ignored.
+    #[inline]
+    pub(super) fn class(&self, t: i64) -> Option<usize> {
+        (t != self.ignore_index).then_some(t as usize)
+    }
+
+    pub(super) fn weights<T: Float>(&self) -> Result<Option<&[T]>> {
+        self.weight.as_ref().map(Tensor::as_slice).transpose()
+    }
+
+    /// What the reduction divides by: for a mean, the summed weights of the rows that count.
+    pub(super) fn divisor<T: Float>(&self) -> Result<T> {
+        if self.reduction != Reduction::Mean {
+            return Ok(T::lit(1.0));
+        }
+        let (targets, weights) = (self.targets()?, self.weights::<T>()?);
+        Ok(match weights {
+            None => T::lit(targets.iter().filter(|&&t| t != self.ignore_index).count() as f64),
+            Some(w) => sum_rows(targets.len(), |r| self.class(targets[r]).map(|c| w[c])),
+        })
+    }
+}
+
+/// The weight must be one number a class, of the input's dtype, and a constant.
+pub(super) fn check_weight(op: &'static str, weight: Option<&Tensor>, rows: &Rows) -> Result<()> {
+    let Some(weight) = weight else { return Ok(()) };
+    if *weight.shape() != [rows.classes] {
+        return Err(Error::shape(
+            op,
+            format!("a weight for each of {} classes", rows.classes),
+            weight.shape(),
+        ));
+    }
+    if weight.dtype() != rows.input.dtype() {
+        return Err(Error::DType { op, expected: "a weight of the input's dtype", got: weight.dtype() });
+    }
+    if weight.requires_grad() {
+        return Err(Error::argument(op, "the weight must not require a gradient: the loss has none for it"));
+    }
+    Ok(())
+}
+
+/// The sum of the terms of the rows that count, up to 2^15 rows in the order of PyTorch's loss: a cascade of eight
+/// levels whose position is the row, so that ignored rows leave gaps.
+pub(super) fn sum_rows<T: Float>(rows: usize, term: impl Fn(usize) -> Option<T> + Sync) -> T {
+    if rows > 1 << 15 {
+        return kernels::sum_terms(rows, 4, |start, out| {
+            for (i, o) in out.iter_mut().enumerate() {
+                *o = term(start + i).unwrap_or_default();
+            }
+        });
+    }
+    let log = if rows < 2 { 0 } else { (rows - 1).ilog2() + 1 };
+    let power = (log / 8).max(4);
+    let mask = (1_usize << power) - 1;
+    let mut level = [T::default(); 8];
+    for row in 0..rows {
+        let Some(x) = term(row) else { continue };
+        level[0] += x;
+        for j in 0..7 {
+            if row & (mask << (j as u32 * power)) != 0 {
+                break;
+            }
+            let carry = std::mem::take(&mut level[j]);
+            level[j + 1] += carry;
+        }
+    }
+    level.into_iter().fold(T::default(), |sum, x| sum + x)
+}
+
+/// The reduced loss from the terms of the rows that count.
+pub(super) fn reduce<T: Float>(
+    rows: &Rows,
+    reduction: Reduction,
+    divisor: T,
+    term: impl Fn(usize) -> Option<T> + Sync,
+) -> Result<Tensor> {
+    let count = rows.shape.numel();
+    if reduction == Reduction::None {
+        return Tensor::build(rows.shape, |out: &mut [T]| {
+            for (r, o) in out.iter_mut().enumerate() {
+                *o = term(r).unwrap_or_default();
+            }
+        });
+    }
+    let sum = sum_rows(count, term);
+    Tensor::build((), |out| out[0] = sum / divisor)
+}
+
+/// The parts of definitions in tensor operations.
+impl Classes {
+    /// Where a row does not count.
+    pub(super) fn ignored(&self) -> Result<Tensor> {
+        self.target.reshape([-1])?.eq(self.ignore_index)
+    }
+
+    /// Of each row the entry of its class, times the class's weight; 0 of an ignored row.
+    pub(super) fn picked(&self, rows: &Tensor) -> Result<Tensor> {
+        let ignored = self.ignored()?;
+        let class = self.target.reshape([-1])?.masked_fill(&ignored, 0)?;
+        let own = if rows.shape()[1] == 0 {
+            rows.sum_dim(1, false)?
+        } else {
+            rows.gather(1, &class.unsqueeze(1)?)?.squeeze_dim(1)?
+        };
+        let own = match &self.weight {
+            Some(w) if w.numel() > 0 => own.mul(&w.index_select(0, &class)?)?,
+            _ => own,
+        };
+        own.masked_fill(&ignored, 0)
+    }
+
+    /// The terms, reduced.
+    pub(super) fn reduced(&self, terms: &Tensor) -> Result<Tensor> {
+        match self.reduction {
+            Reduction::None => Ok(terms.clone()),
+            Reduction::Sum => Ok(terms.sum()),
+            Reduction::Mean => {
+                terms.sum().div(self.divisor::<f64>().or_else(|_| self.divisor::<f32>().map(f64::from))?)
+            }
+        }
+    }
+}
+
+/// The last step of a definition: terms in the targets' shape, a reduced loss as it is.
+pub(super) fn in_shape(loss: Tensor, reduction: Reduction, shape: Shape) -> Result<Tensor> {
+    if reduction == Reduction::None { loss.reshape(&shape) } else { Ok(loss) }
+}
