@@ -26,7 +26,7 @@ class File:
 
     def json(self, value):
         if isinstance(value, torch.Tensor):
-            value = value.detach().contiguous().clone()
+            value = torch.empty(value.shape, dtype=value.dtype).copy_(value.detach())
             key = (value.dtype, tuple(value.shape), value.flatten().view(torch.uint8).numpy().tobytes())
             name = self.names.setdefault(key, f"t{len(self.names)}")
             self.tensors[name] = value
@@ -102,8 +102,9 @@ def op(file, call, sample):
         if sample.is_module:
             function = function(**copy(sample.init)).to(dtype)
             sample.set(function)
-            if function.state_dict():
-                fields["state"] = {name: value.clone() for name, value in function.state_dict().items()}
+            # A loss keeps its weight as a buffer, which its constructor has set.
+            state = {name: value.clone() for name, value in function.state_dict().items() if name not in sample.init}
+            fields |= {"state": state} if state else {}
             fields["training"] = function.training
             found |= {f"state.{name}": p for name, p in function.named_parameters()}
         output = function(*args, **kwargs)
@@ -115,7 +116,8 @@ def op(file, call, sample):
     one = not isinstance(output, (list, tuple))
     fields["output"] = outputs[0] if one else outputs
     if sample.is_module and "state" in fields:
-        changed = {name: value for name, value in function.state_dict().items() if not value.equal(fields["state"][name])}
+        after = function.state_dict()
+        changed = {name: after[name] for name, value in state.items() if not after[name].equal(value)}
         fields |= {"state_after": changed} if changed else {}
     roots = [(y, g) for y, g in zip(outputs, upstream) if g is not None]
     if found and roots:

@@ -71,7 +71,7 @@ class Sample:
         module.train(self.rng.random() < 0.7)
         with torch.no_grad():
             for name, value in module.state_dict().items():
-                if value.dtype.is_floating_point:
+                if value.dtype.is_floating_point and name not in self.init:
                     value.copy_(torch.rand_like(value) + 0.5 if name.endswith("var") else torch.randn_like(value))
 
     def loss(self):
