@@ -226,7 +226,8 @@ OPS = {
         **{name: unary() for name in "abs neg exp expm1 square sin cos tanh sigmoid erf sign floor ceil".split()},
         **{name: unary(Sample.pos) for name in "log log1p log2 sqrt rsqrt".split()},
         "round": lambda s: s.call(s.x(scale=100.0), **s.some(decimals=s.rng.choice([-1, 1, 2]))),
-        "clamp": lambda s: s.call(s.x([2, 3]), **s.some(min=s.rng.choice([-0.5, 0]), max=s.rng.choice([0.5, 1]))),
+        "clamp": lambda s: s.call(s.x([2, 3]), **s.rng.choice([
+            s.some(min=s.rng.choice([-0.5, 0]), max=s.rng.choice([0.5, 1])), s.some(min=lambda: s.x([3]), max=lambda: s.x([2, 1]))])),
         "where": lambda s: s.call(s.flags([2, 3]), s.x(s.narrower([2, 3])), s.rng.choice([s.x(s.narrower([2, 3])), 0.5])),
         "masked_fill": lambda s: s.call(s.x([2, 3]), s.flags(s.narrower([2, 3])), s.rng.choice([1, -2.5, float("-inf")])),
     },

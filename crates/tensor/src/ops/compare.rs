@@ -1,8 +1,8 @@
 //! Comparisons, masks, and what chooses between values: `where_`, `maximum`, `clamp`, `masked_fill`.
 
 use crate::array::Array;
-use crate::autograd::edge;
 use crate::autograd::node::record;
+use crate::autograd::{Edge, edge};
 use crate::kernel::map;
 use crate::ops::arithmetic::{Operand, Side, pointwise2, promote, spread, zip};
 use crate::storage::dispatch;
@@ -363,9 +363,52 @@ fn clamp(x: &Tensor, min: Option<&Operand>, max: Option<&Operand>) -> Result<Ten
         });
         return Ok(record("ClampBackward1", value, [inside]));
     }
-    // Bounds that are tensors take part in the graph: PyTorch composes maximum and minimum there.
-    let raised = min.map_or_else(|| Ok(x.clone()), |min| x.maximum(&min.to_tensor(dtype)))?;
-    max.map_or_else(|| Ok(raised.clone()), |max| raised.minimum(&max.to_tensor(dtype)))
+    let bound = |bound: Option<&Operand>| bound.map(|bound| bound.to_tensor(dtype));
+    let edges = match (bound(min), bound(max)) {
+        (Some(min), Some(max)) => edges_between(x, min, max),
+        (Some(min), None) => edges_beyond(x, min, |a, b| a.lt(b)),
+        (None, Some(max)) => edges_beyond(x, max, |a, b| a.gt(b)),
+        (None, None) => [None, None, None],
+    };
+    Ok(record("ClampBackward0", value, edges))
+}
+
+/// The edges of a clamp to one tensor: those of `maximum` and `minimum`.
+fn edges_beyond(
+    x: &Tensor,
+    bound: Tensor,
+    beyond: fn(&Tensor, &Tensor) -> Result<Tensor>,
+) -> [Option<Edge>; 3] {
+    let both = (x.clone(), bound);
+    let (x, bound) = (&both.0, &both.1);
+    [
+        edge(x, &both, move |g, (x, bound)| chosen(g, &beyond(x, bound)?, &x.eq(bound)?)),
+        edge(bound, &both, move |g, (x, bound)| chosen(g, &beyond(bound, x)?, &x.eq(bound)?)),
+        None,
+    ]
+}
+
+/// The edges of a clamp between two tensors. Where they are in order, a tie with one of them is shared; where they are
+/// crossed, `max` gets all of the gradient. On masks, `add` is or and `mul` is and.
+fn edges_between(x: &Tensor, min: Tensor, max: Tensor) -> [Option<Edge>; 3] {
+    let all = (x.clone(), min, max);
+    let (x, min, max) = (&all.0, &all.1, &all.2);
+    [
+        edge(x, &all, |g, (x, min, max)| {
+            let tie = x.eq(min)?.add(&x.eq(max)?)?.mul(&min.lt(max)?)?;
+            chosen(g, &x.lt(min)?.add(&x.gt(max)?)?, &tie)
+        }),
+        edge(min, &all, |g, (x, min, max)| {
+            let tie = x.eq(min)?.mul(&min.lt(max)?)?;
+            let won = x.lt(min)?.mul(&min.le(max)?)?;
+            chosen(g, &won.add(&tie)?.logical_not(), &tie)
+        }),
+        edge(max, &all, |g, (x, min, max)| {
+            let tie = x.eq(max)?.mul(&min.lt(max)?)?;
+            let won = x.gt(max)?.mul(&min.le(max)?)?.add(&min.gt(max)?)?;
+            chosen(g, &won.add(&tie)?.logical_not(), &tie)
+        }),
+    ]
 }
 
 #[inline(always)]
@@ -376,4 +419,48 @@ fn larger_bound<T: PartialOrd>(x: T, min: T) -> T {
 #[inline(always)]
 fn smaller_bound<T: PartialOrd>(x: T, max: T) -> T {
     if x > max || is_nan(&max) { max } else { x }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The gradients of `clamp(x, min, max)` to `x`, `min` and `max`, in this order.
+    fn clamp_gradients([x, min, max]: [f64; 3]) -> [f64; 3] {
+        let leaves = [x, min, max].map(|v| Tensor::from(v).requires_grad_().unwrap());
+        leaves[0].clamp(&leaves[1], &leaves[2]).unwrap().backward().unwrap();
+        leaves.map(|leaf| leaf.grad().unwrap().item().unwrap())
+    }
+
+    #[test]
+    fn clamp_between_tensors_shares_its_gradient_as_pytorch_does() {
+        const NAN: f64 = f64::NAN;
+        // Measured: torch 2.15.0, torch.clamp(x, min, max).backward().
+        let measured = [
+            ([1.0, 0.0, 2.0], [1.0, 0.0, 0.0]),
+            ([0.0, 0.0, 2.0], [0.5, 0.5, 0.0]),
+            ([2.0, 0.0, 2.0], [0.5, 0.0, 0.5]),
+            ([1.0, 1.0, 1.0], [1.0, 0.0, 0.0]),
+            ([0.0, 1.0, 1.0], [0.0, 1.0, 0.0]),
+            ([1.0, 2.0, 0.0], [0.0, 0.0, 1.0]),
+            ([2.0, 2.0, 1.0], [0.0, 0.0, 1.0]),
+            ([NAN, 0.0, 1.0], [1.0, 0.0, 0.0]),
+            ([NAN, 2.0, 1.0], [1.0, 0.0, 1.0]),
+            ([0.0, 1.0, NAN], [0.0, 0.0, 0.0]),
+            ([1.0, NAN, 1.0], [1.0, 0.0, 0.0]),
+        ];
+        for (operands, gradients) in measured {
+            assert_eq!(clamp_gradients(operands), gradients, "{operands:?}");
+        }
+    }
+
+    #[test]
+    fn next_to_a_nan_both_sides_get_the_gradient() {
+        let (a, b) = (Tensor::from([f32::NAN, 1.0]), Tensor::from([1.0_f32, f32::NAN]));
+        let (a, b) = (a.requires_grad_().unwrap(), b.requires_grad_().unwrap());
+        a.maximum(&b).unwrap().sum().backward().unwrap();
+        for leaf in [a, b] {
+            assert_eq!(leaf.grad().unwrap(), Tensor::from([1.0_f32, 1.0]));
+        }
+    }
 }
