@@ -2,3 +2,6 @@
 
 #[doc = include_str!("../docs/how-autograd-works.md")]
 mod how_autograd_works {}
+
+#[doc = include_str!("../docs/adding-an-op.md")]
+mod adding_an_op {}
