@@ -8,7 +8,7 @@ use crate::Float;
 use crate::kernel::math::Math;
 use crate::kernel::reduce::EXACT;
 use crate::kernel::simd::vectorize;
-use crate::kernel::{parallel, reduce, softmax};
+use crate::kernel::{parallel, reduce, softmax, update as in_place};
 
 /// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it
 /// (`work` in units of one addition).
@@ -89,6 +89,29 @@ pub fn map_with<T: Float, const N: usize>(
             *o = f(std::array::from_fn(|k| inputs[k][i]), w);
         });
     });
+}
+
+/// Gives every element of the `state` slices a new value, in one pass over all of them: `f([state[0][i], …],
+/// [inputs[0][i], …])` are the new elements `i`. What an optimizer's step is made of.
+///
+/// # Panics
+/// If the lengths differ.
+///
+/// ```
+/// // Gradient descent with momentum.
+/// let (mut w, mut velocity, g) = ([1.0_f32, 2.0], [0.0, 1.0], [10.0, 10.0]);
+/// tensor::kernels::update([&mut w, &mut velocity], [&g], |[w, v], [g]| {
+///     let v = 0.5 * v + g;
+///     [w - 0.25 * v, v]
+/// });
+/// assert_eq!((w, velocity), ([-1.5, -0.625], [10.0, 10.5]));
+/// ```
+pub fn update<T: Float, const M: usize, const N: usize>(
+    state: [&mut [T]; M],
+    inputs: [&[T]; N],
+    f: impl Fn([T; M], [T; N]) -> [T; M] + Sync,
+) {
+    in_place::update(state, inputs, f);
 }
 
 /// The sum of `f([inputs[0][i], inputs[1][i], …])` over all `i` below `count`, in the order of

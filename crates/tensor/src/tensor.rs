@@ -22,6 +22,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Tensor(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     value: Array,
     node: Option<Arc<Node>>,
@@ -176,6 +177,35 @@ impl Tensor {
         slice.ok_or_else(|| {
             Error::argument("as_slice", "the tensor is not contiguous (contiguous() copies it)")
         })
+    }
+
+    /// The elements for writing: in place if nobody else holds this memory, in a copy of its own otherwise, so that
+    /// whoever does (a clone, a view, a graph that saved the value) keeps what they have.
+    ///
+    /// A leaf stays the leaf that it was and keeps its [`grad`](Self::grad).
+    ///
+    /// # Errors
+    /// [`Error::DType`] unless `T` is the element type, [`Error::Argument`] for the result of a recorded operation,
+    /// which has to stay what the operation gave ([`detach`](Self::detach) it first).
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let mut x = Tensor::from([1.0_f32, 2.0]).requires_grad_()?;
+    /// let before = x.clone();
+    /// x.make_mut::<f32>()?[0] = 5.0;
+    /// assert_eq!(x, Tensor::from([5.0_f32, 2.0]));
+    /// assert_eq!(before, Tensor::from([1.0_f32, 2.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # PyTorch
+    /// What `with torch.no_grad(): x[…] = …` is there, except that nobody else sees the change.
+    pub fn make_mut<T: Element>(&mut self) -> Result<&mut [T]> {
+        self.check_dtype::<T>("make_mut")?;
+        if let Some(name) = self.grad_fn() {
+            return Err(Error::argument("make_mut", format!("the tensor is the result of {name}")));
+        }
+        Ok(Arc::make_mut(&mut self.0).value.make_mut())
     }
 
     fn check_dtype<T: Element>(&self, op: &'static str) -> Result<()> {

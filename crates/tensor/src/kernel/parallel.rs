@@ -7,7 +7,7 @@ use rayon::prelude::*;
 pub(crate) const PARALLEL_MIN: usize = 1 << 16;
 
 /// Elements of a block of parallel work.
-const BLOCK: usize = 1 << 15;
+pub(crate) const BLOCK: usize = 1 << 15;
 
 /// Calls `f(start, block)` for disjoint blocks that cover `out`.
 pub(crate) fn for_blocks<T: Send>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
@@ -61,4 +61,9 @@ fn spread_pairs<T: Send, U: Send>(
 ) {
     let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
     chunks.enumerate().for_each(|(i, (a, b))| f(i, a, b));
+}
+
+/// Calls `f` for every job, in parallel.
+pub(crate) fn for_jobs<J: Send>(jobs: Vec<J>, f: &(dyn Fn(J) + Sync)) {
+    jobs.into_par_iter().for_each(f);
 }

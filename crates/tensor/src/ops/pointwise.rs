@@ -198,6 +198,16 @@ pointwise! {
     sigmoid as SigmoidBackward0 = |x| x.sigmoid(), saves Output,
         grad |g, y| g * ((R::lit(1.0) - y.clone()) * y), on -10.0..10.0;
 
+    /// `ln σ(x) = −ln(1 + e⁻ˣ)`, without overflow.
+    /// [`torch.nn.functional.logsigmoid`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.logsigmoid.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from(-1000.0_f32).log_sigmoid().item::<f32>()?, -1000.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    log_sigmoid as LogSigmoidBackward0 = |x| x.clone().min(R::lit(0.0)) - (-x.abs()).exp().log1p(), saves Input,
+        grad |g, x| g * (-x).sigmoid(), on -10.0..10.0;
+
     /// The error function `2/√π · ∫₀ˣ e^(−t²) dt`. [`torch.erf`](https://docs.pytorch.org/docs/stable/special.html#torch.special.erf).
     ///
     /// ```
@@ -211,7 +221,7 @@ pointwise! {
 /// Functions that keep the dtype: integers stay integers.
 macro_rules! keep {
     ($($(#[$doc:meta])* $method:ident as $name:ident, int |$i:ident| $int:expr, float |$x:ident| $float:expr,
-        grad |$g:ident, $s:ident| $grad:expr;)*) => {
+        saves $saves:ident, grad |$g:ident, $s:ident| $grad:expr;)*) => {
         /// Functions of each element that keep the dtype.
         impl Tensor {$(
             $(#[$doc])*
@@ -220,7 +230,7 @@ macro_rules! keep {
                 struct Row;
                 impl Unary for Row {
                     const NAME: &'static str = stringify!($name);
-                    const SAVES: Saves = Saves::Input;
+                    const SAVES: Saves = Saves::$saves;
                     #[inline(always)]
                     fn value<R: Real>($x: R) -> R {
                         $float
@@ -241,12 +251,21 @@ macro_rules! keep {
 }
 
 keep! {
+    /// `max(x, 0)`; its gradient at 0 is 0. [`torch.relu`](https://docs.pytorch.org/docs/stable/generated/torch.relu.html).
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([-2, 3]).relu(), tensor::Tensor::from([0, 3]));
+    /// ```
+    relu as ReluBackward0, int |x| x.max(0), float |x| R::select(x.lt(&R::lit(0.0)), R::lit(0.0), x),
+        saves Output, grad |g, y| R::select(y.le(&R::lit(0.0)), R::lit(0.0), g);
+
     /// `|x|`; its gradient at 0 is 0. [`torch.abs`](https://docs.pytorch.org/docs/stable/generated/torch.abs.html).
     ///
     /// ```
     /// assert_eq!(tensor::Tensor::from([-2, 3]).abs(), tensor::Tensor::from([2, 3]));
     /// ```
-    abs as AbsBackward0, int |x| x.wrapping_abs(), float |x| x.abs(), grad |g, x| g * x.sign();
+    abs as AbsBackward0, int |x| x.wrapping_abs(), float |x| x.abs(),
+        saves Input, grad |g, x| g * x.sign();
 
     /// `x²`. [`torch.square`](https://docs.pytorch.org/docs/stable/generated/torch.square.html).
     ///
@@ -254,14 +273,15 @@ keep! {
     /// assert_eq!(tensor::Tensor::from([-2, 3]).square(), tensor::Tensor::from([4, 9]));
     /// ```
     square as PowBackward0, int |x| x.wrapping_mul(x), float |x| x.clone() * x,
-        grad |g, x| g * (R::lit(2.0) * x);
+        saves Input, grad |g, x| g * (R::lit(2.0) * x);
 
     /// −1, 0 or 1. [`torch.sign`](https://docs.pytorch.org/docs/stable/generated/torch.sign.html).
     ///
     /// ```
     /// assert_eq!(tensor::Tensor::from([-2, 0, 3]).sign(), tensor::Tensor::from([-1, 0, 1]));
     /// ```
-    sign as SignBackward0, int |x| x.signum(), float |x| x.sign(), grad |_g, _x| R::lit(0.0);
+    sign as SignBackward0, int |x| x.signum(), float |x| x.sign(),
+        saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds down. [`torch.floor`](https://docs.pytorch.org/docs/stable/generated/torch.floor.html).
     ///
@@ -269,7 +289,8 @@ keep! {
     /// assert_eq!(tensor::Tensor::from(-1.5_f32).floor().item::<f32>()?, -2.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
-    floor as FloorBackward0, int |x| x, float |x| x.floor(), grad |_g, _x| R::lit(0.0);
+    floor as FloorBackward0, int |x| x, float |x| x.floor(),
+        saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds up. [`torch.ceil`](https://docs.pytorch.org/docs/stable/generated/torch.ceil.html).
     ///
@@ -277,7 +298,8 @@ keep! {
     /// assert_eq!(tensor::Tensor::from(1.5_f32).ceil().item::<f32>()?, 2.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
-    ceil as CeilBackward0, int |x| x, float |x| x.ceil(), grad |_g, _x| R::lit(0.0);
+    ceil as CeilBackward0, int |x| x, float |x| x.ceil(),
+        saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds to the nearest integer, ties to even.
     /// [`torch.round`](https://docs.pytorch.org/docs/stable/generated/torch.round.html).
@@ -286,7 +308,8 @@ keep! {
     /// assert_eq!(tensor::Tensor::from(2.5_f32).round().item::<f32>()?, 2.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
-    round as RoundBackward0, int |x| x, float |x| x.round(), grad |_g, _x| R::lit(0.0);
+    round as RoundBackward0, int |x| x, float |x| x.round(),
+        saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds towards zero. [`torch.trunc`](https://docs.pytorch.org/docs/stable/generated/torch.trunc.html).
     ///
@@ -294,7 +317,8 @@ keep! {
     /// assert_eq!(tensor::Tensor::from(-1.5_f32).trunc().item::<f32>()?, -1.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
-    trunc as TruncBackward0, int |x| x, float |x| x.trunc(), grad |_g, _x| R::lit(0.0);
+    trunc as TruncBackward0, int |x| x, float |x| x.trunc(),
+        saves Input, grad |_g, _x| R::lit(0.0);
 }
 
 /// Negation, which PyTorch refuses for booleans.

@@ -1,0 +1,50 @@
+//! One pass over several arrays of one length, some of which it overwrites.
+
+use super::parallel::{self, BLOCK, PARALLEL_MIN};
+use super::simd::vectorize;
+use std::array::from_fn;
+
+/// `state[..][i] = f(state[..][i], inputs[..][i])`.
+pub(crate) fn update<T: Copy + Send + Sync, const M: usize, const N: usize>(
+    state: [&mut [T]; M],
+    inputs: [&[T]; N],
+    f: impl Fn([T; M], [T; N]) -> [T; M] + Sync,
+) {
+    let len = state.first().map_or(0, |x| x.len());
+    let equal = state.iter().all(|x| x.len() == len) && inputs.iter().all(|x| x.len() == len);
+    assert!(equal, "slices of one length");
+    let run = |(state, inputs): ([&mut [T]; M], [&[T]; N]), len: usize| {
+        let (mut state, inputs) = (state.map(|x| &mut x[..len]), inputs.map(|x| &x[..len]));
+        vectorize!(for i in 0..len {
+            let new = f(from_fn(|k| state[k][i]), from_fn(|k| inputs[k][i]));
+            state.iter_mut().zip(new).for_each(|(x, new)| x[i] = new);
+        });
+    };
+    if len < PARALLEL_MIN {
+        return run((state, inputs), len);
+    }
+    let mut state = state.map(|x| x.chunks_mut(BLOCK));
+    let mut inputs = inputs.map(|x| x.chunks(BLOCK));
+    let job = |start| {
+        let state = state.each_mut().map(|x| x.next().expect("as long as the others"));
+        let inputs = inputs.each_mut().map(|x| x.next().expect("as long as the others"));
+        ((state, inputs), BLOCK.min(len - start))
+    };
+    parallel::for_jobs((0..len).step_by(BLOCK).map(job).collect(), &|(slices, len)| run(slices, len));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_of_any_length_are_updated_in_every_place() {
+        for len in [0, 1, 1000, 1 << 16, 100_003] {
+            let mut state: Vec<f64> = (0..len).map(f64::from).collect();
+            let (mut other, input) = (state.clone(), state.clone());
+            update([&mut state, &mut other], [&input], |[x, y], [z]| [x * z + 1.0, y + z]);
+            assert!(state.iter().zip(&input).all(|(x, z)| *x == z * z + 1.0));
+            assert!(other.iter().zip(&input).all(|(y, z)| *y == 2.0 * z));
+        }
+    }
+}
