@@ -1,7 +1,53 @@
-//! downhill
+//! A small autograd tensor engine built around losses: what PyTorch computes, in Rust.
+//!
+//! [`tensor`] has the tensors and their derivatives (all of it is here, too, as in `torch`), [`nn`] the modules, losses and
+//! optimizers.
+//!
+//! ```
+//! use downhill::prelude::*;
+//!
+//! #[derive(Module)]
+//! struct SimpleNN {
+//!     fc: Linear,
+//! }
+//!
+//! impl Forward for SimpleNN {
+//!     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+//!         self.fc.forward(x)
+//!     }
+//! }
+//!
+//! manual_seed(0);
+//! let x = randn([10, 1])?;
+//! let y = &x * 2.0 - 1.0;
+//! let model = SimpleNN { fc: Linear::new(1, 1)? };
+//! let criterion = MSELoss::default();
+//! let mut optimizer = SGD::new(model.parameters(), SgdOptions { lr: 0.1, ..Default::default() })?;
+//! for _ in 0..200 {
+//!     optimizer.zero_grad();
+//!     criterion.forward(&model.forward(&x)?, &y)?.backward()?;
+//!     optimizer.step()?;
+//! }
+//! assert!(criterion.forward(&model.forward(&x)?, &y)?.item::<f32>()? < 1e-3);
+//! # Ok::<(), Error>(())
+//! ```
 
 pub use nn;
-pub use tensor::*;
+pub use tensor::{self, *};
 
 #[cfg(doctest)]
 mod pages;
+
+/// What most programs use.
+pub mod prelude {
+    pub use nn::{
+        BCELoss, Dropout, Flatten, Forward, L1Loss, Linear, LogSigmoid, LogSoftmax, Loss, MSELoss, Module,
+        Optimizer, Parameter, ReLU, Reduction, SGD, Sequential, SgdOptions, Sigmoid, SmoothL1Loss, Softmax,
+        StateDict, Tanh, functional,
+    };
+    pub use tensor::random::manual_seed;
+    pub use tensor::{
+        DType, Error, Result, Tensor, arange, enable_grad, eye, full, linspace, no_grad, ones, rand, randint,
+        randn, randperm, zeros,
+    };
+}

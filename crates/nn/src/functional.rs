@@ -1,8 +1,11 @@
 //! PyTorch's `torch.nn.functional`: the losses and layers as functions, with their default options. The options are
 //! the fields of the structs, which are the same code.
 
+pub use crate::dropout::dropout;
+pub use crate::linear::linear;
+
 use crate::loss::Loss;
-use tensor::{Result, Tensor};
+use tensor::{DType, Error, Result, Tensor};
 
 /// A loss with its default options, as a function.
 macro_rules! losses {
@@ -24,4 +27,130 @@ losses! {
     mse_loss MSELoss;
     l1_loss L1Loss;
     smooth_l1_loss SmoothL1Loss;
+}
+
+/// The logistic function of each element, [`Tensor::sigmoid`].
+///
+/// # Errors
+/// None.
+///
+/// # Examples
+/// ```
+/// assert_eq!(nn::functional::sigmoid(&tensor::Tensor::from(0.0_f32))?.item::<f32>()?, 0.5);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    Ok(x.sigmoid())
+}
+
+/// `max(x, 0)` of each element, [`Tensor::relu`].
+///
+/// # Errors
+/// [`Error::DType`] for booleans.
+///
+/// # Examples
+/// ```
+/// assert_eq!(nn::functional::relu(&tensor::Tensor::from([-1, 2]))?, tensor::Tensor::from([0, 2]));
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    match x.dtype() {
+        DType::Bool => Err(Error::DType { op: "relu", expected: "numbers", got: DType::Bool }),
+        _ => Ok(x.relu()),
+    }
+}
+
+/// The hyperbolic tangent of each element, [`Tensor::tanh`].
+///
+/// # Errors
+/// None.
+///
+/// # Examples
+/// ```
+/// assert_eq!(nn::functional::tanh(&tensor::Tensor::from(0.0_f32))?.item::<f32>()?, 0.0);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn tanh(x: &Tensor) -> Result<Tensor> {
+    Ok(x.tanh())
+}
+
+/// The logarithm of the logistic function of each element, [`Tensor::log_sigmoid`].
+///
+/// # Errors
+/// [`Error::DType`] unless the elements are floats.
+///
+/// # Examples
+/// ```
+/// assert_eq!(nn::functional::logsigmoid(&tensor::Tensor::from(-1000.0_f32))?.item::<f32>()?, -1000.0);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
+    floats("logsigmoid", x)?;
+    Ok(x.log_sigmoid())
+}
+
+/// Probabilities from logits along a dimension, [`Tensor::softmax`].
+///
+/// # Errors
+/// As there.
+///
+/// # Examples
+/// ```
+/// let p = nn::functional::softmax(&tensor::Tensor::from([[0.0_f32, 0.0]]), 1)?;
+/// assert_eq!(p.to_vec::<f32>()?, [0.5, 0.5]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
+    x.softmax(dim)
+}
+
+/// Logarithms of probabilities from logits along a dimension, [`Tensor::log_softmax`].
+///
+/// # Errors
+/// As there.
+///
+/// # Examples
+/// ```
+/// let p = nn::functional::log_softmax(&tensor::Tensor::from([[1e4_f32, 0.0]]), 1)?;
+/// assert_eq!(p.to_vec::<f32>()?, [0.0, -1e4]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn log_softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
+    x.log_softmax(dim)
+}
+
+/// Dimensions `start_dim..=end_dim` as one, [`Tensor::flatten`].
+///
+/// # Errors
+/// As there.
+///
+/// # Examples
+/// ```
+/// assert_eq!(nn::functional::flatten(&tensor::zeros([2, 3, 4])?, 1, -1)?.shape(), &[2, 12]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn flatten(x: &Tensor, start_dim: isize, end_dim: isize) -> Result<Tensor> {
+    x.flatten(start_dim, end_dim)
+}
+
+/// Class indices as rows of a 1 among zeros, [`Tensor::one_hot`].
+///
+/// # Errors
+/// As there.
+///
+/// # Examples
+/// ```
+/// use tensor::Tensor;
+/// let x = nn::functional::one_hot(&Tensor::from([0, 2]), 3)?;
+/// assert_eq!(x, Tensor::from([[1, 0, 0], [0, 0, 1]]));
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn one_hot(x: &Tensor, num_classes: impl Into<Option<usize>>) -> Result<Tensor> {
+    x.one_hot(num_classes)
+}
+
+/// PyTorch's kernel has no version for integers.
+fn floats(op: &'static str, x: &Tensor) -> Result<()> {
+    let expected = "float32 or float64";
+    if x.dtype().is_float() { Ok(()) } else { Err(Error::DType { op, expected, got: x.dtype() }) }
 }

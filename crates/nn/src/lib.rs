@@ -1,6 +1,54 @@
 //! Modules, losses and optimizers.
+//!
+//! ```
+//! use nn::{Forward, Linear, Module, Optimizer, ReLU, SGD, Sequential, SgdOptions};
+//! use tensor::Tensor;
+//!
+//! // y = x₀ − x₁, learned from four points.
+//! let x = Tensor::from([[0.0_f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
+//! let y = Tensor::from([[0.0_f32], [-1.0], [1.0], [0.0]]);
+//!
+//! tensor::random::manual_seed(0);
+//! let net = Sequential::new().add(Linear::new(2, 8)?).add(ReLU).add(Linear::new(8, 1)?);
+//! let mut optimizer = SGD::new(net.parameters(), SgdOptions { lr: 0.1, momentum: 0.9, ..Default::default() })?;
+//! let loss = |net: &Sequential| net.forward(&x)?.sub(&y)?.square().mean();
+//! for _ in 0..100 {
+//!     optimizer.zero_grad();
+//!     loss(&net)?.backward()?;
+//!     optimizer.step()?;
+//! }
+//! assert!(loss(&net)?.item::<f32>()? < 1e-3);
+//! # Ok::<(), tensor::Error>(())
+//! ```
 
+// `#[derive(Module)]` writes `::nn`, here as everywhere.
+extern crate self as nn;
+
+mod activation;
+mod dropout;
+mod field;
+mod flatten;
 pub mod functional;
+pub mod init;
+mod linear;
 pub mod loss;
+mod module;
+pub mod optim;
+mod parameter;
+mod sequential;
+mod state;
+mod text;
 
+pub use activation::{LogSigmoid, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh};
+pub use downhill_derive::Module;
+pub use dropout::Dropout;
+pub use field::Field;
+pub use flatten::Flatten;
+pub use linear::Linear;
 pub use loss::{BCELoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, NLLLoss, Reduction, SmoothL1Loss};
+pub use module::{Forward, Member, Mode, Module, Visit};
+pub use optim::{Optimizer, SGD, SgdOptions};
+pub use parameter::{Buffer, Parameter};
+pub use sequential::Sequential;
+pub use state::{LoadError, StateDict};
+pub use tensor::{Error, Result};

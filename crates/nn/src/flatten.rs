@@ -1,0 +1,43 @@
+//! Several dimensions as one.
+
+use crate::{Forward, Module, Result};
+use tensor::Tensor;
+
+/// Makes dimensions `start_dim..=end_dim` one; by default all but the first, which counts the samples.
+///
+/// # Examples
+/// ```
+/// use nn::{Flatten, Forward};
+/// assert_eq!(Flatten::default().forward(&tensor::zeros([8, 1, 28, 28])?)?.shape(), &[8, 784]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.Flatten`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Flatten.html)
+#[derive(Clone, Copy, Debug, Module)]
+#[module(extra_repr = Self::options)]
+pub struct Flatten {
+    /// The first of them, counted from the end if negative.
+    pub start_dim: isize,
+    /// The last of them, counted from the end if negative.
+    pub end_dim: isize,
+}
+
+impl Flatten {
+    fn options(&self) -> String {
+        format!("start_dim={}, end_dim={}", self.start_dim, self.end_dim)
+    }
+}
+
+/// Dimensions 1 to −1.
+impl Default for Flatten {
+    fn default() -> Self {
+        Self { start_dim: 1, end_dim: -1 }
+    }
+}
+
+impl Forward for Flatten {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.flatten(self.start_dim, self.end_dim)
+    }
+}

@@ -1,0 +1,123 @@
+//! Modules one after the other.
+
+use crate::module::Visit;
+use crate::{Error, Forward, Member, Module, Result};
+use std::fmt;
+use tensor::Tensor;
+
+/// Modules one after the other: each maps the output of the one before.
+///
+/// # Examples
+/// ```
+/// use nn::{Forward, Linear, Sequential, Sigmoid};
+///
+/// let net = Sequential::new().add(Linear::new(1, 1)?).add(Sigmoid);
+/// assert_eq!(net.forward(&tensor::zeros([10, 1])?)?.shape(), &[10, 1]);
+/// assert_eq!(
+///     net.to_string(),
+///     "Sequential(\n  (0): Linear(in_features=1, out_features=1, bias=True)\n  (1): Sigmoid()\n)",
+/// );
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.Sequential`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Sequential.html)
+#[derive(Default)]
+pub struct Sequential(Vec<(String, Box<dyn Forward>)>);
+
+impl Sequential {
+    /// One without modules: it returns its input.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With another module at the end, named by its place: `0`, `1` …
+    #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "`+` would not read as \"and then\"")]
+    pub fn add(mut self, module: impl Forward + 'static) -> Self {
+        let mut place = self.len();
+        while self.get(&place.to_string()).is_some() {
+            place += 1;
+        }
+        self.0.push((place.to_string(), Box::new(module)));
+        self
+    }
+
+    /// With another module at the end, under a name of its own.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a name that is empty, has a dot in it or is taken.
+    ///
+    /// # Examples
+    /// ```
+    /// use nn::{Linear, Module, Sequential};
+    ///
+    /// let net = Sequential::new().add_named("fc", Linear::without_bias(1, 1)?)?;
+    /// assert_eq!(net.named_parameters()[0].0, "fc.weight");
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn add_named(mut self, name: &str, module: impl Forward + 'static) -> Result<Self> {
+        let refuse =
+            |why: &str| Err(Error::argument("Sequential", format!("the module name {name:?} {why}")));
+        match name {
+            "" => refuse("is empty"),
+            _ if name.contains('.') => refuse("contains a dot"),
+            _ if self.get(name).is_some() => refuse("is taken"),
+            _ => {
+                self.0.push((name.to_string(), Box::new(module)));
+                Ok(self)
+            }
+        }
+    }
+
+    /// The module of this name.
+    pub fn get(&self, name: &str) -> Option<&dyn Forward> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, module)| &**module)
+    }
+
+    /// Names and modules in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &dyn Forward)> {
+        self.0.iter().map(|(name, module)| (&name[..], &**module))
+    }
+
+    /// The number of modules.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Module for Sequential {
+    fn class_name(&self) -> &'static str {
+        "Sequential"
+    }
+    fn members(&self, visit: &mut Visit<'_>) {
+        for (name, module) in &self.0 {
+            visit(name, Member::Child(module));
+        }
+    }
+}
+
+impl Forward for Sequential {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.0.iter().try_fold(x.clone(), |x, (_, module)| module.forward(&x))
+    }
+}
+
+/// PyTorch's text.
+impl fmt::Display for Sequential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.repr())
+    }
+}
+
+/// As [`Display`](fmt::Display).
+impl fmt::Debug for Sequential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.repr())
+    }
+}

@@ -1,0 +1,166 @@
+//! The values of a module's parameters and buffers, by name.
+
+use crate::Error;
+use std::fmt;
+use tensor::{Shape, Tensor};
+
+/// The values of a module's parameters and buffers by name, in order. Made by [`Module::state_dict`](crate::Module::state_dict).
+///
+/// It is a snapshot: a later update of the parameters leaves it as it is (and copies, once, what both still share).
+///
+/// # Examples
+/// ```
+/// use nn::{Linear, Module, StateDict};
+/// use tensor::Tensor;
+///
+/// let fc = Linear::new(1, 1)?;
+/// let state: StateDict = [("weight", Tensor::from([[0.5_f32]])), ("bias", Tensor::from([2.0_f32]))].into_iter().collect();
+/// fc.load_state_dict(&state)?;
+/// assert_eq!(fc.state_dict().to_string(), "OrderedDict([('weight', tensor([[0.5000]])), ('bias', tensor([2.]))])");
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// The `OrderedDict` of [`torch.nn.Module.state_dict`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict),
+/// whose tensors are the parameters' own and change with them.
+#[derive(Clone, Default, PartialEq)]
+pub struct StateDict(Vec<(String, Tensor)>);
+
+impl StateDict {
+    /// One without entries.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value of this name.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// Sets the value of this name: at its place if there is one, at the end otherwise.
+    pub fn insert(&mut self, name: impl Into<String>, value: Tensor) {
+        let name = name.into();
+        match self.0.iter_mut().find(|(key, _)| *key == name) {
+            Some((_, place)) => *place = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, name: &str) -> Option<Tensor> {
+        let at = self.0.iter().position(|(key, _)| key == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.0.iter().map(|(name, value)| (&name[..], value))
+    }
+
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<S: Into<String>> FromIterator<(S, Tensor)> for StateDict {
+    fn from_iter<I: IntoIterator<Item = (S, Tensor)>>(entries: I) -> Self {
+        let mut state = Self::new();
+        entries.into_iter().for_each(|(name, value)| state.insert(name, value));
+        state
+    }
+}
+
+impl IntoIterator for StateDict {
+    type Item = (String, Tensor);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// The text of Python's `OrderedDict`.
+impl fmt::Display for StateDict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries: Vec<_> = self.iter().map(|(name, value)| format!("('{name}', {value})")).collect();
+        match &entries[..] {
+            [] => f.pad("OrderedDict()"),
+            _ => f.pad(&format!("OrderedDict([{}])", entries.join(", "))),
+        }
+    }
+}
+
+/// As [`Display`](fmt::Display).
+impl fmt::Debug for StateDict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a [`StateDict`] does not fit a module: every entry that is missing, unexpected or of another shape.
+///
+/// # Examples
+/// ```
+/// use nn::{Linear, Module, StateDict};
+///
+/// let error = Linear::new(2, 2)?.load_state_dict(&StateDict::new()).unwrap_err();
+/// assert_eq!(error.missing, ["weight", "bias"]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadError {
+    /// The module's class.
+    pub class: String,
+    /// What the module has and the state lacks.
+    pub missing: Vec<String>,
+    /// What the state has and the module lacks.
+    pub unexpected: Vec<String>,
+    /// Name, shape in the state, shape in the module.
+    pub mismatched: Vec<(String, Shape, Shape)>,
+}
+
+impl LoadError {
+    pub(crate) fn new(class: &str) -> Self {
+        let class = class.to_string();
+        Self { class, missing: Vec::new(), unexpected: Vec::new(), mismatched: Vec::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.mismatched.is_empty()
+    }
+}
+
+/// PyTorch's text.
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error(s) in loading state_dict for {}:", self.class)?;
+        for (what, names) in [("Missing", &self.missing), ("Unexpected", &self.unexpected)] {
+            if !names.is_empty() {
+                let names: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+                write!(f, "\n\t{what} key(s) in state_dict: {}. ", names.join(", "))?;
+            }
+        }
+        for (name, theirs, ours) in &self.mismatched {
+            write!(
+                f,
+                "\n\tsize mismatch for {name}: copying a param with shape torch.Size({theirs}) from checkpoint, \
+                 the shape in current model is torch.Size({ours})."
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// For `?` in functions that return the workspace's error.
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Self {
+        Self::argument("load_state_dict", error.to_string())
+    }
+}
