@@ -172,6 +172,7 @@ macro_rules! take {
 }
 take! {
     bool: Argument::Number(Number::Bool(flag)) => Some(*flag),
+    i32: Argument::Number(Number::Int(int)) => (*int).try_into().ok(),
     i64: Argument::Number(Number::Int(int)) => Some(*int),
     isize: Argument::Number(Number::Int(int)) => (*int).try_into().ok(),
     usize: Argument::Number(Number::Int(int)) => (*int).try_into().ok(),

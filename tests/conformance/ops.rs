@@ -1,6 +1,6 @@
 //! The tensor operations: PyTorch's names and arguments as calls of the library.
 
-use downhill::{DType, Number, Operand, Rounding, Tensor};
+use downhill::{Combine, DType, Number, Operand, Parts, Rounding, Tensor};
 
 use crate::arguments::{Arguments, Several};
 use crate::report::Miss;
@@ -54,7 +54,10 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
         "isnan" => x(a)?.isnan(),
         "isinf" => x(a)?.isinf(),
         "logical_not" => x(a)?.logical_not(),
-        "round" => x(a)?.round(),
+        "round" => match a.or("decimals", 0)? {
+            0 => x(a)?.round(),
+            decimals => x(a)?.round_decimals(decimals)?,
+        },
         "clamp" => match (a.option::<Operand>("min")?, a.option::<Operand>("max")?) {
             (Some(min), Some(max)) => x(a)?.clamp(min, max)?,
             (Some(min), None) => x(a)?.clamp_min(min)?,
@@ -86,6 +89,8 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
             x(a)?.addmm(&a.at(1)?, &a.at(2)?, beta, alpha)?
         }
         "dot" => x(a)?.dot(&a.at(1)?)?,
+        "tril" => x(a)?.tril(a.or("diagonal", 0)?)?,
+        "triu" => x(a)?.triu(a.or("diagonal", 0)?)?,
 
         "transpose" => x(a)?.transpose(a.at(1)?, a.at(2)?)?,
         "permute" => x(a)?.permute(&sizes(a)?[..])?,
@@ -102,6 +107,42 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
         "narrow" => x(a)?.narrow(a.at(1)?, a.at(2)?, a.at(3)?)?,
         "select" => x(a)?.select(a.at(1)?, a.at(2)?)?,
         "Tensor.to" => x(a)?.to_dtype(a.at(1)?),
+        "cat" => Tensor::cat(&a.at::<Vec<Tensor>>(0)?, a.or("dim", 0)?)?,
+        "stack" => Tensor::stack(&a.at::<Vec<Tensor>>(0)?, a.or("dim", 0)?)?,
+        "split" => {
+            let parts = match a.at::<usize>(1) {
+                Ok(size) => Parts::from(size),
+                Err(_) => Parts::from(a.at::<Vec<usize>>(1)?),
+            };
+            return Ok(Some(x(a)?.split(parts, a.or("dim", 0)?)?));
+        }
+        "chunk" => return Ok(Some(x(a)?.chunk(a.at(1)?, a.or("dim", 0)?)?)),
+
+        "index_select" => x(a)?.index_select(a.at(1)?, &a.at(2)?)?,
+        "gather" => x(a)?.gather(a.at(1)?, &a.at(2)?)?,
+        "scatter" => match combine(a)? {
+            None => x(a)?.scatter(a.at(1)?, &a.at(2)?, operand(a, 3)?)?,
+            Some(combine) => x(a)?.scatter_combined(a.at(1)?, &a.at(2)?, operand(a, 3)?, combine)?,
+        },
+        "scatter_add" => x(a)?.scatter_add(a.at(1)?, &a.at(2)?, &a.at(3)?)?,
+        "masked_select" => x(a)?.masked_select(&a.at(1)?)?,
+        "nn.functional.one_hot" => {
+            let classes = Some(a.or("num_classes", -1_isize)?).filter(|&n| n != -1);
+            let classes = classes.map(usize::try_from).transpose();
+            x(a)?.one_hot(classes.map_err(|_| Miss::types("a negative number of classes"))?)?
+        }
+        "sort" => {
+            // Always stable.
+            a.or("stable", false)?;
+            let (values, indices) = x(a)?.sort(a.or("dim", -1)?, a.or("descending", false)?)?;
+            return Ok(Some(vec![values, indices]));
+        }
+        "topk" => {
+            // Always sorted.
+            a.or("sorted", true)?;
+            let (values, indices) = x(a)?.topk(a.at(1)?, a.or("dim", -1)?, a.or("largest", true)?)?;
+            return Ok(Some(vec![values, indices]));
+        }
 
         _ => return Ok(None),
     };
@@ -128,6 +169,15 @@ fn alpha(a: &mut Arguments) -> Result<Option<Number>, Miss> {
 
 fn keepdim(a: &mut Arguments) -> Result<bool, Miss> {
     a.or("keepdim", false)
+}
+
+fn combine(a: &mut Arguments) -> Result<Option<Combine>, Miss> {
+    Ok(match a.or::<Option<String>>("reduce", None)?.as_deref() {
+        None => None,
+        Some("add") => Some(Combine::Add),
+        Some("multiply") => Some(Combine::Multiply),
+        Some(other) => return Err(Miss::types(format!("reduce is {other}"))),
+    })
 }
 
 /// The option `dim`: one, several, or none.

@@ -7,7 +7,7 @@ use crate::autograd::node::{Grad, record, record_output};
 use crate::kernel::map;
 use crate::real::{Real, Traced};
 use crate::storage::dispatch;
-use crate::{DType, Error, Result, Tensor, grad_enabled};
+use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
 
 /// What a derivative is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -321,8 +321,34 @@ keep! {
         saves Input, grad |_g, _x| R::lit(0.0);
 }
 
-/// Negation, which PyTorch refuses for booleans.
+/// What is refused for some dtypes.
 impl Tensor {
+    /// Rounds to so many decimals, ties to even: `round(x · 10ⁿ) / 10ⁿ`; a negative number rounds to tens, hundreds ….
+    ///
+    /// [`torch.round(…, decimals=…)`](https://docs.pytorch.org/docs/stable/generated/torch.round.html). Its gradient is 0.
+    ///
+    /// # Errors
+    /// [`Error::DType`] for integers and booleans.
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1.2345_f32]).round_decimals(2)?, tensor::Tensor::from([1.23_f32]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn round_decimals(&self, decimals: i32) -> Result<Tensor> {
+        if !self.dtype().is_float() {
+            let expected = "float32 or float64";
+            return Err(Error::DType { op: "round", expected, got: self.dtype() });
+        }
+        let value = dispatch!(float self.dtype(), T => {
+            // The power is exact in both types up to 10^10.
+            let scale = T::of_f64(10_f64.powi(decimals.saturating_abs()));
+            self.value().map(|x: T| {
+                if decimals > 0 { Real::round(x * scale) / scale } else { Real::round(x / scale) * scale }
+            })
+        });
+        Ok(record("RoundBackward1", value, [edge(self, &(), |g, ()| Ok(g.zeros_like()))]))
+    }
+
     /// `−x`. [`torch.neg`](https://docs.pytorch.org/docs/stable/generated/torch.neg.html).
     ///
     /// # Errors
