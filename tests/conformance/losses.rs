@@ -8,45 +8,38 @@ use crate::report::Miss;
 
 /// Computes the loss of this name; `None` if it is not one of these.
 pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
-    let result = match name {
-        "nn.L1Loss" | "nn.functional.l1_loss" => {
-            of_two(a, |a| Ok(L1Loss { weight: a.option("weight")?, reduction: reduction(a)? }))?
-        }
-        "nn.MSELoss" | "nn.functional.mse_loss" => {
-            of_two(a, |a| Ok(MSELoss { weight: a.option("weight")?, reduction: reduction(a)? }))?
-        }
-        "nn.SmoothL1Loss" | "nn.functional.smooth_l1_loss" => {
-            of_two(a, |a| Ok(SmoothL1Loss { reduction: reduction(a)?, beta: a.or("beta", 1.0)? }))?
-        }
-        "nn.BCELoss" | "nn.functional.binary_cross_entropy" => {
-            of_two(a, |a| Ok(BCELoss { weight: a.option("weight")?, reduction: reduction(a)? }))?
-        }
-        "nn.NLLLoss" | "nn.functional.nll_loss" => of_two(a, |a| {
-            Ok(NLLLoss {
-                weight: a.option("weight")?,
-                ignore_index: a.or("ignore_index", -100)?,
-                reduction: reduction(a)?,
-            })
-        })?,
-        "nn.CrossEntropyLoss" | "nn.functional.cross_entropy" => of_two(a, |a| {
-            Ok(CrossEntropyLoss {
-                weight: a.option("weight")?,
-                ignore_index: a.or("ignore_index", -100)?,
-                label_smoothing: a.or("label_smoothing", 0.0)?,
-                reduction: reduction(a)?,
-            })
-        })?,
-        _ => return Ok(None),
-    };
-    Ok(Some(vec![result]))
+    let Some(loss) = of_two(name, a)? else { return Ok(None) };
+    Ok(Some(vec![loss.forward(&a.at(0)?, &a.at(1)?)?]))
 }
 
-/// A loss of an input and a target.
-fn of_two<L: Loss>(
-    a: &mut Arguments,
-    build: impl FnOnce(&mut Arguments) -> Result<L, Miss>,
-) -> Result<Tensor, Miss> {
-    Ok(build(a)?.forward(&a.at(0)?, &a.at(1)?)?)
+/// A loss of an input and a target, built with its options.
+fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Loss>>, Miss> {
+    Ok(Some(match name {
+        "nn.L1Loss" | "nn.functional.l1_loss" => {
+            Box::new(L1Loss { weight: a.option("weight")?, reduction: reduction(a)? })
+        }
+        "nn.MSELoss" | "nn.functional.mse_loss" => {
+            Box::new(MSELoss { weight: a.option("weight")?, reduction: reduction(a)? })
+        }
+        "nn.SmoothL1Loss" | "nn.functional.smooth_l1_loss" => {
+            Box::new(SmoothL1Loss { reduction: reduction(a)?, beta: a.or("beta", 1.0)? })
+        }
+        "nn.BCELoss" | "nn.functional.binary_cross_entropy" => {
+            Box::new(BCELoss { weight: a.option("weight")?, reduction: reduction(a)? })
+        }
+        "nn.CrossEntropyLoss" | "nn.functional.cross_entropy" => Box::new(CrossEntropyLoss {
+            weight: a.option("weight")?,
+            ignore_index: a.or("ignore_index", -100)?,
+            label_smoothing: a.or("label_smoothing", 0.0)?,
+            reduction: reduction(a)?,
+        }),
+        "nn.NLLLoss" | "nn.functional.nll_loss" => Box::new(NLLLoss {
+            weight: a.option("weight")?,
+            ignore_index: a.or("ignore_index", -100)?,
+            reduction: reduction(a)?,
+        }),
+        _ => return Ok(None),
+    }))
 }
 
 fn reduction(a: &mut Arguments) -> Result<Reduction, Miss> {
