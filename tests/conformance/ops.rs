@@ -7,6 +7,16 @@ use crate::report::Miss;
 
 /// Calls the operation of this name; `None` if it is not one of these.
 pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
+    for group in [arithmetic, functions, reductions, matrices, shapes, indexing] {
+        if let Some(outputs) = group(name, a)? {
+            return Ok(Some(outputs));
+        }
+    }
+    Ok(None)
+}
+
+/// Arithmetic, comparisons and choices.
+fn arithmetic(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
     let result = match name {
         "add" => match alpha(a)? {
             None => x(a)?.add(operand(a, 1)?)?,
@@ -33,6 +43,22 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
         "le" => x(a)?.le(operand(a, 1)?)?,
         "gt" => x(a)?.gt(operand(a, 1)?)?,
         "ge" => x(a)?.ge(operand(a, 1)?)?,
+        "clamp" => match (a.option::<Operand>("min")?, a.option::<Operand>("max")?) {
+            (Some(min), Some(max)) => x(a)?.clamp(min, max)?,
+            (Some(min), None) => x(a)?.clamp_min(min)?,
+            (None, Some(max)) => x(a)?.clamp_max(max)?,
+            (None, None) => return Err(Miss::types("neither min nor max")),
+        },
+        "where" => Tensor::where_(&x(a)?, operand(a, 1)?, operand(a, 2)?)?,
+        "masked_fill" => x(a)?.masked_fill(&a.at(1)?, operand(a, 2)?)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(vec![result]))
+}
+
+/// Functions of each element.
+fn functions(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
+    let result = match name {
         "abs" => x(a)?.abs(),
         "neg" => x(a)?.neg()?,
         "exp" => x(a)?.exp(),
@@ -58,15 +84,14 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
             0 => x(a)?.round(),
             decimals => x(a)?.round_decimals(decimals)?,
         },
-        "clamp" => match (a.option::<Operand>("min")?, a.option::<Operand>("max")?) {
-            (Some(min), Some(max)) => x(a)?.clamp(min, max)?,
-            (Some(min), None) => x(a)?.clamp_min(min)?,
-            (None, Some(max)) => x(a)?.clamp_max(max)?,
-            (None, None) => return Err(Miss::types("neither min nor max")),
-        },
-        "where" => Tensor::where_(&x(a)?, operand(a, 1)?, operand(a, 2)?)?,
-        "masked_fill" => x(a)?.masked_fill(&a.at(1)?, operand(a, 2)?)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(vec![result]))
+}
 
+/// Reductions and softmax.
+fn reductions(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
+    let result = match name {
         "sum" => match (converted(a)?, dims(a)?, keepdim(a)?) {
             (x, None, _) => x.sum(),
             (x, Some(dims), keepdim) => x.sum_dim(&dims[..], keepdim)?,
@@ -75,10 +100,16 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
             (x, None, _) => x.mean()?,
             (x, Some(dims), keepdim) => x.mean_dim(&dims[..], keepdim)?,
         },
-
         "softmax" => converted(a)?.softmax(a.at(1)?)?,
         "log_softmax" => converted(a)?.log_softmax(a.at(1)?)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(vec![result]))
+}
 
+/// Products and triangles.
+fn matrices(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
+    let result = match name {
         "matmul" => x(a)?.matmul(&a.at(1)?)?,
         "mm" => x(a)?.mm(&a.at(1)?)?,
         "bmm" => x(a)?.bmm(&a.at(1)?)?,
@@ -91,7 +122,14 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
         "dot" => x(a)?.dot(&a.at(1)?)?,
         "tril" => x(a)?.tril(a.or("diagonal", 0)?)?,
         "triu" => x(a)?.triu(a.or("diagonal", 0)?)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(vec![result]))
+}
 
+/// Views, and what joins and splits.
+fn shapes(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
+    let result = match name {
         "transpose" => x(a)?.transpose(a.at(1)?, a.at(2)?)?,
         "permute" => x(a)?.permute(&sizes(a)?[..])?,
         "reshape" => x(a)?.reshape(&sizes(a)?[..])?,
@@ -117,7 +155,14 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
             return Ok(Some(x(a)?.split(parts, a.or("dim", 0)?)?));
         }
         "chunk" => return Ok(Some(x(a)?.chunk(a.at(1)?, a.or("dim", 0)?)?)),
+        _ => return Ok(None),
+    };
+    Ok(Some(vec![result]))
+}
 
+/// Indexing and sorting.
+fn indexing(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
+    let result = match name {
         "index_select" => x(a)?.index_select(a.at(1)?, &a.at(2)?)?,
         "gather" => x(a)?.gather(a.at(1)?, &a.at(2)?)?,
         "scatter" => match combine(a)? {
@@ -143,7 +188,6 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
             let (values, indices) = x(a)?.topk(a.at(1)?, a.or("dim", -1)?, a.or("largest", true)?)?;
             return Ok(Some(vec![values, indices]));
         }
-
         _ => return Ok(None),
     };
     Ok(Some(vec![result]))
