@@ -69,6 +69,11 @@ impl Arguments {
         Ok(self.option(name)?.unwrap_or(default))
     }
 
+    /// The option of this name, which has no default.
+    pub(crate) fn need<T: Take>(&mut self, name: &str) -> Result<T, Miss> {
+        self.option(name)?.ok_or_else(|| Miss::types(format!("no {name}")))
+    }
+
     /// Every option that is given must have been taken.
     pub(crate) fn finish(&self) -> Result<(), Miss> {
         match self.named.first_key_value() {

@@ -41,7 +41,6 @@ pub(crate) enum View {
 }
 
 pub(crate) struct Case {
-    pub(crate) name: String,
     /// What the case is counted under: the name of its call, or of its kind and class.
     pub(crate) subject: String,
     pub(crate) kind: Kind,
@@ -382,7 +381,7 @@ impl Case {
             Kind::Lr(lr) => format!("optim.lr_scheduler.{}", lr.scheduler),
             Kind::Train(_) => "train".to_string(),
         };
-        Ok(Some(Case { name: fields.text("name")?, subject, kind }))
+        Ok(Some(Case { subject, kind }))
     }
 }
 

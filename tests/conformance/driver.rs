@@ -9,9 +9,8 @@ use crate::arguments::{Arguments, array, tensor};
 use crate::case::{Call, Named, Op, Reference, Results, Value};
 use crate::compare::{compare, compare_or_zeros};
 use crate::corpus::Array;
-use crate::losses;
-use crate::ops;
 use crate::report::Miss;
+use crate::{losses, modules, ops};
 
 /// What a call has given.
 pub(crate) struct Run {
@@ -25,16 +24,16 @@ pub(crate) struct Run {
 /// Calls what the case names.
 pub(crate) fn run(call: &Call) -> Result<Run, Miss> {
     let mut arguments = Arguments::new(call)?;
-    let outputs = call_function(&call.function, &mut arguments)?;
-    arguments.finish()?;
-    Ok(Run { outputs, leaves: arguments.leaves, buffers: BTreeMap::new() })
-}
-
-fn call_function(name: &str, arguments: &mut Arguments) -> Result<Vec<Tensor>, Miss> {
-    if let Some(outputs) = ops::call(name, arguments)? {
-        return Ok(outputs);
+    if let Some(run) = modules::run(call, &mut arguments)? {
+        return Ok(run);
     }
-    losses::call(name, arguments)?.ok_or_else(|| Miss::Absent("not in the library".to_string()))
+    for table in [ops::call, losses::call, modules::function] {
+        if let Some(outputs) = table(&call.function, &mut arguments)? {
+            arguments.finish()?;
+            return Ok(Run { outputs, leaves: arguments.leaves, buffers: BTreeMap::new() });
+        }
+    }
+    Err(Miss::Absent("not in the library".to_string()))
 }
 
 pub(crate) fn check(op: &Op) -> Result<(), Miss> {

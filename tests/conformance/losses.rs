@@ -13,7 +13,7 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
 }
 
 /// A loss of an input and a target, built with its options.
-fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Loss>>, Miss> {
+pub(crate) fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Loss>>, Miss> {
     Ok(Some(match name {
         "nn.L1Loss" | "nn.functional.l1_loss" => {
             Box::new(L1Loss { weight: a.option("weight")?, reduction: reduction(a)? })

@@ -5,16 +5,19 @@
 //! failures with their reasons, and the sum, and fails if a case fails; with `CONFORMANCE_STRICT=1` also if one is unsupported.
 
 mod arguments;
-#[allow(dead_code, reason = "what trains and what draws reads the rest")]
+#[allow(dead_code, reason = "schedules read the rest")]
 mod case;
 mod compare;
 mod corpus;
 mod driver;
 mod losses;
+mod modules;
 mod ops;
+mod optim;
 mod random;
 mod report;
 mod repr;
+mod train;
 
 use std::any::Any;
 use std::env;
@@ -81,10 +84,13 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 }
 
 fn run_case(case: &Case) -> Outcome {
-    match &case.kind {
-        Kind::Op(op) => driver::check(op).into(),
-        Kind::Random(program) => random::check(program).into(),
-        Kind::Repr(repr) => repr::check(repr).into(),
-        _ => Outcome::Unsupported("a kind not yet run".to_string()),
-    }
+    let result = match &case.kind {
+        Kind::Op(op) => driver::check(op),
+        Kind::Random(program) => random::check(program),
+        Kind::Repr(repr) => repr::check(repr),
+        Kind::Optim(optim) => optim::check(optim),
+        Kind::Lr(lr) => optim::check_lr(lr),
+        Kind::Train(train) => train::check(train),
+    };
+    result.into()
 }

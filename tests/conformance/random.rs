@@ -4,14 +4,19 @@ use downhill::random::{self, Generator};
 use downhill::{DType, Tensor};
 
 use crate::arguments::{Arguments, array, ours};
-use crate::case::{Draw, Random, Value};
+use crate::case::{Draw, Module, Random, Value};
 use crate::compare::compare;
 use crate::driver::expected;
+use crate::modules;
 use crate::report::Miss;
 
 pub(crate) fn check(program: &Random) -> Result<(), Miss> {
     random::manual_seed(program.seed);
     for (i, draw) in program.draws.iter().enumerate() {
+        if let Some(module) = &draw.module {
+            check_parameters(&format!("module of draw {i}"), module, draw)?;
+            continue;
+        }
         let what = format!("{} of draw {i}", draw.function);
         let mut a = Arguments::constants(&draw.args, &draw.kwargs)?;
         let drawn = run(draw, &mut a)?;
@@ -21,6 +26,21 @@ pub(crate) fn check(program: &Random) -> Result<(), Miss> {
             (Some(tensor), out) => compare(&what, &array(&tensor)?, &expected(out)?, draw.tolerance)?,
             (None, _) => return Err(Miss::Wrong(format!("{what}: no result"))),
         }
+    }
+    Ok(())
+}
+
+/// Builds a module and compares its parameters.
+fn check_parameters(what: &str, module: &Module, draw: &Draw) -> Result<(), Miss> {
+    let Value::Map(theirs) = &draw.out else {
+        return Err(Miss::Wrong(format!("the corpus has {:?} for parameters", draw.out)));
+    };
+    let parameters = modules::build(module)?.named_parameters();
+    for (name, theirs) in theirs {
+        let ours = parameters.iter().find(|(ours, _)| ours == name);
+        let (_, ours) = ours.ok_or_else(|| Miss::Wrong(format!("{what}: no parameter {name}")))?;
+        let what = format!("{name} of {what}");
+        compare(&what, &array(&ours.tensor())?, &expected(theirs)?, draw.tolerance)?;
     }
     Ok(())
 }

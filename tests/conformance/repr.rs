@@ -1,8 +1,11 @@
 //! Prints what a case of kind "repr" names.
 
+use downhill::nn::{Forward, Module as _, Parameter};
+
 use crate::arguments::tensor;
-use crate::case::{Printed, Repr};
+use crate::case::{Module, Named, Printed, Repr};
 use crate::driver;
+use crate::modules;
 use crate::report::Miss;
 
 pub(crate) fn check(repr: &Repr) -> Result<(), Miss> {
@@ -20,6 +23,22 @@ fn text(printed: &Printed) -> Result<String, Miss> {
             let outputs = driver::run(call)?.outputs;
             outputs.iter().map(ToString::to_string).collect()
         }
-        _ => return Err(Miss::Absent("no modules".to_string())),
+        Printed::Parameter { value, requires_grad } => {
+            let value = tensor(value)?;
+            if *requires_grad { Parameter::new(value)? } else { Parameter::frozen(value) }.to_string()
+        }
+        Printed::Module(module) => modules::build(module)?.to_string(),
+        Printed::StateDict { module, state } => loaded(module, state)?.state_dict().to_string(),
+        Printed::Parameters { module, state } => {
+            let parameters = loaded(module, state)?.parameters();
+            let texts: Vec<_> = parameters.iter().map(ToString::to_string).collect();
+            format!("[{}]", texts.join(", "))
+        }
     })
+}
+
+fn loaded(module: &Module, state: &Named) -> Result<Box<dyn Forward>, Miss> {
+    let module = modules::build(module)?;
+    modules::load(&*module, state)?;
+    Ok(module)
 }

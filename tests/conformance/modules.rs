@@ -1,0 +1,124 @@
+//! Modules and the functions of layers: PyTorch's classes and options as the library's own.
+
+use std::collections::BTreeMap;
+
+use downhill::nn::{
+    Dropout, Flatten, Forward, Linear, LogSigmoid, LogSoftmax, Member, Module, ReLU, Sequential, Sigmoid,
+    Softmax, StateDict, Tanh, Visit, functional,
+};
+use downhill::{DType, Tensor};
+
+use crate::arguments::{Arguments, tensor};
+use crate::case::{self, Call, Named, Value};
+use crate::driver::Run;
+use crate::report::Miss;
+
+/// A layer that is built by its class and options; `None` if the class is not one of these.
+pub(crate) fn layer(class: &str, a: &mut Arguments) -> Result<Option<Box<dyn Forward>>, Miss> {
+    Ok(Some(match class {
+        "Linear" => {
+            let sizes = (a.need("in_features")?, a.need("out_features")?);
+            if a.or("bias", true)? {
+                Box::new(Linear::new(sizes.0, sizes.1)?)
+            } else {
+                Box::new(Linear::without_bias(sizes.0, sizes.1)?)
+            }
+        }
+        "Dropout" => Box::new(Dropout::new(a.or("p", 0.5)?)?),
+        "Flatten" => Box::new(Flatten { start_dim: a.or("start_dim", 1)?, end_dim: a.or("end_dim", -1)? }),
+        "ReLU" => Box::new(ReLU),
+        "Sigmoid" => Box::new(Sigmoid),
+        "Tanh" => Box::new(Tanh),
+        "LogSigmoid" => Box::new(LogSigmoid),
+        "Softmax" => Box::new(Softmax::new(a.need("dim")?)),
+        "LogSoftmax" => Box::new(LogSoftmax::new(a.need("dim")?)),
+        _ => return Ok(None),
+    }))
+}
+
+/// Calls the function of a layer; `None` if it is not one of these.
+pub(crate) fn function(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
+    let Some(name) = name.strip_prefix("nn.functional.") else { return Ok(None) };
+    let x = a.at::<Tensor>(0);
+    Ok(Some(vec![match name {
+        "relu" => functional::relu(&x?)?,
+        "logsigmoid" => functional::logsigmoid(&x?)?,
+        "linear" => functional::linear(&x?, &a.at(1)?, a.or::<Option<Tensor>>("bias", None)?.as_ref())?,
+        _ => return Ok(None),
+    }]))
+}
+
+/// Builds the described module, layers of a class and nets of them.
+pub(crate) fn build(module: &case::Module) -> Result<Box<dyn Forward>, Miss> {
+    if module.children.is_empty() && module.class != "Sequential" {
+        let mut a = Arguments::constants(&[], &module.init)?;
+        let built = layer(&module.class, &mut a)?;
+        let built = built.ok_or_else(|| Miss::Absent(format!("no {}", module.class)))?;
+        a.finish()?;
+        return Ok(built);
+    }
+    let children = module.children.iter().map(|(name, child)| Ok((name.clone(), build(child)?)));
+    let children = children.collect::<Result<Vec<_>, Miss>>()?;
+    if module.class == "Sequential" {
+        let mut net = Sequential::new();
+        for (name, child) in children {
+            net = net.add_named(&name, child)?;
+        }
+        return Ok(Box::new(net));
+    }
+    Ok(Box::new(Net { class: module.class.clone(), children }))
+}
+
+/// A user's own class, which runs its children in their order.
+struct Net {
+    class: String,
+    children: Vec<(String, Box<dyn Forward>)>,
+}
+
+impl Module for Net {
+    fn class_name(&self) -> &str {
+        &self.class
+    }
+    fn members(&self, visit: &mut Visit<'_>) {
+        for (name, child) in &self.children {
+            visit(name, Member::Child(child));
+        }
+    }
+}
+
+impl Forward for Net {
+    fn forward(&self, x: &Tensor) -> downhill::Result<Tensor> {
+        self.children.iter().try_fold(x.clone(), |x, (_, child)| child.forward(&x))
+    }
+}
+
+/// Sets the module's parameters and buffers, and with them its dtype.
+pub(crate) fn load(module: &dyn Module, state: &Named) -> Result<(), Miss> {
+    let mut values = StateDict::new();
+    for (name, value) in state {
+        match value {
+            Value::Tensor(reference) => values.insert(name.clone(), tensor(reference)?),
+            other => return Err(Miss::Wrong(format!("{name} is {other:?} in the corpus"))),
+        }
+    }
+    if values.iter().any(|(_, value)| value.dtype() == DType::F64) {
+        module.to_dtype(DType::F64)?;
+    }
+    module.load_state_dict(&values).map_err(|error| Miss::Refused(error.to_string()))
+}
+
+/// Builds the module that a call names, sets its state and runs it; `None` if there is no such layer.
+pub(crate) fn run(call: &Call, a: &mut Arguments) -> Result<Option<Run>, Miss> {
+    let Some(class) = call.function.strip_prefix("nn.") else { return Ok(None) };
+    let Some(module) = layer(class, a)? else { return Ok(None) };
+    a.finish()?;
+    load(&*module, &call.state)?;
+    module.train(call.training);
+    let parameters = module.named_parameters().into_iter();
+    let leaves = parameters.map(|(name, p)| (format!("state.{name}"), p.tensor()));
+    let mut leaves: BTreeMap<_, _> = leaves.filter(|(path, _)| call.grad_of.contains(path)).collect();
+    leaves.append(&mut a.leaves);
+    let outputs = vec![module.forward(&a.at(0)?)?];
+    let buffers = module.named_buffers().into_iter().map(|(name, b)| (name, b.tensor()));
+    Ok(Some(Run { outputs, leaves, buffers: buffers.collect() }))
+}
