@@ -389,12 +389,29 @@ impl Real for Traced {
         self.clone().both(other.clone(), |a, b| a.eq(b)).into_tensor()
     }
     fn select(mask: Tensor, a: Self, b: Self) -> Self {
-        fits(Tensor::where_(&mask, a.operand(), b.operand()))
+        match (a, b) {
+            // Two numbers would make a tensor of f32, too coarse for a formula in f64.
+            (Self::Lit(a), Self::Lit(b)) => fits(Tensor::where_(&mask, &Tensor::from(a), &Tensor::from(b))),
+            (a, b) => fits(Tensor::where_(&mask, a.operand(), b.operand())),
+        }
     }
     fn rem(self, _: Self) -> Self {
         unreachable!("for scalars")
     }
     fn copysign(self, _: Self) -> Self {
         unreachable!("for scalars")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_between_constants_has_the_precision_of_the_formula() {
+        let x = Tensor::from([-1.0_f64, 1.0]);
+        let mask = Real::lt(&Traced::from(&x), &Traced::Lit(0.0));
+        let slope = Traced::select(mask, Traced::Lit(-0.9), Traced::Lit(0.1)) * Traced::from(&x);
+        assert_eq!(slope.into_tensor(), Tensor::from([0.9_f64, 0.1]));
     }
 }
