@@ -5,3 +5,6 @@ mod how_autograd_works {}
 
 #[doc = include_str!("../docs/adding-an-op.md")]
 mod adding_an_op {}
+
+#[doc = include_str!("../docs/losses.md")]
+mod losses {}
