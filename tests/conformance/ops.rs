@@ -2,7 +2,7 @@
 
 use downhill::{Combine, DType, Number, Operand, Parts, Rounding, Tensor};
 
-use crate::arguments::{Arguments, Several};
+use crate::arguments::{Argument, Arguments, Several, Take};
 use crate::report::Miss;
 
 /// Calls the operation of this name; `None` if it is not one of these.
@@ -100,11 +100,76 @@ fn reductions(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss
             (x, None, _) => x.mean()?,
             (x, Some(dims), keepdim) => x.mean_dim(&dims[..], keepdim)?,
         },
+        "prod" => match (converted(a)?, a.or("dim", None)?, keepdim(a)?) {
+            (x, None, _) => x.prod(),
+            (x, Some(dim), keepdim) => x.prod_dim(dim, keepdim)?,
+        },
+        "amax" => x(a)?.amax(&dims(a)?.unwrap_or_default()[..], keepdim(a)?)?,
+        "amin" => x(a)?.amin(&dims(a)?.unwrap_or_default()[..], keepdim(a)?)?,
+        "max" | "min" | "median" => return chosen(name, a).map(Some),
+        "argmax" => x(a)?.argmax(a.or::<Option<isize>>("dim", None)?, keepdim(a)?)?,
+        "argmin" => x(a)?.argmin(a.or::<Option<isize>>("dim", None)?, keepdim(a)?)?,
+        "var" => match (dims(a)?, a.or("correction", 1.0)?, keepdim(a)?) {
+            (None, 1.0, false) => x(a)?.var()?,
+            (dims, correction, keepdim) => {
+                x(a)?.var_dim(&dims.unwrap_or_default()[..], correction, keepdim)?
+            }
+        },
+        "std" => match (dims(a)?, a.or("correction", 1.0)?, keepdim(a)?) {
+            (None, 1.0, false) => x(a)?.std()?,
+            (dims, correction, keepdim) => {
+                x(a)?.std_dim(&dims.unwrap_or_default()[..], correction, keepdim)?
+            }
+        },
+        "norm" => match (order(a)?, dims(a)?, keepdim(a)?) {
+            (None, Some(dims), _) if dims.len() > 2 => return Err(Miss::types("a matrix norm over 3 dims")),
+            (p, None, false) => x(a)?.norm(p.unwrap_or(2.0))?,
+            (p, dims, keepdim) => x(a)?.norm_dim(p.unwrap_or(2.0), &dims.unwrap_or_default()[..], keepdim)?,
+        },
+        "logsumexp" => x(a)?.logsumexp(&sizes(a)?[..], keepdim(a)?)?,
         "softmax" => converted(a)?.softmax(a.at(1)?)?,
         "log_softmax" => converted(a)?.log_softmax(a.at(1)?)?,
+        "cumsum" => converted(a)?.cumsum(a.at(1)?)?,
         _ => return Ok(None),
     };
     Ok(Some(vec![result]))
+}
+
+/// The functions with three forms: of all elements, of two tensors, and along a dim, with the places.
+fn chosen(name: &str, a: &mut Arguments) -> Result<Vec<Tensor>, Miss> {
+    let x = x(a)?;
+    if a.len() == 1 {
+        return Ok(vec![match name {
+            "max" => x.max()?,
+            "min" => x.min()?,
+            _ => x.median()?,
+        }]);
+    }
+    let Ok(dim) = a.at::<isize>(1) else {
+        let other = a.at(1)?;
+        return Ok(vec![if name == "max" { x.maximum(&other)? } else { x.minimum(&other)? }]);
+    };
+    let keepdim = keepdim(a)?;
+    let (values, places) = match name {
+        "max" => x.max_dim(dim, keepdim)?,
+        "min" => x.min_dim(dim, keepdim)?,
+        _ => x.median_dim(dim, keepdim)?,
+    };
+    Ok(vec![values, places])
+}
+
+/// The `p` of a norm; `None` for Frobenius's, which is also the default.
+fn order(a: &mut Arguments) -> Result<Option<f64>, Miss> {
+    struct Order(Option<f64>);
+    impl Take for Order {
+        fn take(argument: &Argument) -> Option<Self> {
+            match argument {
+                Argument::Text(text) if text == "fro" => Some(Order(None)),
+                _ => f64::take(argument).map(|p| Order(Some(p))),
+            }
+        }
+    }
+    Ok(a.or("p", Order(None))?.0)
 }
 
 /// Products and triangles.

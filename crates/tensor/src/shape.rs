@@ -197,6 +197,13 @@ impl PartialEq<[usize]> for Shape {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mask(pub(crate) [bool; MAX_RANK]);
 
+impl Mask {
+    /// One dimension.
+    pub(crate) fn one(dim: usize) -> Self {
+        Self(std::array::from_fn(|d| d == dim))
+    }
+}
+
 /// Anything that names a shape: arrays, slices and vectors of sizes, `()` for a scalar, a [`Shape`].
 pub trait IntoShape {
     /// The shape.

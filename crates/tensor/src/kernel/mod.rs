@@ -12,6 +12,7 @@
 )]
 #![allow(clippy::cast_possible_truncation, reason = "narrowing is what a numeric kernel rounds with")]
 
+pub(crate) mod fold;
 pub(crate) mod gemm;
 pub(crate) mod index;
 pub(crate) mod map;

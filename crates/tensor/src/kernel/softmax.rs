@@ -351,6 +351,30 @@ pub(crate) fn softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     );
 }
 
+/// `ln Σ exp(x)` over the middle dimension.
+pub(crate) fn log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+    if n == 0 || out.is_empty() {
+        return out.fill(T::LOWEST);
+    }
+    // An infinite maximum is the result, but its difference from itself is not 0.
+    let finish = |max: T, sum: T| if max.abs() == -T::LOWEST { max } else { max + Math::ln(sum) };
+    if inner == 1 {
+        return for_rows(
+            out,
+            1,
+            #[inline(always)]
+            |at, out| {
+                let (max, sum) = max_and_sum(&x[at * n..][..n]);
+                out[0] = finish(max, sum);
+            },
+        );
+    }
+    let (maxima, sums) = column_stats(x, n, inner);
+    for ((o, max), sum) in out.iter_mut().zip(maxima).zip(sums) {
+        *o = finish(max, sum);
+    }
+}
+
 /// The gradient of log-softmax from its result `y`.
 pub(crate) fn log_softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
     if out.is_empty() {

@@ -90,19 +90,19 @@ comparisons! {
 
 /// The larger of two; a NaN wins.
 #[inline(always)]
-fn larger<T: PartialOrd>(a: T, b: T) -> T {
+pub(crate) fn larger<T: PartialOrd>(a: T, b: T) -> T {
     if a > b || is_nan(&a) { a } else { b }
 }
 
 /// The smaller of two; a NaN wins.
 #[inline(always)]
-fn smaller<T: PartialOrd>(a: T, b: T) -> T {
+pub(crate) fn smaller<T: PartialOrd>(a: T, b: T) -> T {
     if a < b || is_nan(&a) { a } else { b }
 }
 
 #[allow(clippy::eq_op, reason = "only a NaN differs from itself")]
 #[inline(always)]
-fn is_nan<T: PartialOrd>(x: &T) -> bool {
+pub(crate) fn is_nan<T: PartialOrd>(x: &T) -> bool {
     x != x
 }
 

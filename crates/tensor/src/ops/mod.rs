@@ -3,15 +3,19 @@
 
 pub(crate) mod arithmetic;
 pub(crate) mod compare;
+pub(crate) mod extremes;
 pub(crate) mod index;
 pub(crate) mod join;
 pub(crate) mod matmul;
+pub(crate) mod median;
 pub(crate) mod operators;
 pub mod pointwise;
+pub(crate) mod product;
 pub mod real;
 pub(crate) mod reduce;
 pub(crate) mod scatter;
 pub(crate) mod slicing;
 pub(crate) mod softmax;
 pub(crate) mod sort;
+pub(crate) mod statistics;
 pub(crate) mod view;

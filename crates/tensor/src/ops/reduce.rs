@@ -3,7 +3,7 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
-use crate::kernel::reduce;
+use crate::kernel::{fold, reduce};
 use crate::shape::{Dims, Mask};
 use crate::storage::dispatch;
 use crate::{DType, Error, Result, Shape, Tensor};
@@ -54,12 +54,11 @@ fn sum_array(plan: &Plan) -> Array {
         DType::Bool | DType::I64 => {
             let input = input.to_dtype(DType::I64);
             Array::build(plan.shape, |out: &mut [i64]| {
-                let data = input.slice::<i64>().unwrap_or_default();
-                for (i, o) in out.iter_mut().enumerate() {
-                    let first = i / inner.max(1) * n * inner + i % inner.max(1);
-                    let terms = data.get(first..).unwrap_or_default().iter().step_by(inner.max(1)).take(n);
-                    *o = terms.fold(0, |sum, &x| sum.wrapping_add(x));
+                if n == 0 || out.is_empty() {
+                    return out.fill(0);
                 }
+                let (data, add) = (input.slice::<i64>().unwrap_or_default(), i64::wrapping_add);
+                fold::fold_middle(data, [n, inner], out, 0, add, add, |sum| sum);
             })
         }
         dtype => dispatch!(float dtype, T => Array::build(plan.shape, |out: &mut [T]| {
@@ -97,6 +96,11 @@ impl Tensor {
     pub fn sum_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
         let mask = self.shape().dims("sum", &dims.into())?;
         Ok(self.summed("SumBackward1", &mask, keepdim))
+    }
+
+    /// The sum over what `mask` says, which stays as size 1.
+    pub(crate) fn sum_kept(&self, mask: &Mask) -> Tensor {
+        self.summed("SumBackward1", mask, true)
     }
 
     fn summed(&self, name: &'static str, mask: &Mask, keepdim: bool) -> Tensor {

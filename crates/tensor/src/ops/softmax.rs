@@ -4,6 +4,8 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record_output;
 use crate::kernel::softmax;
+use crate::ops::reduce::Plan;
+use crate::shape::Dims;
 use crate::storage::dispatch;
 use crate::{Error, Result, Tensor, grad_enabled};
 
@@ -98,5 +100,34 @@ impl Tensor {
             Ok(backward!(softmax::log_softmax_grad, &y, g, dim))
         });
         Ok(record_output("LogSoftmaxBackward0", value, [back]))
+    }
+
+    /// `ln Σ exp(x)` over some dimensions (none named: all), which disappear unless `keepdim`. Integers and booleans are
+    /// first converted to `f32`.
+    ///
+    /// The maximum is subtracted first, so no `x` is too large; the gradient is [`softmax`](Self::softmax), but NaN where
+    /// the result is infinite.
+    ///
+    /// [`torch.logsumexp`](https://docs.pytorch.org/docs/stable/generated/torch.logsumexp.html).
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for one named twice.
+    ///
+    /// ```
+    /// let x = tensor::Tensor::from([1000.0_f64, 1000.0]);
+    /// assert_eq!(x.logsumexp(0, false)?.item::<f64>()?, 1000.0 + 2_f64.ln());
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn logsumexp(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
+        let mask = self.shape().dims("logsumexp", &dims.into())?;
+        let x = self.to_dtype(self.dtype().to_float());
+        let plan = Plan::new(x.value(), &mask, keepdim);
+        let value = dispatch!(float x.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
+            softmax::log_sum_exp(plan.input.slice::<T>().unwrap_or_default(), plan.n, plan.inner, out);
+        }));
+        let back = edge(self, &(self.clone(), plan.kept), |g, (x, kept)| {
+            g.reshape(kept)?.mul(&x.sub(&g.output().reshape(kept)?)?.exp())
+        });
+        Ok(record_output("LogsumexpBackward0", value, [back]))
     }
 }

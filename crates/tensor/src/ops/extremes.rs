@@ -1,0 +1,298 @@
+//! The largest and the smallest element, and where they are.
+
+use crate::array::Array;
+use crate::autograd::edge;
+use crate::autograd::node::{Grad, record, record_output};
+use crate::kernel::fold;
+use crate::ops::compare::{is_nan, larger, smaller};
+use crate::ops::reduce::{ALL, Plan};
+use crate::shape::{Dims, Mask};
+use crate::storage::dispatch;
+use crate::{DType, Element, Error, Result, Shape, Tensor};
+
+/// Which end of the order is looked for.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum End {
+    Largest,
+    Smallest,
+}
+
+/// The extreme of nothing is an error. Other empty results are fine.
+pub(crate) fn check_empty(op: &'static str, shape: &Shape, mask: &Mask) -> Result<()> {
+    if (0..shape.rank()).any(|d| mask.0[d] && shape[d] == 0) {
+        return Err(Error::shape(op, "no reduced dimension of size 0", shape));
+    }
+    Ok(())
+}
+
+pub(crate) fn extreme(plan: &Plan, end: End) -> Array {
+    let dtype = plan.input.dtype();
+    if dtype == DType::Bool {
+        let numbers = Plan { input: plan.input.to_dtype(DType::I64), ..*plan };
+        return extreme(&numbers, end).to_dtype(dtype);
+    }
+    dispatch!(dtype, T => Array::build(plan.shape, |out: &mut [T]| {
+        let (data, extents) = (plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner]);
+        if out.is_empty() {
+            return;
+        }
+        match end {
+            End::Largest => {
+                let lowest = f64::NEG_INFINITY.cast();
+                fold::fold_middle(data, extents, out, lowest, larger::<T>, larger::<T>, |x| x);
+            }
+            End::Smallest => {
+                let highest = f64::INFINITY.cast();
+                fold::fold_middle(data, extents, out, highest, smaller::<T>, smaller::<T>, |x| x);
+            }
+        }
+    }))
+}
+
+/// Where the values of an [`extreme`] come first.
+fn places(plan: &Plan, values: &Array) -> Array {
+    dispatch!(values.dtype(), T => Array::build(plan.shape, |out: &mut [i64]| {
+        if out.is_empty() {
+            return;
+        }
+        out.fill(0);
+        let (data, extents) = (plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner]);
+        let values = values.slice::<T>().unwrap_or_default();
+        fold::find_middle(data, extents, values, out, #[inline(always)] |a, b| a == b || (is_nan(&a) && is_nan(&b)));
+    }))
+}
+
+/// The gradient of `amax`: split evenly where several are equal; NaN, as 0/0, if the result is.
+fn split_by_count(g: &Grad<'_>, x: &Tensor, mask: &Mask, kept: &Shape) -> Result<Tensor> {
+    let hit = x.eq(&g.output().reshape(kept)?)?;
+    let count = hit.sum_kept(mask);
+    g.reshape(kept)?.mul(&hit)?.div(&count)
+}
+
+/// The gradient of `max()`: split evenly where several are equal, where NaN equals NaN; 0 for all others.
+pub(crate) fn split_among_equals(g: &Grad<'_>, x: &Tensor) -> Result<Tensor> {
+    let y = g.output();
+    let hit = if y.isnan().item()? { x.isnan() } else { x.eq(&y)? };
+    Tensor::where_(&hit, &g.div(&hit.sum())?, 0.0)
+}
+
+/// A result chosen by its place along `dim`: the gradient goes to that place.
+pub(crate) fn record_chosen(
+    name: &'static str,
+    x: &Tensor,
+    dim: usize,
+    plan: &Plan,
+    values: Array,
+    places: &Tensor,
+) -> Tensor {
+    let n = plan.n;
+    let saved = (places.clone(), plan.kept);
+    let back = edge(x, &saved, move |g, (places, kept)| {
+        let along = crate::arange(0, n as i64, 1)?;
+        let mut shape = Shape::of(&[1; crate::MAX_RANK][..kept.rank()]);
+        if kept.rank() > 0 {
+            shape = shape.with(dim, n);
+        }
+        let hit = places.reshape(kept)?.eq(&along.reshape(&shape)?)?;
+        Tensor::where_(&hit, &g.reshape(kept)?, 0.0)
+    });
+    record(name, values, [back])
+}
+
+/// The largest and the smallest element.
+impl Tensor {
+    fn amax_amin(
+        &self,
+        op: &'static str,
+        name: &'static str,
+        end: End,
+        dims: &Dims,
+        keepdim: bool,
+    ) -> Result<Tensor> {
+        let mask = self.shape().dims(op, dims)?;
+        check_empty(op, self.shape(), &mask)?;
+        let plan = Plan::new(self.value(), &mask, keepdim);
+        let saved = (self.clone(), mask, plan.kept);
+        let back = edge(self, &saved, |g, (x, mask, kept)| split_by_count(g, x, mask, kept));
+        Ok(record_output(name, extreme(&plan, end), [back]))
+    }
+
+    fn max_min(&self, op: &'static str, name: &'static str, end: End) -> Result<Tensor> {
+        check_empty(op, self.shape(), &ALL)?;
+        let plan = Plan::new(self.value(), &ALL, false);
+        let back = edge(self, self, split_among_equals);
+        Ok(record_output(name, extreme(&plan, end), [back]))
+    }
+
+    fn max_min_dim(
+        &self,
+        op: &'static str,
+        name: &'static str,
+        end: End,
+        dim: isize,
+        keepdim: bool,
+    ) -> Result<(Tensor, Tensor)> {
+        let dim = self.shape().dim(op, dim)?;
+        let mask = Mask::one(dim);
+        check_empty(op, self.shape(), &mask)?;
+        let plan = Plan::new(self.value(), &mask, keepdim);
+        let values = extreme(&plan, end);
+        let places = Tensor::constant(places(&plan, &values));
+        Ok((record_chosen(name, self, dim, &plan, values, &places), places))
+    }
+
+    fn arg(&self, op: &'static str, end: End, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
+        if self.dtype() == DType::Bool {
+            return Err(Error::DType { op, expected: "numbers", got: self.dtype() });
+        }
+        let mask = match dim {
+            None => ALL,
+            Some(dim) => Mask::one(self.shape().dim(op, dim)?),
+        };
+        check_empty(op, self.shape(), &mask)?;
+        let plan = Plan::new(self.value(), &mask, keepdim);
+        Ok(Tensor::constant(places(&plan, &extreme(&plan, end))))
+    }
+
+    /// The largest element; NaN if there is one. Equal ones share the gradient.
+    ///
+    /// [`torch.max`](https://docs.pytorch.org/docs/stable/generated/torch.max.html); its form with two tensors is
+    /// [`maximum`](Self::maximum).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] without elements.
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1.0_f32, 3.0, 2.0]).max()?.item::<f32>()?, 3.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn max(&self) -> Result<Tensor> {
+        self.max_min("max", "MaxBackward1", End::Largest)
+    }
+
+    /// The smallest element; NaN if there is one. Equal ones share the gradient.
+    ///
+    /// [`torch.min`](https://docs.pytorch.org/docs/stable/generated/torch.min.html); its form with two tensors is
+    /// [`minimum`](Self::minimum).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] without elements.
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1.0_f32, 3.0, 2.0]).min()?.item::<f32>()?, 1.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn min(&self) -> Result<Tensor> {
+        self.max_min("min", "MinBackward1", End::Smallest)
+    }
+
+    /// The largest elements along one dimension, and their places in it (`i64`). Of equal ones, or of several NaN,
+    /// it is the first, which also gets the gradient.
+    ///
+    /// [`torch.max`](https://docs.pytorch.org/docs/stable/generated/torch.max.html) with `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension out of range, [`Error::Shape`] for one of size 0.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let (values, places) = Tensor::from([[1.0_f32, 5.0], [4.0, 4.0]]).max_dim(1, false)?;
+    /// assert_eq!(values, Tensor::from([5.0_f32, 4.0]));
+    /// assert_eq!(places, Tensor::from([1, 0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn max_dim(&self, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+        self.max_min_dim("max", "MaxBackward0", End::Largest, dim, keepdim)
+    }
+
+    /// The smallest elements along one dimension, and their places in it (`i64`). Of equal ones, or of several NaN,
+    /// it is the first, which also gets the gradient.
+    ///
+    /// [`torch.min`](https://docs.pytorch.org/docs/stable/generated/torch.min.html) with `dim`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension out of range, [`Error::Shape`] for one of size 0.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let (values, places) = Tensor::from([[1.0_f32, 5.0], [4.0, 4.0]]).min_dim(0, false)?;
+    /// assert_eq!(values, Tensor::from([1.0_f32, 4.0]));
+    /// assert_eq!(places, Tensor::from([0, 1]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn min_dim(&self, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
+        self.max_min_dim("min", "MinBackward0", End::Smallest, dim, keepdim)
+    }
+
+    /// The largest elements over some dimensions (none named: all), which disappear unless `keepdim`. Equal ones share
+    /// the gradient; where the result is NaN, so is the gradient.
+    ///
+    /// [`torch.amax`](https://docs.pytorch.org/docs/stable/generated/torch.amax.html).
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for one named twice, [`Error::Shape`] for one of
+    /// size 0.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([[1.0_f32, 5.0], [4.0, 4.0]]);
+    /// assert_eq!(x.amax(1, false)?, Tensor::from([5.0_f32, 4.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn amax(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
+        self.amax_amin("amax", "AmaxBackward0", End::Largest, &dims.into(), keepdim)
+    }
+
+    /// The smallest elements over some dimensions (none named: all), which disappear unless `keepdim`. Equal ones share
+    /// the gradient; where the result is NaN, so is the gradient.
+    ///
+    /// [`torch.amin`](https://docs.pytorch.org/docs/stable/generated/torch.amin.html).
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for one named twice, [`Error::Shape`] for one of
+    /// size 0.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([[1.0_f32, 5.0], [4.0, 4.0]]);
+    /// assert_eq!(x.amin(0, true)?, Tensor::from([[1.0_f32, 4.0]]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn amin(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
+        self.amax_amin("amin", "AminBackward0", End::Smallest, &dims.into(), keepdim)
+    }
+
+    /// The place of the first largest element (or of the first NaN): along a dimension, or in row-major order for `None`.
+    ///
+    /// [`torch.argmax`](https://docs.pytorch.org/docs/stable/generated/torch.argmax.html).
+    ///
+    /// # Errors
+    /// [`Error::DType`] for booleans, [`Error::Dim`] for a dimension out of range, [`Error::Shape`] for one of size 0.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let scores = Tensor::from([[0.1_f32, 0.7, 0.2], [0.5, 0.5, 0.0]]);
+    /// assert_eq!(scores.argmax(1, false)?, Tensor::from([1, 0]));
+    /// assert_eq!(scores.argmax(None, false)?, Tensor::from(1));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn argmax(&self, dim: impl Into<Option<isize>>, keepdim: bool) -> Result<Tensor> {
+        self.arg("argmax", End::Largest, dim.into(), keepdim)
+    }
+
+    /// The place of the first smallest element (or of the first NaN): along a dimension, or in row-major order for `None`.
+    ///
+    /// [`torch.argmin`](https://docs.pytorch.org/docs/stable/generated/torch.argmin.html).
+    ///
+    /// # Errors
+    /// [`Error::DType`] for booleans, [`Error::Dim`] for a dimension out of range, [`Error::Shape`] for one of size 0.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// assert_eq!(Tensor::from([[2, 1], [1, 3]]).argmin(None, false)?, Tensor::from(1));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn argmin(&self, dim: impl Into<Option<isize>>, keepdim: bool) -> Result<Tensor> {
+        self.arg("argmin", End::Smallest, dim.into(), keepdim)
+    }
+}

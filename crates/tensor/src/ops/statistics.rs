@@ -1,0 +1,286 @@
+//! Variances, standard deviations and norms.
+
+use crate::array::Array;
+use crate::autograd::edge;
+use crate::autograd::node::{record, record_output};
+use crate::kernel::{fold, reduce};
+use crate::ops::arithmetic::Ring;
+use crate::ops::extremes::{End, check_empty, extreme};
+use crate::ops::reduce::{ALL, Plan};
+use crate::real::Real;
+use crate::shape::{Dims, Mask};
+use crate::storage::dispatch;
+use crate::{Element, Error, Result, Tensor};
+
+fn check_float(op: &'static str, x: &Tensor) -> Result<()> {
+    if x.dtype().is_float() {
+        return Ok(());
+    }
+    Err(Error::DType { op, expected: "float32 or float64", got: x.dtype() })
+}
+
+/// Count, mean and sum of squared differences from the mean, by Welford's recurrence; united by Chan's formula.
+#[derive(Clone, Copy, Default)]
+struct Moments {
+    n: f64,
+    mean: f64,
+    m2: f64,
+}
+
+impl Moments {
+    #[inline(always)]
+    fn with(self, x: f64) -> Self {
+        let n = self.n + 1.0;
+        let delta = x - self.mean;
+        let mean = self.mean + delta / n;
+        Self { n, mean, m2: self.m2 + delta * (x - mean) }
+    }
+
+    #[inline(always)]
+    fn join(self, other: Self) -> Self {
+        if self.n == 0.0 {
+            return other;
+        }
+        if other.n == 0.0 {
+            return self;
+        }
+        let n = self.n + other.n;
+        let (delta, share) = (other.mean - self.mean, other.n / n);
+        Self { n, mean: self.mean + delta * share, m2: self.m2 + other.m2 + delta * delta * self.n * share }
+    }
+}
+
+/// The variances, or with `root` their square roots. As PyTorch: a single one from the rounded mean, several by Welford.
+fn variance(plan: &Plan, correction: f64, root: bool) -> Array {
+    let n = plan.n;
+    let finish = move |m2: f64| {
+        let variance = m2 / (n as f64 - correction).max(0.0);
+        if root { variance.sqrt() } else { variance }
+    };
+    dispatch!(float plan.input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
+        let data = plan.input.slice::<T>().unwrap_or_default();
+        match out {
+            [] => {}
+            _ if n == 0 => out.fill(T::of_f64(f64::NAN)),
+            [out] => {
+                let mean = (reduce::sum(data) / T::of_f64(n as f64)).cast::<f64>();
+                let m2 = reduce::sum_terms(n, 1, |start, terms| {
+                    for (term, &x) in terms.iter_mut().zip(&data[start..]) {
+                        let delta = x.cast::<f64>() - mean;
+                        *term = delta * delta;
+                    }
+                });
+                *out = T::of_f64(finish(m2));
+            }
+            _ => fold::fold_middle(
+                data,
+                [n, plan.inner],
+                out,
+                Moments::default(),
+                #[inline(always)] |m: Moments, x: T| m.with(x.cast()),
+                Moments::join,
+                #[inline(always)] |m| T::of_f64(finish(m.m2)),
+            ),
+        }
+    }))
+}
+
+/// `Σ |x|^p` to the power `1/p`, and its limits at 0 and ±∞. Powers and sums are rounded to the dtype, as in PyTorch.
+fn norms(plan: Plan, p: f64) -> Array {
+    let dtype = plan.input.dtype();
+    dispatch!(float dtype, T => {
+        let (exponent, root) = (T::of_f64(p), T::of_f64(1.0 / p));
+        // One number is its own norm: no power of it can overflow.
+        let p = if plan.n == 1 && p != 0.0 { 1.0 } else { p };
+        let powers = plan.input.map(|x: T| match p {
+            0.0 => T::of_bool(x != T::of_bool(false)),
+            2.0 => x * x,
+            _ if p == 1.0 || p.is_infinite() => x.abs(),
+            _ => Real::powr(Real::abs(x), exponent),
+        });
+        let plan = Plan { input: powers, ..plan };
+        if p.is_infinite() && plan.n > 0 {
+            return extreme(&plan, if p > 0.0 { End::Largest } else { End::Smallest });
+        }
+        let sums = Array::build(plan.shape, |out: &mut [T]| {
+            let zero = T::default();
+            if plan.n == 0 || out.is_empty() {
+                return out.fill(zero);
+            }
+            let data = plan.input.slice::<T>().unwrap_or_default();
+            fold::fold_middle(data, [plan.n, plan.inner], out, zero, Ring::plus, Ring::plus, |sum| sum);
+        });
+        match p {
+            0.0 | 1.0 => sums,
+            2.0 => sums.map(|x: T| x.sqrt()),
+            _ => sums.map(|x: T| Real::powr(x, root)),
+        }
+    })
+}
+
+/// The gradient of a norm `y` over what `mask` says, as in PyTorch: 0 where the norm is 0, and at `p` = ±∞ shared
+/// by the elements that reach it.
+fn norm_slope(g: &Tensor, x: &Tensor, y: &Tensor, p: f64, mask: &Mask) -> Result<Tensor> {
+    let scale = || g.div(&y.pow(p - 1.0)?)?.masked_fill(&y.eq(0)?, 0);
+    if p == 0.0 {
+        Ok(x.zeros_like())
+    } else if p == 1.0 {
+        x.sign().mul(g)
+    } else if p == 2.0 {
+        g.mul(&x.div(y)?.masked_fill(&y.eq(0)?.broadcast_to(x.shape())?, 0)?)
+    } else if p.is_infinite() {
+        let hit = Tensor::where_(&y.isnan(), &x.isnan(), &x.abs().eq(y)?)?;
+        x.sign().mul(&hit)?.mul(&g.div(&hit.sum_kept(mask))?)
+    } else if p < 1.0 {
+        let powers = x.abs().pow(p - 1.0)?.masked_fill(&x.eq(0)?, 0)?;
+        x.sign().mul(&powers)?.mul(g)?.mul(&y.pow(1.0 - p)?)
+    } else if p < 2.0 {
+        x.sign().mul(&x.abs().pow(p - 1.0)?)?.mul(&scale()?)
+    } else {
+        x.mul(&x.abs().pow(p - 2.0)?)?.mul(&scale()?)
+    }
+}
+
+/// Variances, standard deviations and norms.
+impl Tensor {
+    /// The variance of all elements, `Σ (x − mean)² / (n − 1)`; NaN for fewer than two.
+    ///
+    /// [`torch.var`](https://docs.pytorch.org/docs/stable/generated/torch.var.html); [`var_dim`](Self::var_dim) takes
+    /// another `correction` than 1.
+    ///
+    /// # Errors
+    /// [`Error::DType`] for integers and booleans.
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1.0_f32, 2.0, 3.0]).var()?.item::<f32>()?, 1.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn var(&self) -> Result<Tensor> {
+        self.deviation(false, None, 1.0, false)
+    }
+
+    /// The variances over some dimensions (none named: all), which disappear unless `keepdim`:
+    /// `Σ (x − mean)² / (n − correction)`, where a negative divisor counts as 0.
+    ///
+    /// # Errors
+    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for
+    /// one named twice.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([[1.0_f32, 3.0], [2.0, 6.0]]);
+    /// assert_eq!(x.var_dim(1, 0.0, false)?, Tensor::from([1.0_f32, 4.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn var_dim(&self, dims: impl Into<Dims>, correction: f64, keepdim: bool) -> Result<Tensor> {
+        self.deviation(false, Some(dims.into()), correction, keepdim)
+    }
+
+    /// The standard deviation of all elements, the square root of [`var`](Self::var). Its gradient is 0 where it is 0.
+    ///
+    /// [`torch.std`](https://docs.pytorch.org/docs/stable/generated/torch.std.html); [`std_dim`](Self::std_dim) takes
+    /// another `correction` than 1.
+    ///
+    /// # Errors
+    /// [`Error::DType`] for integers and booleans.
+    ///
+    /// ```
+    /// assert_eq!(tensor::Tensor::from([1.0_f32, 3.0, 5.0]).std()?.item::<f32>()?, 2.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn std(&self) -> Result<Tensor> {
+        self.deviation(true, None, 1.0, false)
+    }
+
+    /// The standard deviations over some dimensions (none named: all), the square roots of [`var_dim`](Self::var_dim).
+    ///
+    /// # Errors
+    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for
+    /// one named twice.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([[1.0_f32, 3.0], [2.0, 6.0]]);
+    /// assert_eq!(x.std_dim(1, 0.0, false)?, Tensor::from([1.0_f32, 2.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn std_dim(&self, dims: impl Into<Dims>, correction: f64, keepdim: bool) -> Result<Tensor> {
+        self.deviation(true, Some(dims.into()), correction, keepdim)
+    }
+
+    fn deviation(&self, root: bool, dims: Option<Dims>, correction: f64, keepdim: bool) -> Result<Tensor> {
+        let (op, name) = if root { ("std", "StdBackward0") } else { ("var", "VarBackward0") };
+        check_float(op, self)?;
+        let all = self.dim() == 0 || dims.as_ref().is_none_or(|dims| dims.is_empty());
+        let mask = dims.map_or(Ok(ALL), |dims| self.shape().dims(op, &dims))?;
+        let plan = Plan::new(self.value(), &mask, keepdim);
+        let value = variance(&plan, correction, root);
+        let (n, kept) = (plan.n as f64, plan.kept);
+        let slope = move |g: &Tensor, x: &Tensor| {
+            let (g, mean) = (g.reshape(&kept)?, x.sum_kept(&mask).div(n)?);
+            if all && n <= correction {
+                // PyTorch's convention where the divisor is not positive.
+                return g.mul(&Tensor::where_(&x.eq(&mean)?, f64::NAN, f64::INFINITY)?);
+            }
+            g.mul(2.0 / (n - correction))?.mul(&x.sub(&mean)?)
+        };
+        if !root {
+            return Ok(record(name, value, [edge(self, self, move |g, x| slope(g, x))]));
+        }
+        let back = edge(self, self, move |g, x| {
+            let y = g.output();
+            slope(&g.div(&y.mul(2)?)?.masked_fill(&y.eq(0)?, 0)?, x)
+        });
+        Ok(record_output(name, value, [back]))
+    }
+
+    /// The `p`-norm of all elements, `(Σ |x|^p)^(1/p)`: Euclid's for 2, the largest and the smallest absolute value for
+    /// ±∞, the number of elements other than 0 for 0. Its gradient is 0 where it is 0.
+    ///
+    /// [`torch.norm`](https://docs.pytorch.org/docs/stable/generated/torch.norm.html), whose default is 2; its nuclear norm
+    /// is not provided.
+    ///
+    /// # Errors
+    /// [`Error::DType`] for integers and booleans, [`Error::Shape`] without elements if `p` is negative or ∞.
+    ///
+    /// ```
+    /// let x = tensor::Tensor::from([3.0_f32, -4.0]);
+    /// assert_eq!(x.norm(2.0)?.item::<f32>()?, 5.0);
+    /// assert_eq!(x.norm(f64::INFINITY)?.item::<f32>()?, 4.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn norm(&self, p: f64) -> Result<Tensor> {
+        self.normed(p, &ALL, false)
+    }
+
+    /// The `p`-norms over some dimensions (none named: all), which disappear unless `keepdim`; see [`norm`](Self::norm).
+    ///
+    /// # Errors
+    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for
+    /// one named twice, [`Error::Shape`] for one of size 0 if `p` is negative or ∞.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let x = Tensor::from([[3.0_f32, -4.0], [0.0, 1.0]]);
+    /// assert_eq!(x.norm_dim(1.0, 1, false)?, Tensor::from([7.0_f32, 1.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn norm_dim(&self, p: f64, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
+        let mask = self.shape().dims("norm", &dims.into())?;
+        self.normed(p, &mask, keepdim)
+    }
+
+    fn normed(&self, p: f64, mask: &Mask, keepdim: bool) -> Result<Tensor> {
+        check_float("norm", self)?;
+        if p < 0.0 || p == f64::INFINITY {
+            check_empty("norm", self.shape(), mask)?;
+        }
+        let plan = Plan::new(self.value(), mask, keepdim);
+        let saved = (self.clone(), plan.kept, *mask);
+        let value = norms(plan, p);
+        let back = edge(self, &saved, move |g, (x, kept, mask)| {
+            norm_slope(&g.reshape(kept)?, x, &g.output().reshape(kept)?, p, mask)
+        });
+        Ok(record_output("LinalgVectorNormBackward0", value, [back]))
+    }
+}

@@ -1,0 +1,212 @@
+//! Reductions: derivatives, ties, NaN, empty tensors, refusals.
+
+use tensor::check::{gradcheck, gradgradcheck};
+use tensor::{DType, Result, Tensor, zeros};
+
+const NAN: f64 = f64::NAN;
+const INF: f64 = f64::INFINITY;
+
+/// Distinct values of both signs, none near 0.
+fn input(shape: &[usize]) -> Result<Tensor> {
+    let n = shape.iter().product::<usize>();
+    let value = |i: usize| ((i * 7 % 31) as f64 + 1.0) * if i % 3 == 1 { -0.25 } else { 0.125 };
+    Tensor::from_vec((0..n).map(value).collect(), shape)
+}
+
+fn derivatives(f: impl Fn(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<()> {
+    let x = x.requires_grad_()?;
+    gradcheck(|x| f(&x[0]), std::slice::from_ref(&x))?;
+    gradgradcheck(|x| f(&x[0]), &[x])
+}
+
+/// The gradient of the sum of what `f` computes.
+fn gradient(f: impl Fn(&Tensor) -> Result<Tensor>, x: &[f64]) -> Result<Vec<f64>> {
+    let x = Tensor::from(x).requires_grad_()?;
+    f(&x)?.sum().backward()?;
+    x.grad().map_or_else(|| Ok(vec![0.0; x.numel()]), |g| g.to_vec())
+}
+
+/// Equal, with NaN equal to NaN.
+#[track_caller]
+fn same(a: &[f64], b: &[f64]) {
+    let equal = |(x, y): (&f64, &f64)| x == y || (x.is_nan() && y.is_nan());
+    assert!(a.len() == b.len() && a.iter().zip(b).all(equal), "{a:?} and {b:?}");
+}
+
+#[test]
+fn derivatives_of_whole_reductions_match_differences() -> Result<()> {
+    for shape in [&[][..], &[1], &[5], &[3, 4], &[2, 3, 3]] {
+        let x = input(shape)?;
+        derivatives(|x| Ok(x.prod()), &x)?;
+        derivatives(|x| x.logsumexp([0; 0], false), &x)?;
+        derivatives(Tensor::max, &x)?;
+        derivatives(Tensor::min, &x)?;
+        derivatives(Tensor::median, &x)?;
+        derivatives(|x| x.amax([0; 0], true), &x)?;
+        for p in [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, -1.0, INF, -INF] {
+            derivatives(|x| x.norm(p), &x)?;
+        }
+        if x.numel() > 1 {
+            derivatives(Tensor::var, &x)?;
+            derivatives(Tensor::std, &x)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn derivatives_along_dims_match_differences() -> Result<()> {
+    let x = input(&[3, 4, 2])?;
+    for keepdim in [false, true] {
+        for dim in 0..3 {
+            derivatives(|x| x.prod_dim(dim, keepdim), &x)?;
+            derivatives(|x| Ok(x.max_dim(dim, keepdim)?.0), &x)?;
+            derivatives(|x| Ok(x.min_dim(dim, keepdim)?.0), &x)?;
+            derivatives(|x| Ok(x.median_dim(dim, keepdim)?.0), &x)?;
+            derivatives(|x| x.cumsum(dim), &x)?;
+        }
+        for dims in [&[1][..], &[0, 2], &[-1, 1], &[2, 0, 1]] {
+            derivatives(|x| x.amax(dims, keepdim), &x)?;
+            derivatives(|x| x.amin(dims, keepdim), &x)?;
+            derivatives(|x| x.var_dim(dims, 0.5, keepdim), &x)?;
+            derivatives(|x| x.std_dim(dims, 0.0, keepdim), &x)?;
+            derivatives(|x| x.logsumexp(dims, keepdim), &x)?;
+            derivatives(|x| x.norm_dim(2.0, dims, keepdim), &x)?;
+            derivatives(|x| x.norm_dim(3.0, dims, keepdim), &x)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn products_differentiate_through_any_number_of_zeros() -> Result<()> {
+    for zeros in [&[2][..], &[0, 4], &[0, 1, 2, 3, 4, 5, 6]] {
+        let mut values = input(&[7])?.to_vec::<f64>()?;
+        for &i in zeros {
+            values[i] = 0.0;
+        }
+        derivatives(|x| Ok(x.prod()), &Tensor::from(&values[..]))?;
+        let table = Tensor::from_vec([&values[..], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]].concat(), [2, 7])?;
+        derivatives(|x| x.prod_dim(1, false), &table)?;
+        derivatives(|x| x.prod_dim(0, true), &table)?;
+    }
+    same(&gradient(|x| Ok(x.prod()), &[0.0, 2.0, -3.0])?, &[-6.0, 0.0, 0.0]);
+    Ok(())
+}
+
+#[test]
+fn ties_share_the_gradient_or_the_first_takes_it() -> Result<()> {
+    let x = [1.0, 3.0, 3.0, 2.0];
+    same(&gradient(Tensor::max, &x)?, &[0.0, 0.5, 0.5, 0.0]);
+    same(&gradient(|x| x.amax(0, false), &x)?, &[0.0, 0.5, 0.5, 0.0]);
+    same(&gradient(|x| Ok(x.max_dim(0, false)?.0), &x)?, &[0.0, 1.0, 0.0, 0.0]);
+    same(
+        &gradient(Tensor::median, &[2.0, 2.0, 1.0, 5.0, 2.0])?,
+        &[1.0 / 3.0, 1.0 / 3.0, 0.0, 0.0, 1.0 / 3.0],
+    );
+    same(
+        &gradient(|x| Ok(x.median_dim(0, false)?.0), &[2.0, 2.0, 1.0, 5.0, 2.0])?,
+        &[0.0, 1.0, 0.0, 0.0, 0.0],
+    );
+    same(&gradient(|x| x.norm(INF), &[-3.0, 1.0, 3.0])?, &[-0.5, 0.0, 0.5]);
+    assert_eq!(Tensor::from([2, 5, 5]).argmax(0, false)?.item::<i64>()?, 1);
+    assert_eq!(Tensor::from([[5, 2], [2, 5]]).argmin(0, false)?.to_vec::<i64>()?, [1, 0]);
+    Ok(())
+}
+
+#[test]
+fn nan_is_the_extreme_and_the_median() -> Result<()> {
+    let x = [1.0, NAN, 3.0, NAN];
+    let t = Tensor::from(x);
+    for y in [t.max()?, t.min()?, t.amax(0, false)?, t.amin(0, false)?, t.median()?, t.norm(INF)?] {
+        assert!(y.item::<f64>()?.is_nan());
+    }
+    assert_eq!(t.argmax(0, false)?.item::<i64>()?, 1);
+    assert_eq!(t.min_dim(0, false)?.1.item::<i64>()?, 1);
+    same(&gradient(Tensor::max, &x)?, &[0.0, 0.5, 0.0, 0.5]);
+    same(&gradient(|x| x.amax(0, false), &x)?, &[NAN; 4]);
+    Ok(())
+}
+
+#[test]
+fn edges_of_single_reductions() -> Result<()> {
+    let item = |x: Result<Tensor>| x?.item::<f64>();
+    same(&[item(Tensor::from(2.0).var())?, item(Tensor::from([2.0, 2.0]).std())?], &[NAN, 0.0]);
+    same(&gradient(Tensor::std, &[2.0, 2.0])?, &[0.0, 0.0]);
+    same(&[item(Tensor::from([1.0, 3.0]).var_dim(0, 2.0, false))?], &[INF]);
+    same(&[item(Tensor::from([-INF, -INF]).logsumexp(0, false))?], &[-INF]);
+    same(&gradient(|x| x.logsumexp(0, false), &[-INF, -INF])?, &[NAN, NAN]);
+    same(&[item(Tensor::from([INF, 0.0]).logsumexp(0, false))?], &[INF]);
+    same(&gradient(|x| x.norm(2.0), &[0.0, 0.0])?, &[0.0, 0.0]);
+    same(&gradient(|x| x.norm(0.0), &[1.0, 0.0])?, &[0.0, 0.0]);
+    Ok(())
+}
+
+#[test]
+fn empty_reductions_have_a_value_or_are_refused() -> Result<()> {
+    let none = zeros([0, 3])?.to_dtype(DType::F64);
+    assert_eq!(none.prod().item::<f64>()?, 1.0);
+    assert_eq!(none.prod_dim(0, false)?.to_vec::<f64>()?, [1.0; 3]);
+    assert_eq!(none.norm(2.0)?.item::<f64>()?, 0.0);
+    assert_eq!(none.logsumexp(0, false)?.to_vec::<f64>()?, [-INF; 3]);
+    same(&none.var_dim(0, 1.0, false)?.to_vec::<f64>()?, &[NAN; 3]);
+    assert!(none.median()?.item::<f64>()?.is_nan());
+    assert_eq!(none.cumsum(0)?.shape(), &[0, 3]);
+    for other_dim in [
+        none.amax(1, false)?,
+        none.max_dim(1, false)?.0,
+        none.median_dim(1, false)?.1,
+        none.argmin(1, false)?,
+    ] {
+        assert_eq!(other_dim.shape(), &[0]);
+    }
+    assert_eq!(
+        none.max().unwrap_err().to_string(),
+        "max: expected no reduced dimension of size 0, but got shape [0, 3]"
+    );
+    for refused in
+        [none.amin(0, false), none.argmax(None, false), none.norm(INF), none.norm_dim(-1.0, 0, false)]
+    {
+        assert!(refused.is_err());
+    }
+    Ok(())
+}
+
+#[test]
+fn integers_and_booleans() -> Result<()> {
+    let (i, b) = (Tensor::from([3, 1, 2]), Tensor::from([true, false, true]));
+    assert_eq!(i.prod(), Tensor::from(6));
+    assert_eq!(b.prod(), Tensor::from(0));
+    assert_eq!(b.cumsum(0)?, Tensor::from([1, 1, 2]));
+    assert_eq!(b.max()?, Tensor::from(true));
+    assert_eq!(b.amin(0, true)?, Tensor::from([false]));
+    assert_eq!(b.min_dim(0, false)?, (Tensor::from(false), Tensor::from(1)));
+    assert_eq!(i.median_dim(0, false)?, (Tensor::from(2), Tensor::from(2)));
+    assert_eq!(i.logsumexp(0, false)?.dtype(), DType::F32);
+    for refused in [i.var(), b.std(), i.norm(2.0), b.argmax(0, false), b.median()] {
+        assert!(matches!(refused, Err(tensor::Error::DType { .. })));
+    }
+    Ok(())
+}
+
+#[test]
+fn long_reductions_agree_with_short_ones() -> Result<()> {
+    let n = 200_003;
+    let x: Vec<f32> = (0..n).map(|i| ((i * 7919 % 100_003) as f32).sin()).collect();
+    let (long, wide) = (Tensor::from(&x[..]), Tensor::from_slice(&x[..200_000], [4, 25_000, 2])?);
+    let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / n as f64;
+    let variance = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
+    assert!((long.var()?.item::<f64>()? - variance).abs() < 1e-7);
+    let norm = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    assert!((long.norm(2.0)?.item::<f64>()? - norm).abs() < 1e-5 * norm);
+    let place = long.argmax(None, false)?.item::<i64>()? as usize;
+    assert_eq!(Some(place), x.iter().position(|&v| x.iter().all(|&w| w <= v)));
+    for (dim, stats) in [(1, wide.var_dim(1, 1.0, false)?), (0, wide.var_dim(0, 1.0, false)?)] {
+        let turned = wide.transpose(dim, 2)?.contiguous();
+        let other = turned.var_dim(2, 1.0, false)?;
+        let other = if dim == 0 { other.t()? } else { other };
+        let difference = stats.sub(&other)?.abs().max()?.item::<f32>()?;
+        assert!(difference < 1e-6, "dim {dim}: {difference}");
+    }
+    Ok(())
+}
