@@ -1,7 +1,9 @@
 //! The losses, as modules and as functions: PyTorch's names and options as the library's structs.
 
 use downhill::Tensor;
-use downhill::nn::{BCELoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, NLLLoss, Reduction, SmoothL1Loss};
+use downhill::nn::{
+    BCELoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, Module, NLLLoss, Reduction, SmoothL1Loss,
+};
 
 use crate::arguments::Arguments;
 use crate::report::Miss;
@@ -12,8 +14,12 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
     Ok(Some(vec![loss.forward(&a.at(0)?, &a.at(1)?)?]))
 }
 
+/// A loss that prints as a module.
+pub(crate) trait Printed: Loss + Module {}
+impl<L: Loss + Module> Printed for L {}
+
 /// A loss of an input and a target, built with its options.
-pub(crate) fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Loss>>, Miss> {
+pub(crate) fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Printed>>, Miss> {
     Ok(Some(match name {
         "nn.L1Loss" | "nn.functional.l1_loss" => {
             Box::new(L1Loss { weight: a.option("weight")?, reduction: reduction(a)? })

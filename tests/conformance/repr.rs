@@ -2,9 +2,10 @@
 
 use downhill::nn::{Forward, Module as _, Parameter};
 
-use crate::arguments::tensor;
+use crate::arguments::{Arguments, tensor};
 use crate::case::{Module, Named, Printed, Repr};
 use crate::driver;
+use crate::losses;
 use crate::modules;
 use crate::report::Miss;
 
@@ -27,7 +28,13 @@ fn text(printed: &Printed) -> Result<String, Miss> {
             let value = tensor(value)?;
             if *requires_grad { Parameter::new(value)? } else { Parameter::frozen(value) }.to_string()
         }
-        Printed::Module(module) => modules::build(module)?.to_string(),
+        Printed::Module(module) => {
+            let mut a = Arguments::constants(&[], &module.init)?;
+            match losses::of_two(&format!("nn.{}", module.class), &mut a)? {
+                Some(loss) => loss.repr(),
+                None => modules::build(module)?.to_string(),
+            }
+        }
         Printed::StateDict { module, state } => loaded(module, state)?.state_dict().to_string(),
         Printed::Parameters { module, state } => {
             let parameters = loaded(module, state)?.parameters();

@@ -46,7 +46,7 @@ fn train(
     loss.to_dtype(downhill::DType::F64).item()
 }
 
-fn loss(module: &case::Module) -> Result<Box<dyn Loss>, Miss> {
+fn loss(module: &case::Module) -> Result<Box<dyn losses::Printed>, Miss> {
     let mut a = Arguments::constants(&[], &module.init)?;
     let loss = losses::of_two(&format!("nn.{}", module.class), &mut a)?;
     a.finish()?;

@@ -1,6 +1,7 @@
 //! Binary cross-entropy of probabilities.
 
 use super::{Loss, Pointwise, Reduction, Weighted, pointwise};
+use crate::Module;
 use tensor::real::Real;
 use tensor::{DType, Error, Result, Tensor, kernels};
 
@@ -35,7 +36,7 @@ use tensor::{DType, Error, Result, Tensor, kernels};
 ///
 /// # PyTorch
 /// [`torch.nn.BCELoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Module)]
 pub struct BCELoss {
     /// A factor for each element, broadcast to the input.
     pub weight: Option<Tensor>,

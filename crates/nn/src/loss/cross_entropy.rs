@@ -3,6 +3,7 @@
 use super::nll::name;
 use super::rows::{Classes, Rows, check_weight, in_shape, reduce};
 use super::{Loss, Reduction};
+use crate::Module;
 use std::sync::{Mutex, PoisonError};
 use tensor::autograd::fused;
 use tensor::{DType, Error, Float, Result, Tensor, grad_enabled, kernels};
@@ -46,7 +47,7 @@ use tensor::{DType, Error, Float, Result, Tensor, grad_enabled, kernels};
 /// # PyTorch
 /// [`torch.nn.CrossEntropyLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html), where an
 /// ignored row that holds NaN has a gradient of NaN.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Module)]
 pub struct CrossEntropyLoss {
     /// A factor for each class.
     pub weight: Option<Tensor>,

@@ -2,6 +2,7 @@
 
 use super::pointwise::weighted_mean;
 use super::{Loss, Pointwise, Reduction};
+use crate::Module;
 use tensor::real::Real;
 use tensor::{Result, Tensor};
 
@@ -36,7 +37,7 @@ use tensor::{Result, Tensor};
 /// [`torch.nn.L1Loss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.L1Loss.html); it warns where shapes
 /// broadcast, and takes the weight in [the function](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.l1_loss.html)
 /// only.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Module)]
 pub struct L1Loss {
     /// A factor for each element, of the input's shape.
     pub weight: Option<Tensor>,

@@ -2,6 +2,7 @@
 
 use super::pointwise::weighted_mean;
 use super::{Loss, Pointwise, Reduction};
+use crate::Module;
 use tensor::real::Real;
 use tensor::{Result, Tensor};
 
@@ -39,7 +40,7 @@ use tensor::{Result, Tensor};
 /// [`torch.nn.MSELoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html); it warns where shapes
 /// broadcast, and takes the weight in [the function](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html)
 /// only.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Module)]
 pub struct MSELoss {
     /// A factor for each element, of the input's shape.
     pub weight: Option<Tensor>,

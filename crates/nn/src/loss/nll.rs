@@ -2,6 +2,7 @@
 
 use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
+use crate::Module;
 use tensor::autograd::fused;
 use tensor::{DType, Float, Result, Tensor, kernels};
 
@@ -37,7 +38,7 @@ use tensor::{DType, Float, Result, Tensor, kernels};
 ///
 /// # PyTorch
 /// [`torch.nn.NLLLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.NLLLoss.html).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Module)]
 pub struct NLLLoss {
     /// A factor for each class.
     pub weight: Option<Tensor>,

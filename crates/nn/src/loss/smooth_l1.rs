@@ -1,6 +1,7 @@
 //! Smooth L1: squared near zero, absolute beyond.
 
 use super::{L1Loss, Loss, Pointwise, Reduction, pointwise};
+use crate::Module;
 use tensor::real::Real;
 use tensor::{Error, Result, Tensor};
 
@@ -35,7 +36,7 @@ use tensor::{Error, Result, Tensor};
 /// # PyTorch
 /// [`torch.nn.SmoothL1Loss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.SmoothL1Loss.html); it warns where
 /// shapes broadcast.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Module)]
 pub struct SmoothL1Loss {
     /// What becomes of the terms.
     pub reduction: Reduction,
