@@ -8,3 +8,6 @@ mod adding_an_op {}
 
 #[doc = include_str!("../docs/losses.md")]
 mod losses {}
+
+#[doc = include_str!("../docs/coming-from-pytorch.md")]
+mod coming_from_pytorch {}
