@@ -1,0 +1,56 @@
+//! Nothing stays allocated but what somebody holds. One test: the counters are the process's.
+
+use tensor::{Result, Tensor, memory, no_grad};
+
+fn step(w: &Tensor, x: &Tensor) -> Result<()> {
+    let y = x.matmul(w)?.sigmoid();
+    let loss = y.log().mean()?.add(&y.exp().sum())?.add(&w.softmax(1)?.square().sum())?;
+    loss.backward()?;
+    w.set_grad(None)
+}
+
+#[test]
+fn live_bytes_return_to_what_is_held() -> Result<()> {
+    let w = tensor::full([64, 32], 0.01_f32)?.requires_grad_()?;
+    let x = tensor::full([100, 64], 0.5_f32)?;
+    let held = 4 * (64 * 32 + 100 * 64);
+    assert_eq!(memory::stats().live, held);
+
+    for _ in 0..3 {
+        step(&w, &x)?;
+        assert_eq!(memory::stats().live, held, "after a step");
+    }
+    // A graph that is never differentiated, one that is differentiated twice, and results held by nobody.
+    drop(x.matmul(&w)?.exp().log_softmax(1)?.sum());
+    let y = w.square().sum();
+    y.backward_with_options(
+        None,
+        tensor::autograd::BackwardOptions { create_graph: true, ..Default::default() },
+    )?;
+    let g = w.grad().expect("differentiated");
+    w.set_grad(None)?;
+    g.sum().backward()?;
+    w.set_grad(None)?;
+    drop((y, g));
+    no_grad(|| x.matmul(&w))?;
+    assert_eq!(memory::stats().live, held, "after graphs");
+
+    // A backward pass frees what the graph has saved, though the loss lives on.
+    let loss = x.matmul(&w)?.exp().sum();
+    loss.backward()?;
+    w.set_grad(None)?;
+    assert_eq!(memory::stats().live, held + 4, "while the loss is held");
+    drop(loss);
+
+    // The pool keeps no more than was live at once, and gives it back.
+    let stats = memory::stats();
+    assert!(stats.cached <= stats.peak, "{stats:?}");
+    memory::clear();
+    assert_eq!(memory::stats().cached, 0);
+    memory::set_limit(Some(0));
+    step(&w, &x)?;
+    assert_eq!(memory::stats().cached, 0, "beyond the limit");
+    drop((w, x));
+    assert_eq!(memory::stats().live, 0);
+    Ok(())
+}
