@@ -41,9 +41,9 @@ mod pages;
 /// What most programs use.
 pub mod prelude {
     pub use nn::{
-        BCELoss, Dropout, Flatten, Forward, L1Loss, Linear, LogSigmoid, LogSoftmax, Loss, MSELoss, Module,
-        Optimizer, Parameter, ReLU, Reduction, SGD, Sequential, SgdOptions, Sigmoid, SmoothL1Loss, Softmax,
-        StateDict, Tanh, functional,
+        BCELoss, CrossEntropyLoss, Dropout, Flatten, Forward, L1Loss, Linear, LogSigmoid, LogSoftmax, Loss,
+        MSELoss, Module, NLLLoss, Optimizer, Parameter, ReLU, Reduction, SGD, Sequential, SgdOptions,
+        Sigmoid, SmoothL1Loss, Softmax, StateDict, Tanh, functional,
     };
     pub use tensor::random::manual_seed;
     pub use tensor::{
