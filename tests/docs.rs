@@ -30,3 +30,17 @@ fn every_rust_line_of_the_pytorch_table_is_part_of_a_tested_program() {
         assert!(programs.contains(&squeezed(&rust)), "no program has {rust}");
     }
 }
+
+#[test]
+fn every_divergence_is_pinned_by_a_test_that_exists() {
+    let page = read("docs/divergences.md");
+    let entries = page.split("\n\n").filter(|paragraph| paragraph.starts_with("**"));
+    for entry in entries {
+        let (_, pins) = entry.rsplit_once("Pinned by").unwrap_or_else(|| panic!("not pinned: {entry}"));
+        let names: Vec<_> = quoted(pins).collect();
+        assert!(!names.is_empty() && names.len().is_multiple_of(2), "a test and its file: {pins}");
+        for pin in names.chunks_exact(2) {
+            assert!(read(pin[1]).contains(&format!("fn {}(", pin[0])), "{} has no {}", pin[1], pin[0]);
+        }
+    }
+}
