@@ -281,7 +281,7 @@ impl Tensor {
         let other = other.into();
         self.check_sub(&other)?;
         let negative = match alpha.into() {
-            Number::Bool(b) => Number::Int(-i64::from(b)),
+            Number::Bool(b) => Number::Bool(b), // refused below
             Number::Int(n) => Number::Int(n.wrapping_neg()),
             Number::Float(x) => Number::Float(-x),
         };
@@ -294,8 +294,8 @@ impl Tensor {
             Number::Float(a) if !dtype.is_float() => {
                 return Err(Error::argument(op, format!("alpha must be an integer for {dtype}, but is {a}")));
             }
-            Number::Int(a) if dtype == DType::Bool => {
-                return Err(Error::argument(op, format!("alpha must be a bool for bool, but is {a}")));
+            Number::Bool(a) if dtype != DType::Bool => {
+                return Err(Error::argument(op, format!("alpha must be a number for {dtype}, but is {a}")));
             }
             _ => {}
         }
@@ -382,7 +382,8 @@ impl Tensor {
     /// [`torch.div(…, rounding_mode=…)`](https://docs.pytorch.org/docs/stable/generated/torch.div.html).
     ///
     /// # Errors
-    /// [`Error::Broadcast`] for shapes that do not fit, [`Error::Argument`] for an integer division by zero.
+    /// [`Error::Broadcast`] for shapes that do not fit, [`Error::DType`] for booleans, [`Error::Argument`] for an integer
+    /// division by zero.
     ///
     /// ```
     /// use tensor::{Rounding, Tensor};
@@ -394,6 +395,9 @@ impl Tensor {
     pub fn div_rounded(&self, other: impl Into<Operand>, rounding: Rounding) -> Result<Tensor> {
         let other = other.into();
         let dtype = promote(&self.into(), &other);
+        if dtype == DType::Bool {
+            return Err(Error::DType { op: "div", expected: "numbers to round the quotient of", got: dtype });
+        }
         let value = if dtype.is_float() {
             pointwise2!(float "div", self, &other, dtype, |a, b| match rounding {
                 Rounding::Trunc => Real::trunc(a / b),
@@ -476,7 +480,7 @@ impl Tensor {
                 [
                     edge(self, &both, |g, (x, y)| {
                         let slope = y.mul(&x.pow(&y.sub(1)?)?)?;
-                        g.mul(&Tensor::where_(&y.eq(0)?, 0.0, &slope)?)
+                        Tensor::where_(&y.eq(0)?, 0.0, &g.mul(&slope)?)
                     }),
                     edge(y, &both, |g, (x, y)| {
                         let flat = x.eq(0)?.mul(&y.ge(0)?)?;
@@ -537,7 +541,11 @@ fn floor_div<T: crate::Float>(a: T, b: T) -> T {
 
 fn power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
     if dtype == DType::Bool {
-        return Err(Error::DType { op: "pow", expected: "numbers", got: dtype });
+        let Operand::Number(n) = exponent else {
+            return Err(Error::DType { op: "pow", expected: "numbers", got: dtype });
+        };
+        let y = n.cast::<bool>();
+        return Ok(base.value().map(|x: bool| x || !y));
     }
     if dtype == DType::I64 {
         if let Operand::Number(n) = exponent

@@ -6,7 +6,7 @@ use crate::autograd::{Edge, edge};
 use crate::kernel::map;
 use crate::ops::arithmetic::{Operand, Side, pointwise2, promote, spread, zip};
 use crate::storage::dispatch;
-use crate::{DType, Element, Error, Result, Shape, Tensor};
+use crate::{DType, Element, Error, Number, Result, Shape, Tensor};
 
 fn compare(op: &'static str, a: &Tensor, b: &Operand, f: impl Compare) -> Result<Tensor> {
     let shape = Shape::broadcast(op, a.shape(), b.shape())?;
@@ -209,8 +209,8 @@ impl Tensor {
     /// [`torch.Tensor.masked_fill`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html).
     ///
     /// # Errors
-    /// [`Error::DType`] unless the mask is `bool` or if the value's kind is higher than the tensor's,
-    /// [`Error::Shape`] unless the value is 0-d, [`Error::Broadcast`] for shapes that do not fit.
+    /// [`Error::DType`] unless the mask is `bool`, [`Error::Shape`] unless the value is 0-d, [`Error::Broadcast`] for
+    /// shapes that do not fit, [`Error::Argument`] for a number beyond the range of integers.
     ///
     /// ```
     /// use tensor::Tensor;
@@ -225,6 +225,15 @@ impl Tensor {
         }
         if value.shape().rank() != 0 {
             return Err(Error::shape("masked_fill", "a 0-d value", value.shape()));
+        }
+        if let Operand::Number(Number::Float(x)) = value
+            && self.dtype() == DType::I64
+            && !(i64::MIN as f64..-(i64::MIN as f64)).contains(&x)
+        {
+            return Err(Error::argument(
+                "masked_fill",
+                format!("the value {x} is not within the range of int64"),
+            ));
         }
         let shape = Shape::broadcast("masked_fill", self.shape(), mask.shape())?;
         let (x, y) = (self.value(), value.to_tensor(self.dtype()));

@@ -220,7 +220,7 @@ pointwise! {
 
 /// Functions that keep the dtype: integers stay integers.
 macro_rules! keep {
-    ($($(#[$doc:meta])* $method:ident as $name:ident, int |$i:ident| $int:expr, float |$x:ident| $float:expr,
+    ($($(#[$doc:meta])* $method:ident as $name:ident, bool $bool:ident, int |$i:ident| $int:expr, float |$x:ident| $float:expr,
         saves $saves:ident, grad |$g:ident, $s:ident| $grad:expr;)*) => {
         /// Functions of each element that keep the dtype.
         impl Tensor {$(
@@ -241,7 +241,7 @@ macro_rules! keep {
                     }
                 }
                 match self.dtype() {
-                    crate::DType::Bool => self.clone(),
+                    crate::DType::Bool => self.to_dtype(crate::DType::$bool),
                     crate::DType::I64 => Tensor::constant(self.value().map(|$i: i64| -> i64 { $int })),
                     _ => unary::<Row>(self),
                 }
@@ -256,7 +256,7 @@ keep! {
     /// ```
     /// assert_eq!(tensor::Tensor::from([-2, 3]).relu(), tensor::Tensor::from([0, 3]));
     /// ```
-    relu as ReluBackward0, int |x| x.max(0), float |x| R::select(x.lt(&R::lit(0.0)), R::lit(0.0), x),
+    relu as ReluBackward0, bool Bool, int |x| x.max(0), float |x| R::select(x.lt(&R::lit(0.0)), R::lit(0.0), x),
         saves Output, grad |g, y| R::select(y.le(&R::lit(0.0)), R::lit(0.0), g);
 
     /// `|x|`; its gradient at 0 is 0. [`torch.abs`](https://docs.pytorch.org/docs/stable/generated/torch.abs.html).
@@ -264,7 +264,7 @@ keep! {
     /// ```
     /// assert_eq!(tensor::Tensor::from([-2, 3]).abs(), tensor::Tensor::from([2, 3]));
     /// ```
-    abs as AbsBackward0, int |x| x.wrapping_abs(), float |x| x.abs(),
+    abs as AbsBackward0, bool Bool, int |x| x.wrapping_abs(), float |x| x.abs(),
         saves Input, grad |g, x| g * x.sign();
 
     /// `x²`. [`torch.square`](https://docs.pytorch.org/docs/stable/generated/torch.square.html).
@@ -272,7 +272,7 @@ keep! {
     /// ```
     /// assert_eq!(tensor::Tensor::from([-2, 3]).square(), tensor::Tensor::from([4, 9]));
     /// ```
-    square as PowBackward0, int |x| x.wrapping_mul(x), float |x| x.clone() * x,
+    square as PowBackward0, bool I64, int |x| x.wrapping_mul(x), float |x| x.clone() * x,
         saves Input, grad |g, x| g * (R::lit(2.0) * x);
 
     /// −1, 0 or 1. [`torch.sign`](https://docs.pytorch.org/docs/stable/generated/torch.sign.html).
@@ -280,7 +280,7 @@ keep! {
     /// ```
     /// assert_eq!(tensor::Tensor::from([-2, 0, 3]).sign(), tensor::Tensor::from([-1, 0, 1]));
     /// ```
-    sign as SignBackward0, int |x| x.signum(), float |x| x.sign(),
+    sign as SignBackward0, bool Bool, int |x| x.signum(), float |x| x.sign(),
         saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds down. [`torch.floor`](https://docs.pytorch.org/docs/stable/generated/torch.floor.html).
@@ -289,7 +289,7 @@ keep! {
     /// assert_eq!(tensor::Tensor::from(-1.5_f32).floor().item::<f32>()?, -2.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
-    floor as FloorBackward0, int |x| x, float |x| x.floor(),
+    floor as FloorBackward0, bool Bool, int |x| x, float |x| x.floor(),
         saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds up. [`torch.ceil`](https://docs.pytorch.org/docs/stable/generated/torch.ceil.html).
@@ -298,7 +298,7 @@ keep! {
     /// assert_eq!(tensor::Tensor::from(1.5_f32).ceil().item::<f32>()?, 2.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
-    ceil as CeilBackward0, int |x| x, float |x| x.ceil(),
+    ceil as CeilBackward0, bool Bool, int |x| x, float |x| x.ceil(),
         saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds to the nearest integer, ties to even.
@@ -308,7 +308,7 @@ keep! {
     /// assert_eq!(tensor::Tensor::from(2.5_f32).round().item::<f32>()?, 2.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
-    round as RoundBackward0, int |x| x, float |x| x.round(),
+    round as RoundBackward0, bool Bool, int |x| x, float |x| x.round(),
         saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds towards zero. [`torch.trunc`](https://docs.pytorch.org/docs/stable/generated/torch.trunc.html).
@@ -317,7 +317,7 @@ keep! {
     /// assert_eq!(tensor::Tensor::from(-1.5_f32).trunc().item::<f32>()?, -1.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
-    trunc as TruncBackward0, int |x| x, float |x| x.trunc(),
+    trunc as TruncBackward0, bool Bool, int |x| x, float |x| x.trunc(),
         saves Input, grad |_g, _x| R::lit(0.0);
 }
 
