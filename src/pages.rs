@@ -11,3 +11,6 @@ mod losses {}
 
 #[doc = include_str!("../docs/coming-from-pytorch.md")]
 mod coming_from_pytorch {}
+
+#[doc = include_str!("../README.md")]
+mod readme {}
