@@ -70,3 +70,53 @@ fn the_line_counts_of_the_tutorial_are_those_of_the_examples() {
         assert_eq!(cells[4], code.filter(|line| closing(line)).count().to_string(), "{row}");
     }
 }
+
+/// The lines of the Rust files of a folder; of those below it, too, where no other part counts them.
+fn lines(folder: &Path, others: &[&str]) -> usize {
+    let mut count = 0;
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable").path()) {
+        if entry.is_dir() {
+            if !others.iter().any(|other| entry.ends_with(other)) {
+                count += lines(&entry, others);
+            }
+        } else if entry.extension().is_some_and(|e| e == "rs") {
+            count += fs::read_to_string(&entry).expect("text").lines().count();
+        }
+    }
+    count
+}
+
+#[test]
+fn every_part_stays_within_its_budget() {
+    let page = read("docs/architecture.md");
+    let (_, table) = page.split_once("## The budget").expect("the last section");
+    let rows: Vec<(&str, usize)> = table
+        .lines()
+        .filter_map(|line| {
+            let (part, budget) = line.strip_prefix("| `")?.split_once("` | ")?;
+            Some((part, budget.trim_end_matches(" |").parse().expect("a number")))
+        })
+        .collect();
+    assert!(rows.len() > 5);
+    let parts: Vec<_> = rows.iter().map(|&(part, _)| part).collect();
+    for (part, budget) in rows {
+        let count = lines(&Path::new(env!("CARGO_MANIFEST_DIR")).join(part), &parts);
+        assert!(
+            count <= budget,
+            "{part} has {count} lines of {budget}: shorten it, or raise the budget and say why"
+        );
+    }
+}
+
+#[test]
+fn every_file_on_the_map_exists() {
+    let page = read("docs/architecture.md");
+    let (map, _) = page.split_once("## What must stay true").expect("the second section");
+    for section in map.split("**`crates/").skip(1) {
+        let (folder, table) = section.split_once('`').expect("a folder");
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+        for name in rows.filter_map(|row| row.split(" | ").next()).flat_map(str::split_whitespace) {
+            read(&format!("crates/{folder}/{}", name.trim_matches('`')));
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Aligned memory that returns to the pool when dropped. One of the two files with `unsafe`.
+//! Aligned memory that returns to the pool when dropped. One of the three files with `unsafe`.
 #![allow(unsafe_code)]
 
 use crate::pool::{self, Kind};
