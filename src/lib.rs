@@ -41,9 +41,11 @@ mod pages;
 /// What most programs use.
 pub mod prelude {
     pub use nn::{
-        BCELoss, CrossEntropyLoss, Dropout, Flatten, Forward, L1Loss, Linear, LogSigmoid, LogSoftmax, Loss,
-        MSELoss, Module, NLLLoss, Optimizer, Parameter, ReLU, Reduction, SGD, Sequential, SgdOptions,
-        Sigmoid, SmoothL1Loss, Softmax, StateDict, Tanh, functional,
+        BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Dropout, Flatten, Forward, GaussianNLLLoss,
+        HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss, Linear, LogSigmoid, LogSoftmax,
+        Loss, MSELoss, MarginRankingLoss, Module, NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU,
+        Reduction, SGD, Sequential, SgdOptions, Sigmoid, SmoothL1Loss, SoftMarginLoss, Softmax, StateDict,
+        Tanh, functional,
     };
     pub use tensor::random::manual_seed;
     pub use tensor::{

@@ -1,17 +1,34 @@
 //! The losses, as modules and as functions: PyTorch's names and options as the library's structs.
 
-use downhill::Tensor;
 use downhill::nn::{
-    BCELoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, Module, NLLLoss, Reduction, SmoothL1Loss,
+    BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss,
+    L1Loss, Loss, MSELoss, MarginRankingLoss, Module, NLLLoss, PoissonNLLLoss, Reduction, SmoothL1Loss,
+    SoftMarginLoss,
 };
+use downhill::{Error, Tensor};
+use std::str::FromStr;
 
 use crate::arguments::Arguments;
 use crate::report::Miss;
 
 /// Computes the loss of this name; `None` if it is not one of these.
 pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
-    let Some(loss) = of_two(name, a)? else { return Ok(None) };
-    Ok(Some(vec![loss.forward(&a.at(0)?, &a.at(1)?)?]))
+    if let Some(loss) = of_two(name, a)? {
+        return Ok(Some(vec![loss.forward(&a.at(0)?, &a.at(1)?)?]));
+    }
+    let value = match name {
+        "nn.GaussianNLLLoss" | "nn.functional.gaussian_nll_loss" => {
+            let (full, eps) = (a.or("full", false)?, a.or("eps", 1e-6)?);
+            let loss = GaussianNLLLoss { full, eps, reduction: reduction(a)? };
+            loss.forward(&a.at(0)?, &a.at(1)?, &a.at(2)?)?
+        }
+        "nn.MarginRankingLoss" | "nn.functional.margin_ranking_loss" => {
+            let loss = MarginRankingLoss { margin: a.or("margin", 0.0)?, reduction: reduction(a)? };
+            loss.forward(&a.at(0)?, &a.at(1)?, &a.at(2)?)?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(vec![value]))
 }
 
 /// A loss that prints as a module.
@@ -44,11 +61,42 @@ pub(crate) fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Pri
             ignore_index: a.or("ignore_index", -100)?,
             reduction: reduction(a)?,
         }),
+        "nn.BCEWithLogitsLoss" | "nn.functional.binary_cross_entropy_with_logits" => {
+            Box::new(BCEWithLogitsLoss {
+                weight: a.option("weight")?,
+                reduction: reduction(a)?,
+                pos_weight: a.option("pos_weight")?,
+            })
+        }
+        "nn.HuberLoss" | "nn.functional.huber_loss" => Box::new(HuberLoss {
+            weight: a.option("weight")?,
+            reduction: reduction(a)?,
+            delta: a.or("delta", 1.0)?,
+        }),
+        "nn.KLDivLoss" | "nn.functional.kl_div" => {
+            Box::new(KLDivLoss { reduction: parsed(a)?, log_target: a.or("log_target", false)? })
+        }
+        "nn.PoissonNLLLoss" | "nn.functional.poisson_nll_loss" => Box::new(PoissonNLLLoss {
+            log_input: a.or("log_input", true)?,
+            full: a.or("full", false)?,
+            eps: a.or("eps", 1e-8)?,
+            reduction: reduction(a)?,
+        }),
+        "nn.HingeEmbeddingLoss" | "nn.functional.hinge_embedding_loss" => {
+            Box::new(HingeEmbeddingLoss { margin: a.or("margin", 1.0)?, reduction: reduction(a)? })
+        }
+        "nn.SoftMarginLoss" | "nn.functional.soft_margin_loss" => {
+            Box::new(SoftMarginLoss { reduction: reduction(a)? })
+        }
         _ => return Ok(None),
     }))
 }
 
 fn reduction(a: &mut Arguments) -> Result<Reduction, Miss> {
+    parsed(a)
+}
+
+fn parsed<R: Default + FromStr<Err = Error>>(a: &mut Arguments) -> Result<R, Miss> {
     let name = a.option::<String>("reduction")?;
-    Ok(name.map_or(Ok(Reduction::default()), |name| name.parse())?)
+    Ok(name.map_or(Ok(R::default()), |name| name.parse())?)
 }

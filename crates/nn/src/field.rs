@@ -1,7 +1,7 @@
 //! What the fields of a module may be.
 
 use crate::module::{LIST, Member, Module, Visit};
-use crate::{Buffer, Mode, Parameter, Reduction};
+use crate::{Buffer, KLDivReduction, Mode, Parameter, Reduction};
 use std::marker::PhantomData;
 use tensor::{DType, Shape, Tensor};
 
@@ -71,7 +71,7 @@ macro_rules! plain {
     )*};
 }
 plain!(bool, char, u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64);
-plain!(String, &'static str, (), DType, Shape, Tensor, Reduction);
+plain!(String, &'static str, (), DType, Shape, Tensor, Reduction, KLDivReduction);
 
 impl<T: ?Sized> Field for PhantomData<T> {
     const PLAIN: bool = true;

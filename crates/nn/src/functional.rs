@@ -27,6 +27,28 @@ losses! {
     mse_loss MSELoss;
     l1_loss L1Loss;
     smooth_l1_loss SmoothL1Loss;
+    binary_cross_entropy_with_logits BCEWithLogitsLoss;
+    hinge_embedding_loss HingeEmbeddingLoss;
+    huber_loss HuberLoss;
+    kl_div KLDivLoss;
+    poisson_nll_loss PoissonNLLLoss;
+    soft_margin_loss SoftMarginLoss;
+}
+
+/// [`MarginRankingLoss`](crate::MarginRankingLoss) with its default options.
+///
+/// # Errors
+/// As there.
+pub fn margin_ranking_loss(first: &Tensor, second: &Tensor, target: &Tensor) -> Result<Tensor> {
+    crate::MarginRankingLoss::default().forward(first, second, target)
+}
+
+/// [`GaussianNLLLoss`](crate::GaussianNLLLoss) with its default options.
+///
+/// # Errors
+/// As there.
+pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor) -> Result<Tensor> {
+    crate::GaussianNLLLoss::default().forward(input, target, var)
 }
 
 /// The logistic function of each element, [`Tensor::sigmoid`].

@@ -45,7 +45,11 @@ pub use dropout::Dropout;
 pub use field::Field;
 pub use flatten::Flatten;
 pub use linear::Linear;
-pub use loss::{BCELoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, NLLLoss, Reduction, SmoothL1Loss};
+pub use loss::{
+    BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss,
+    KLDivReduction, L1Loss, Loss, MSELoss, MarginRankingLoss, NLLLoss, PoissonNLLLoss, Reduction,
+    SmoothL1Loss, SoftMarginLoss,
+};
 pub use module::{Forward, Member, Mode, Module, Visit};
 pub use optim::{Optimizer, SGD, SgdOptions};
 pub use parameter::{Buffer, Parameter};

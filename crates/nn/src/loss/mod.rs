@@ -8,25 +8,49 @@
 //! | [`MSELoss`] | numbers | `(x−t)²` |
 //! | [`L1Loss`] | numbers | `\|x−t\|` |
 //! | [`SmoothL1Loss`] | numbers | `(x−t)²/2β` near 0, `\|x−t\|−β/2` beyond |
+//! | [`BCEWithLogitsLoss`] | logits, probabilities | `−t ln σ(x) − (1−t) ln σ(−x)` |
+//! | [`HuberLoss`] | numbers | `(x−t)²/2` near 0, `δ(\|x−t\|−δ/2)` beyond |
+//! | [`KLDivLoss`] | log-probabilities, probabilities | `t (ln t − x)` |
+//! | [`PoissonNLLLoss`] | log-rates, counts | `eˣ − t x` |
+//! | [`GaussianNLLLoss`] | means, numbers, variances | `½ (ln v + (x−t)²/v)` |
+//! | [`HingeEmbeddingLoss`] | distances, signs | `x` or `max(0, margin−x)` |
+//! | [`SoftMarginLoss`] | scores, signs | `ln(1 + e^(−t x))` |
+//! | [`MarginRankingLoss`] | two scores, signs | `max(0, −t (a−b) + margin)` |
 //!
 //! All of them are one node of the graph: one pass over memory forward, one backward, twice differentiable.
 
 mod bce;
+mod bce_with_logits;
 mod cross_entropy;
+mod gaussian_nll;
+mod hinge_embedding;
+mod huber;
+mod kl_div;
 mod l1;
+mod margin_ranking;
 mod mse;
 mod nll;
 mod pointwise;
+mod poisson_nll;
 mod rows;
 mod smooth_l1;
+mod soft_margin;
 
 pub use bce::BCELoss;
+pub use bce_with_logits::BCEWithLogitsLoss;
 pub use cross_entropy::CrossEntropyLoss;
+pub use gaussian_nll::GaussianNLLLoss;
+pub use hinge_embedding::HingeEmbeddingLoss;
+pub use huber::HuberLoss;
+pub use kl_div::{KLDivLoss, KLDivReduction};
 pub use l1::L1Loss;
+pub use margin_ranking::MarginRankingLoss;
 pub use mse::MSELoss;
 pub use nll::NLLLoss;
 pub use pointwise::{Pointwise, Weighted, pointwise};
+pub use poisson_nll::PoissonNLLLoss;
 pub use smooth_l1::SmoothL1Loss;
+pub use soft_margin::SoftMarginLoss;
 
 use tensor::{Error, Result, Tensor};
 

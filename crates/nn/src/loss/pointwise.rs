@@ -42,6 +42,9 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     /// The loss's name, which its errors start with.
     const OP: &'static str;
 
+    /// Whether integers are taken, as `f32`; if not, one of the inputs must be a float.
+    const INTEGERS: bool = false;
+
     /// The name that a printed result shows as its `grad_fn`.
     fn name(&self, _: Reduction) -> &'static str {
         Self::OP
@@ -67,6 +70,7 @@ pub struct Weighted<L>(pub L);
 
 impl<L: Pointwise<2>> Pointwise<3> for Weighted<L> {
     const OP: &'static str = L::OP;
+    const INTEGERS: bool = L::INTEGERS;
     fn name(&self, reduction: Reduction) -> &'static str {
         self.0.name(reduction)
     }
@@ -97,7 +101,7 @@ pub fn pointwise<L: Pointwise<N>, const N: usize>(
     inputs: [&Tensor; N],
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let inputs = prepare(L::OP, inputs)?;
+    let inputs = prepare(L::OP, L::INTEGERS, inputs)?;
     match inputs[0].dtype() {
         DType::F64 => run::<f64, L, N>(loss, inputs, reduction),
         _ => run::<f32, L, N>(loss, inputs, reduction),
@@ -135,12 +139,15 @@ pub(super) fn weighted_mean<L: Pointwise<2>>(
 }
 
 /// The inputs in one shape, one dtype and row-major order.
-fn prepare<const N: usize>(op: &'static str, inputs: [&Tensor; N]) -> Result<[Tensor; N]> {
+fn prepare<const N: usize>(op: &'static str, integers: bool, inputs: [&Tensor; N]) -> Result<[Tensor; N]> {
     let mut shape = *inputs[0].shape();
     let mut dtype = inputs[0].dtype();
     for x in &inputs[1..] {
         shape = Shape::broadcast(op, &shape, x.shape())?;
         dtype = dtype.promote(x.dtype());
+    }
+    if integers {
+        dtype = dtype.promote(DType::F32);
     }
     if !dtype.is_float() {
         return Err(Error::DType { op, expected: "float32 or float64", got: dtype });
@@ -271,7 +278,7 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loss::{BCELoss, L1Loss, MSELoss, SmoothL1Loss};
+    use crate::loss::*;
     use tensor::check;
 
     /// The loss in tensor operations.
@@ -313,19 +320,96 @@ mod tests {
         Ok(())
     }
 
+    /// Signs, for the losses of pairs.
+    fn signs(n: u32) -> Vec<f64> {
+        (0..n).map(|i| if i % 3 == 0 { -1.0 } else { 1.0 }).collect()
+    }
+
     #[test]
     fn kernels_equal_their_definitions_to_the_second_derivative() -> Result<()> {
-        // Differences that keep away from the kinks, at 0 and at beta.
+        // Differences that keep away from the kinks, at 0, beta, delta and the margins.
         let input = |n| noise(n, -3.0, 3.0, 1.7);
         let target = |n| {
             let apart = [-2.0, -0.7, -0.12, 0.15, 0.6, 1.8].into_iter().cycle();
             noise(n, -3.0, 3.0, 1.7).into_iter().zip(apart).map(|(x, d)| x + d).collect()
         };
+        let unit = |n| noise(n, 0.05, 0.95, 1.7);
+        let other_unit = |n| noise(n, 0.05, 0.95, 2.3);
+        let counts = |n| noise(n, 1.2, 5.0, 2.3);
         check_loss(&MSELoss::default(), input, target)?;
         check_loss(&L1Loss::default(), input, target)?;
         check_loss(&SmoothL1Loss::default(), input, target)?;
         check_loss(&SmoothL1Loss { beta: 0.3, ..Default::default() }, input, target)?;
-        check_loss(&BCELoss::default(), |n| noise(n, 0.05, 0.95, 1.7), |n| noise(n, 0.05, 0.95, 2.3))
+        check_loss(&HuberLoss::default(), input, target)?;
+        check_loss(&HuberLoss { delta: 0.3, ..Default::default() }, input, target)?;
+        check_loss(&BCELoss::default(), unit, other_unit)?;
+        check_loss(&BCEWithLogitsLoss::default(), input, unit)?;
+        check_loss(&SoftMarginLoss::default(), input, signs)?;
+        check_loss(&HingeEmbeddingLoss { margin: 5.0, ..Default::default() }, input, signs)?;
+        for log_target in [false, true] {
+            check_loss(&KLDivLoss { log_target, ..Default::default() }, input, unit)?;
+        }
+        for (log_input, full) in [(true, true), (true, false), (false, true), (false, false)] {
+            check_loss(&PoissonNLLLoss { log_input, full, ..Default::default() }, unit, counts)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn losses_of_three_tensors_equal_their_definitions() -> Result<()> {
+        let leaf = |values: Vec<f64>| Tensor::from(values).requires_grad_();
+        for reduction in [Reduction::None, Reduction::Mean, Reduction::Sum] {
+            let (a, b) = (leaf(noise(30, -1.0, 1.0, 1.7))?, leaf(noise(30, -1.0, 1.0, 2.3))?);
+            let positive = leaf(noise(30, 0.5, 2.0, 0.9))?;
+            for full in [false, true] {
+                let loss = GaussianNLLLoss { full, reduction, ..Default::default() };
+                let xs = [a.clone(), b.clone(), positive.clone()];
+                check::fused(
+                    |x| loss.forward(&x[0], &x[1], &x[2]),
+                    |x| definition(&loss, x, reduction),
+                    &xs,
+                    1e-11,
+                )?;
+            }
+            let loss = MarginRankingLoss { margin: 3.0, reduction };
+            let xs = [a, b, leaf(signs(30))?];
+            check::fused(
+                |x| loss.forward(&x[0], &x[1], &x[2]),
+                |x| definition(&loss, x, reduction),
+                &xs,
+                1e-11,
+            )?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn binary_weights_equal_the_definition() -> Result<()> {
+        let leaf = |values: Vec<f64>| Tensor::from_vec(values, [6, 4])?.requires_grad_();
+        let xs = [leaf(noise(24, -3.0, 3.0, 1.7))?, leaf(noise(24, 0.05, 0.95, 2.3))?];
+        let (weight, pos_weight) =
+            (Tensor::from([[0.5], [1.0], [2.0], [0.1], [3.0], [1.5]]), Tensor::from([2.0, 0.5, 1.0, 4.0]));
+        for reduction in [Reduction::None, Reduction::Mean, Reduction::Sum] {
+            for (w, p) in [(true, true), (true, false), (false, true)] {
+                let (w, p) = (w.then(|| weight.clone()), p.then(|| pos_weight.clone()));
+                let loss = BCEWithLogitsLoss { weight: w.clone(), reduction, pos_weight: p.clone() };
+                let definition = |xs: &[Tensor]| {
+                    let plus = (1.0 + (-&xs[0]).exp()).log();
+                    let more = p
+                        .as_ref()
+                        .map_or_else(|| Ok(xs[1].ones_like()), |p| (p - 1.0).mul(&xs[1])?.add(1.0))?;
+                    let terms = (1.0 - &xs[1]) * &xs[0] + more * plus;
+                    let terms = w.as_ref().map_or_else(|| Ok(terms.clone()), |w| terms.mul(w))?;
+                    match reduction {
+                        Reduction::None => Ok(terms),
+                        Reduction::Mean => terms.mean(),
+                        Reduction::Sum => Ok(terms.sum()),
+                    }
+                };
+                check::fused(|xs| loss.forward(&xs[0], &xs[1]), definition, &xs, 1e-11)?;
+            }
+        }
+        Ok(())
     }
 
     #[test]

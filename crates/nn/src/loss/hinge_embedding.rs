@@ -1,0 +1,82 @@
+//! Hinge loss of a distance.
+
+use super::{Loss, Pointwise, Reduction, pointwise};
+use crate::Module;
+use tensor::real::Real;
+use tensor::{Result, Tensor};
+
+/// Pulls distances of similar pairs to 0 and pushes those of dissimilar pairs beyond a margin.
+///
+/// # Formula
+/// `ℓᵢ = xᵢ` where `tᵢ = 1`, `max(0, margin − xᵢ)` where `tᵢ = −1`; elsewhere the sum of both. The mean divides by the
+/// number of elements.
+///
+/// # Gradient
+/// `∂ℓᵢ/∂xᵢ = 1` where `tᵢ = 1`; `−1` where `tᵢ = −1` and `xᵢ < margin`, else 0.
+///
+/// # Shape
+/// Any; `x` and `t` broadcast.
+///
+/// # Stability
+/// Exact up to the rounding of the difference.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// use nn::{HingeEmbeddingLoss, Loss};
+/// use tensor::Tensor;
+/// let distance = Tensor::from([0.5_f32, 0.25]);
+/// let loss = HingeEmbeddingLoss::default().forward(&distance, &Tensor::from([1.0_f32, -1.0]))?;
+/// assert_eq!(loss.item::<f32>()?, (0.5 + 0.75) / 2.0);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.HingeEmbeddingLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.HingeEmbeddingLoss.html).
+#[derive(Clone, Debug, Module)]
+pub struct HingeEmbeddingLoss {
+    /// The distance from which dissimilar pairs cost nothing.
+    pub margin: f64,
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+}
+
+impl Default for HingeEmbeddingLoss {
+    fn default() -> Self {
+        Self { margin: 1.0, reduction: Reduction::Mean }
+    }
+}
+
+impl Pointwise<2> for HingeEmbeddingLoss {
+    const OP: &'static str = "hinge_embedding_loss";
+    const INTEGERS: bool = true;
+    fn name(&self, reduction: Reduction) -> &'static str {
+        match reduction {
+            Reduction::None => "AddBackward0",
+            Reduction::Mean => "MeanBackward0",
+            Reduction::Sum => "SumBackward0",
+        }
+    }
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let zero = R::lit(0.0);
+        let push = (R::lit(self.margin) - x.clone()).max(zero.clone());
+        let push = R::select(t.eq(&R::lit(1.0)), zero.clone(), push);
+        push + R::select(t.eq(&R::lit(-1.0)), zero, x)
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
+        let (zero, one) = (R::lit(0.0), R::lit(1.0));
+        let inside = x.lt(&R::lit(self.margin));
+        let push = R::select(t.eq(&one), zero.clone(), R::select(inside, -one.clone(), zero.clone()));
+        [push + R::select(t.eq(&R::lit(-1.0)), zero.clone(), one), R::select(t.eq(&t), zero.clone(), zero)]
+    }
+}
+
+impl Loss for HingeEmbeddingLoss {
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        pointwise(self, [input, target], self.reduction)
+    }
+}

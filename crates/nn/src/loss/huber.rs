@@ -1,0 +1,86 @@
+//! Huber's loss: squared near zero, linear beyond.
+
+use super::pointwise::weighted;
+use super::{Loss, Pointwise, Reduction};
+use crate::Module;
+use tensor::real::Real;
+use tensor::{Error, Result, Tensor};
+
+/// Squared error up to `delta`, linear beyond: regression that a few outliers do not pull
+/// ([Huber, *Robust Estimation of a Location Parameter*, 1964](https://doi.org/10.1214/aoms/1177703732)).
+///
+/// # Formula
+/// With `d = xᵢ − tᵢ`: `ℓᵢ = d²/2` where `|d| ≤ δ`, `δ (|d| − δ/2)` elsewhere; with weights the terms are `wᵢ ℓᵢ`. The mean
+/// divides by the number of elements. It is `δ` times [`SmoothL1Loss`](super::SmoothL1Loss) with `β = δ`.
+///
+/// # Gradient
+/// `∂ℓᵢ/∂xᵢ = d` clipped to `[−δ, δ]`, and its negative to `t`.
+///
+/// # Shape
+/// Any; `x` and `t` broadcast.
+///
+/// # Stability
+/// The square is only taken where it is at most `δ²`.
+///
+/// # Errors
+/// A `delta` that is not positive; shapes that do not broadcast; inputs neither of which is a float; a weight of another
+/// shape than the input.
+///
+/// # Examples
+/// ```
+/// use nn::{HuberLoss, Loss};
+/// use tensor::Tensor;
+/// let loss = HuberLoss { delta: 2.0, ..Default::default() };
+/// let loss = loss.forward(&Tensor::from([1.0_f32, 5.0]), &Tensor::from([0.0_f32, 0.0]))?;
+/// assert_eq!(loss.item::<f32>()?, (0.5 + 8.0) / 2.0);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.HuberLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.HuberLoss.html); it warns where shapes
+/// broadcast, and takes the weight in
+/// [the function](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.huber_loss.html) only.
+#[derive(Clone, Debug, Module)]
+pub struct HuberLoss {
+    /// A factor for each element, of the input's shape.
+    pub weight: Option<Tensor>,
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+    /// Where squares become lines, in units of the input; positive.
+    pub delta: f64,
+}
+
+impl Default for HuberLoss {
+    fn default() -> Self {
+        Self { weight: None, reduction: Reduction::Mean, delta: 1.0 }
+    }
+}
+
+impl Pointwise<2> for HuberLoss {
+    const OP: &'static str = "huber_loss";
+    fn name(&self, _: Reduction) -> &'static str {
+        "HuberLossBackward0"
+    }
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let d = (x - t).abs();
+        let near = R::lit(0.5) * d.clone() * d.clone();
+        let far = R::lit(self.delta) * (d.clone() - R::lit(0.5 * self.delta));
+        R::select(d.le(&R::lit(self.delta)), near, far)
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
+        let slope = (x - t).clamp(-self.delta, self.delta);
+        [slope.clone(), -slope]
+    }
+}
+
+impl Loss for HuberLoss {
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        // Written so that NaN is refused, too.
+        if self.delta > 0.0 {
+            return weighted(self, [input, target], self.weight.as_ref(), self.reduction);
+        }
+        Err(Error::argument(Self::OP, format!("delta must be positive, but is {}", self.delta)))
+    }
+}

@@ -1,0 +1,88 @@
+//! Hinge loss of an order.
+
+use super::{Pointwise, Reduction, pointwise};
+use crate::Module;
+use tensor::real::Real;
+use tensor::{Error, Result, Tensor};
+
+/// Wants the first score above the second by a margin where the target is 1, below it where the target is −1.
+///
+/// # Formula
+/// `ℓᵢ = max(0, −tᵢ (aᵢ − bᵢ) + margin)`; the mean divides by the number of elements.
+///
+/// # Gradient
+/// Where the term is not clipped: `∂ℓᵢ/∂aᵢ = −tᵢ`, `∂ℓᵢ/∂bᵢ = tᵢ`, `∂ℓᵢ/∂tᵢ = bᵢ − aᵢ`; 0 elsewhere.
+///
+/// # Shape
+/// Three tensors of equally many dimensions, which broadcast.
+///
+/// # Stability
+/// Exact up to the rounding of the differences.
+///
+/// # Errors
+/// Other ranks, shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// use nn::MarginRankingLoss;
+/// use tensor::Tensor;
+/// let (a, b) = (Tensor::from([2.0_f32, 0.0]), Tensor::from([1.0_f32, 3.0]));
+/// let loss = MarginRankingLoss::default().forward(&a, &b, &Tensor::from([1.0_f32, 1.0]))?;
+/// assert_eq!(loss.item::<f32>()?, 1.5);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.MarginRankingLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.MarginRankingLoss.html).
+#[derive(Clone, Debug, Default, Module)]
+pub struct MarginRankingLoss {
+    /// How far apart the scores should be.
+    pub margin: f64,
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+}
+
+impl Pointwise<3> for MarginRankingLoss {
+    const OP: &'static str = "margin_ranking_loss";
+    const INTEGERS: bool = true;
+    fn name(&self, reduction: Reduction) -> &'static str {
+        match reduction {
+            Reduction::None => "ClampMinBackward0",
+            Reduction::Mean => "MeanBackward0",
+            Reduction::Sum => "SumBackward0",
+        }
+    }
+    #[inline(always)]
+    fn value<R: Real>(&self, [a, b, t]: [R; 3]) -> R {
+        (-(t * (a - b)) + R::lit(self.margin)).max(R::lit(0.0))
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, [a, b, t]: [R; 3]) -> [R; 3] {
+        let (zero, d) = (R::lit(0.0), a - b);
+        let term = -(t.clone() * d.clone()) + R::lit(self.margin);
+        // A NaN is clipped, too.
+        let kept = zero.lt(&term);
+        [
+            R::select(kept.clone(), -t.clone(), zero.clone()),
+            R::select(kept.clone(), t, zero.clone()),
+            R::select(kept, -d, zero),
+        ]
+    }
+}
+
+impl MarginRankingLoss {
+    /// The loss of scores `first` and `second`, whose order `target` gives.
+    ///
+    /// # Errors
+    /// Other ranks, shapes that do not broadcast.
+    pub fn forward(&self, first: &Tensor, second: &Tensor, target: &Tensor) -> Result<Tensor> {
+        for x in [second, target] {
+            if x.dim() != first.dim() {
+                let expected =
+                    format!("{} dimensions, as the first input {} has", first.dim(), first.shape());
+                return Err(Error::shape(Self::OP, expected, x.shape()));
+            }
+        }
+        pointwise(self, [first, second, target], self.reduction)
+    }
+}

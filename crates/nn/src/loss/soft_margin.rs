@@ -1,0 +1,65 @@
+//! Logistic loss of a score and a sign.
+
+use super::{Loss, Pointwise, Reduction, pointwise};
+use crate::Module;
+use tensor::real::Real;
+use tensor::{Result, Tensor};
+
+/// Logistic loss for targets of −1 and 1.
+///
+/// # Formula
+/// `ℓᵢ = ln(1 + e^(−tᵢ xᵢ))`; the mean divides by the number of elements.
+///
+/// # Gradient
+/// `∂ℓᵢ/∂xᵢ = −tᵢ σ(−tᵢ xᵢ)`, `∂ℓᵢ/∂tᵢ = −xᵢ σ(−tᵢ xᵢ)`.
+///
+/// # Shape
+/// Any; `x` and `t` broadcast.
+///
+/// # Stability
+/// As in PyTorch the exponential overflows: from `−t x > 88` in `f32` (709 in `f64`) the loss is infinite and its
+/// gradient NaN. [`BCEWithLogitsLoss`](super::BCEWithLogitsLoss), the same loss for targets of 0 and 1, does not overflow.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// use nn::{Loss, SoftMarginLoss};
+/// use tensor::Tensor;
+/// let loss = SoftMarginLoss::default().forward(&Tensor::from([0.0_f64, 0.0]), &Tensor::from([1.0, -1.0]))?;
+/// assert_eq!(loss.item::<f64>()?, 2.0_f64.ln());
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.SoftMarginLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.SoftMarginLoss.html).
+#[derive(Clone, Debug, Default, Module)]
+pub struct SoftMarginLoss {
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+}
+
+impl Pointwise<2> for SoftMarginLoss {
+    const OP: &'static str = "soft_margin_loss";
+    const INTEGERS: bool = true;
+    fn name(&self, _: Reduction) -> &'static str {
+        "SoftMarginLossBackward0"
+    }
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        (-(t * x)).exp().log1p()
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
+        let e = (-(t.clone() * x.clone())).exp();
+        let s = e.clone() / (R::lit(1.0) + e);
+        [-(t * s.clone()), -(x * s)]
+    }
+}
+
+impl Loss for SoftMarginLoss {
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        pointwise(self, [input, target], self.reduction)
+    }
+}
