@@ -18,32 +18,38 @@ const SMALL: usize = 1 << 12;
 /// Rows and columns of a block of parallel work; fixed, so that the bits do not depend on the threads.
 const BLOCK_ROWS: usize = 256;
 
-/// Number types that matrices multiply in.
-pub(crate) trait Multiply:
-    Copy + Default + Send + Sync + std::ops::Add<Output = Self> + std::ops::Mul<Output = Self> + 'static
-{
+/// Number types that matrices multiply in; integers wrap.
+pub(crate) trait Multiply: Copy + Default + Send + Sync + 'static {
     /// Whether the library has a kernel for it.
     const KERNEL: bool;
     fn one() -> Self;
+    fn times(self, other: Self) -> Self;
+    fn plus(self, other: Self) -> Self;
 }
-impl Multiply for f32 {
-    const KERNEL: bool = true;
-    fn one() -> Self {
-        1.0
-    }
+
+macro_rules! multiply {
+    ($type:ty, $kernel:literal, $one:literal, |$x:ident, $y:ident| $times:expr, $plus:expr) => {
+        impl Multiply for $type {
+            const KERNEL: bool = $kernel;
+            fn one() -> Self {
+                $one
+            }
+            #[inline(always)]
+            fn times(self, $y: Self) -> Self {
+                let $x = self;
+                $times
+            }
+            #[inline(always)]
+            fn plus(self, $y: Self) -> Self {
+                let $x = self;
+                $plus
+            }
+        }
+    };
 }
-impl Multiply for f64 {
-    const KERNEL: bool = true;
-    fn one() -> Self {
-        1.0
-    }
-}
-impl Multiply for i64 {
-    const KERNEL: bool = false;
-    fn one() -> Self {
-        1
-    }
-}
+multiply!(f32, true, 1.0, |x, y| x * y, x + y);
+multiply!(f64, true, 1.0, |x, y| x * y, x + y);
+multiply!(i64, false, 1, |x, y| x.wrapping_mul(y), x.wrapping_add(y));
 
 /// `out = a · b` for `m × k` and `k × n` matrices, `out` row-major.
 pub(crate) fn matmul<T: Multiply>(
@@ -76,16 +82,16 @@ fn plain<T: Multiply>(k: usize, n: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, ou
     vectorize!(for (i, row) in out.chunks_exact_mut(n).enumerate() {
         let x = a.data[i * a.row_stride];
         for (j, o) in row.iter_mut().enumerate() {
-            *o = x * b.data[j * b.column_stride];
+            *o = x.times(b.data[j * b.column_stride]);
         }
         for l in 1..k {
             let x = a.data[i * a.row_stride + l * a.column_stride];
             if b.column_stride == 1 {
                 let b = &b.data[l * b.row_stride..][..n];
-                row.iter_mut().zip(b).for_each(|(o, &y)| *o = *o + x * y);
+                row.iter_mut().zip(b).for_each(|(o, &y)| *o = o.plus(x.times(y)));
             } else {
                 for (j, o) in row.iter_mut().enumerate() {
-                    *o = *o + x * b.data[l * b.row_stride + j * b.column_stride];
+                    *o = o.plus(x.times(b.data[l * b.row_stride + j * b.column_stride]));
                 }
             }
         }

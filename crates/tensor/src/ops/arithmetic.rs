@@ -479,7 +479,8 @@ impl Tensor {
                 let both = (self.clone(), y.clone());
                 [
                     edge(self, &both, |g, (x, y)| {
-                        let slope = y.mul(&x.pow(&y.sub(1)?)?)?;
+                        let slope = y.mul(&x.pow(&y.to_dtype(g.dtype()).sub(1)?)?)?;
+                        // The product is what is masked: for a second derivative, `g` may be NaN there.
                         Tensor::where_(&y.eq(0)?, 0.0, &g.mul(&slope)?)
                     }),
                     edge(y, &both, |g, (x, y)| {

@@ -200,7 +200,11 @@ impl Tensor {
             return Err(Error::argument("chunk", "needs at least one chunk, but got 0"));
         }
         // PyTorch's answer for an empty dimension: that many empty parts.
-        let sizes = if size == 0 { vec![0; chunks] } else { even(size, size.div_ceil(chunks)) };
+        let sizes = if size == 0 {
+            vec![0; Shape::new("chunk", &[chunks])?.numel()]
+        } else {
+            even(size, size.div_ceil(chunks))
+        };
         Ok(self.cut("SplitBackward0", d, sizes))
     }
 

@@ -35,8 +35,9 @@ fn product(a: &Array, b: &Array) -> Array {
         Array::build(shape, |out| {
             for (i, out) in out.chunks_exact_mut((m * n).max(1)).enumerate() {
                 let (x, y) = (matrix::<T>(a), matrix::<T>(b));
-                let x = Matrix { data: &x.data[starts_a[i]..], ..x };
-                let y = Matrix { data: &y.data[starts_b[i]..], ..y };
+                // Empty matrices lie nowhere.
+                let x = Matrix { data: x.data.get(starts_a[i]..).unwrap_or_default(), ..x };
+                let y = Matrix { data: y.data.get(starts_b[i]..).unwrap_or_default(), ..y };
                 matmul::matmul(m, k, n, x, y, out);
             }
         })
