@@ -45,7 +45,7 @@ pub mod prelude {
         HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss, Linear, LogSigmoid, LogSoftmax,
         Loss, MSELoss, MarginRankingLoss, Module, NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU,
         Reduction, SGD, Sequential, SgdOptions, Sigmoid, SmoothL1Loss, SoftMarginLoss, Softmax, StateDict,
-        Tanh, functional,
+        Tanh, accuracy, functional,
     };
     pub use tensor::random::manual_seed;
     pub use tensor::{

@@ -32,6 +32,7 @@ pub mod functional;
 pub mod init;
 mod linear;
 pub mod loss;
+mod metrics;
 mod module;
 pub mod optim;
 mod parameter;
@@ -50,6 +51,7 @@ pub use loss::{
     KLDivReduction, L1Loss, Loss, MSELoss, MarginRankingLoss, NLLLoss, PoissonNLLLoss, Reduction,
     SmoothL1Loss, SoftMarginLoss,
 };
+pub use metrics::accuracy;
 pub use module::{Forward, Member, Mode, Module, Visit};
 pub use optim::{Optimizer, SGD, SgdOptions};
 pub use parameter::{Buffer, Parameter};
