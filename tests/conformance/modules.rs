@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use downhill::nn::{
-    Dropout, Flatten, Forward, Linear, LogSigmoid, LogSoftmax, Member, Module, ReLU, Sequential, Sigmoid,
-    Softmax, StateDict, Tanh, Visit, functional,
+    Dropout, Embedding, Flatten, Forward, Linear, LogSigmoid, LogSoftmax, Member, Module, ReLU, Sequential,
+    Sigmoid, Softmax, StateDict, Tanh, Visit, functional,
 };
 use downhill::{DType, Tensor};
 
@@ -25,6 +25,19 @@ pub(crate) fn layer(class: &str, a: &mut Arguments) -> Result<Option<Box<dyn For
             }
         }
         "Dropout" => Box::new(Dropout::new(a.or("p", 0.5)?)?),
+        "Embedding" => {
+            let (rows, width) = (a.need("num_embeddings")?, a.need("embedding_dim")?);
+            let table = match a.or("padding_idx", None)? {
+                None => Embedding::new(rows, width)?,
+                Some(padding) => Embedding::with_padding(rows, width, padding)?,
+            };
+            Box::new(Embedding {
+                max_norm: a.or("max_norm", None)?,
+                norm_type: a.or("norm_type", 2.0)?,
+                scale_grad_by_freq: a.or("scale_grad_by_freq", false)?,
+                ..table
+            })
+        }
         "Flatten" => Box::new(Flatten { start_dim: a.or("start_dim", 1)?, end_dim: a.or("end_dim", -1)? }),
         "ReLU" => Box::new(ReLU),
         "Sigmoid" => Box::new(Sigmoid),
@@ -41,6 +54,7 @@ pub(crate) fn function(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tenso
     let Some(name) = name.strip_prefix("nn.functional.") else { return Ok(None) };
     let x = a.at::<Tensor>(0);
     Ok(Some(vec![match name {
+        "embedding" => functional::embedding(&x?, &a.at(1)?)?,
         "relu" => functional::relu(&x?)?,
         "logsigmoid" => functional::logsigmoid(&x?)?,
         "linear" => functional::linear(&x?, &a.at(1)?, a.or::<Option<Tensor>>("bias", None)?.as_ref())?,

@@ -2,6 +2,7 @@
 //! the fields of the structs, which are the same code.
 
 pub use crate::dropout::dropout;
+pub use crate::embedding::embedding;
 pub use crate::linear::linear;
 
 use crate::loss::Loss;

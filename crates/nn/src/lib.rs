@@ -26,6 +26,7 @@ extern crate self as nn;
 
 mod activation;
 mod dropout;
+mod embedding;
 mod field;
 mod flatten;
 pub mod functional;
@@ -43,6 +44,7 @@ mod text;
 pub use activation::{LogSigmoid, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh};
 pub use downhill_derive::Module;
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use field::Field;
 pub use flatten::Flatten;
 pub use linear::Linear;
