@@ -66,38 +66,61 @@ pub(crate) struct Pick<'a> {
 }
 
 impl Pick<'_> {
-    /// The start of each row, from number `first` on.
-    fn starts(&self, first: usize) -> impl Iterator<Item = usize> {
+    /// Calls `f` with the start of a block and a part of the rows in it, for `count` rows from number `first` on.
+    fn parts(&self, first: usize, mut count: usize, mut f: impl FnMut(usize, &[usize])) {
         let m = self.rows.len().max(1);
         let (mut block, mut at) = (first / m, first % m);
-        std::iter::from_fn(move || {
-            let row = *self.rows.get(at)?;
-            let start = (block * self.n + row) * self.inner;
-            at += 1;
-            if at == m {
-                (block, at) = (block + 1, 0);
-            }
-            Some(start)
-        })
+        while count > 0 {
+            let run = count.min(m - at);
+            f(block * self.n * self.inner, &self.rows[at..at + run]);
+            count -= run;
+            (block, at) = (block + 1, 0);
+        }
     }
 }
 
 /// Copies the rows, one after the other, into `outer × rows × inner` elements.
 pub(crate) fn pick<T: Copy + Send + Sync>(data: &[T], which: &Pick<'_>, out: &mut [T]) {
     let inner = which.inner.max(1);
-    parallel::for_chunks(out, whole(inner), 1, |start, out| {
-        for (out, at) in out.chunks_exact_mut(inner).zip(which.starts(start / inner)) {
-            out.copy_from_slice(&data[at..at + inner]);
-        }
+    parallel::for_chunks(out, whole(inner), 1, |start, mut out| {
+        which.parts(start / inner, out.len() / inner, |block, rows| {
+            let (to, rest) = std::mem::take(&mut out).split_at_mut(rows.len() * inner);
+            if inner == 1 {
+                to.iter_mut().zip(rows).for_each(|(o, &row)| *o = data[block + row]);
+            } else {
+                for (to, row) in to.chunks_exact_mut(inner).zip(rows) {
+                    to.copy_from_slice(&data[block + row * inner..][..inner]);
+                }
+            }
+            out = rest;
+        });
     });
 }
 
 /// The reverse: adds each row of `source` to the row of `out` that it would have been picked from, one after the other.
 pub(crate) fn pick_back<T: Copy>(source: &[T], which: &Pick<'_>, out: &mut [T], add: impl Fn(T, T) -> T) {
     let inner = which.inner.max(1);
-    for (source, at) in source.chunks_exact(inner).zip(which.starts(0)) {
-        out[at..at + inner].iter_mut().zip(source).for_each(|(o, &x)| *o = add(*o, x));
+    let mut source = source.chunks_exact(inner);
+    which.parts(0, source.len(), |block, rows| {
+        for (row, source) in rows.iter().zip(source.by_ref()) {
+            let to = &mut out[block + row * inner..][..inner];
+            to.iter_mut().zip(source).for_each(|(o, &x)| *o = add(*o, x));
+        }
+    });
+}
+
+/// The places where a mask is true.
+pub(crate) fn places(mask: &[bool]) -> Vec<usize> {
+    let count = mask.iter().filter(|&&b| b).count();
+    let mut found = vec![0; count + 1];
+    let mut next = 0;
+    // Each place is written, the next one over it unless the mask holds: a branch would be mispredicted every other time.
+    for (place, &b) in mask.iter().enumerate() {
+        found[next] = place;
+        next += usize::from(b);
     }
+    found.truncate(count);
+    found
 }
 
 /// Lays parts side by side: of each, a run of its elements in turn.
@@ -134,6 +157,13 @@ mod tests {
         let mut back = vec![0; data.len()];
         pick_back(&out, &Pick { rows: &which, n: rows, inner: columns }, &mut back, |a, b| a + b);
         assert_eq!(back, data);
+    }
+
+    #[test]
+    fn places_are_those_of_true() {
+        assert_eq!(places(&[false, true, true, false, true]), [1, 2, 4]);
+        assert_eq!(places(&[false]), []);
+        assert_eq!(places(&[]), []);
     }
 
     #[test]

@@ -210,9 +210,9 @@ impl Tensor {
         }
         let shape = Shape::broadcast(op, self.shape(), mask.shape())?;
         let mask = mask.value().expand(&shape).to_vec::<bool>();
-        let list: Arc<[usize]> = (0..mask.len()).filter(|&i| mask[i]).collect();
-        let found = Shape::of(&[list.len()]);
+        let list = Arc::from(kernel::places(&mask));
         let rows = Rows { list, n: mask.len(), inner: 1 };
+        let found = Shape::of(&[rows.list.len()]);
         let x = if *self.shape() == shape { self.clone() } else { self.expanded(&shape) };
         Ok(picked("MaskedSelectBackward0", &x, &rows, found))
     }
@@ -229,8 +229,7 @@ impl Tensor {
     #[must_use]
     pub fn nonzero(&self) -> Tensor {
         let shape = *self.shape();
-        let mask = self.value().to_dtype(DType::Bool).to_vec::<bool>();
-        let found: Vec<usize> = (0..mask.len()).filter(|&i| mask[i]).collect();
+        let found = kernel::places(&self.value().to_dtype(DType::Bool).to_vec::<bool>());
         Tensor::constant(Array::build(Shape::of(&[found.len(), shape.rank()]), |out: &mut [i64]| {
             for (row, &at) in out.chunks_exact_mut(shape.rank().max(1)).zip(&found) {
                 let mut rest = at;
