@@ -1,9 +1,9 @@
 //! The losses, as modules and as functions: PyTorch's names and options as the library's structs.
 
 use downhill::nn::{
-    BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss,
-    L1Loss, Loss, MSELoss, MarginRankingLoss, Module, NLLLoss, PoissonNLLLoss, Reduction, SmoothL1Loss,
-    SoftMarginLoss,
+    BCELoss, BCEWithLogitsLoss, CTCLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
+    KLDivLoss, L1Loss, Loss, MSELoss, MarginRankingLoss, Module, NLLLoss, PoissonNLLLoss, Reduction,
+    SmoothL1Loss, SoftMarginLoss,
 };
 use downhill::{Error, Tensor};
 use std::str::FromStr;
@@ -25,6 +25,10 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
         "nn.MarginRankingLoss" | "nn.functional.margin_ranking_loss" => {
             let loss = MarginRankingLoss { margin: a.or("margin", 0.0)?, reduction: reduction(a)? };
             loss.forward(&a.at(0)?, &a.at(1)?, &a.at(2)?)?
+        }
+        "nn.CTCLoss" | "nn.functional.ctc_loss" => {
+            let (loss, inputs, targets) = (ctc(a)?, lengths(a, 2)?, lengths(a, 3)?);
+            loss.forward(&a.at(0)?, &a.at(1)?, &inputs, &targets)?
         }
         _ => return Ok(None),
     };
@@ -99,4 +103,14 @@ fn reduction(a: &mut Arguments) -> Result<Reduction, Miss> {
 fn parsed<R: Default + FromStr<Err = Error>>(a: &mut Arguments) -> Result<R, Miss> {
     let name = a.option::<String>("reduction")?;
     Ok(name.map_or(Ok(R::default()), |name| name.parse())?)
+}
+
+pub(crate) fn ctc(a: &mut Arguments) -> Result<CTCLoss, Miss> {
+    let (blank, zero_infinity) = (a.or("blank", 0)?, a.or("zero_infinity", false)?);
+    Ok(CTCLoss { blank, reduction: reduction(a)?, zero_infinity })
+}
+
+/// Lengths are a tensor or an array of numbers.
+fn lengths(a: &Arguments, position: usize) -> Result<Tensor, Miss> {
+    a.at::<Tensor>(position).or_else(|_| Ok(Tensor::from(a.at::<Vec<i64>>(position)?)))
 }

@@ -30,6 +30,9 @@ fn text(printed: &Printed) -> Result<String, Miss> {
         }
         Printed::Module(module) => {
             let mut a = Arguments::constants(&[], &module.init)?;
+            if module.class == "CTCLoss" {
+                return Ok(losses::ctc(&mut a)?.repr());
+            }
             match losses::of_two(&format!("nn.{}", module.class), &mut a)? {
                 Some(loss) => loss.repr(),
                 None => modules::build(module)?.to_string(),

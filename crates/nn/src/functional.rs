@@ -5,7 +5,7 @@ pub use crate::dropout::dropout;
 pub use crate::embedding::embedding;
 pub use crate::linear::linear;
 
-use crate::loss::Loss;
+use crate::loss::{Lengths, Loss};
 use tensor::{DType, Error, Result, Tensor};
 
 /// A loss with its default options, as a function.
@@ -50,6 +50,19 @@ pub fn margin_ranking_loss(first: &Tensor, second: &Tensor, target: &Tensor) -> 
 /// As there.
 pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor) -> Result<Tensor> {
     crate::GaussianNLLLoss::default().forward(input, target, var)
+}
+
+/// [`CTCLoss`](crate::CTCLoss) with its default options.
+///
+/// # Errors
+/// As there.
+pub fn ctc_loss(
+    log_probs: &Tensor,
+    targets: &Tensor,
+    input_lengths: impl Into<Lengths>,
+    target_lengths: impl Into<Lengths>,
+) -> Result<Tensor> {
+    crate::CTCLoss::default().forward(log_probs, targets, input_lengths, target_lengths)
 }
 
 /// The logistic function of each element, [`Tensor::sigmoid`].

@@ -49,8 +49,8 @@ pub use field::Field;
 pub use flatten::Flatten;
 pub use linear::Linear;
 pub use loss::{
-    BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss,
-    KLDivReduction, L1Loss, Loss, MSELoss, MarginRankingLoss, NLLLoss, PoissonNLLLoss, Reduction,
+    BCELoss, BCEWithLogitsLoss, CTCLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
+    KLDivLoss, KLDivReduction, L1Loss, Loss, MSELoss, MarginRankingLoss, NLLLoss, PoissonNLLLoss, Reduction,
     SmoothL1Loss, SoftMarginLoss,
 };
 pub use metrics::accuracy;

@@ -5,6 +5,7 @@
 //! | [`CrossEntropyLoss`] | logits, class indices or probabilities | `−ln softmax(x)[t]` |
 //! | [`NLLLoss`] | log-probabilities, class indices | `−x[t]` |
 //! | [`BCELoss`] | probabilities, probabilities | `−t ln x − (1−t) ln(1−x)` |
+//! | [`CTCLoss`] | log-probabilities, sequences of labels | `−ln Σ p(alignment)` |
 //! | [`MSELoss`] | numbers | `(x−t)²` |
 //! | [`L1Loss`] | numbers | `\|x−t\|` |
 //! | [`SmoothL1Loss`] | numbers | `(x−t)²/2β` near 0, `\|x−t\|−β/2` beyond |
@@ -22,11 +23,13 @@
 mod bce;
 mod bce_with_logits;
 mod cross_entropy;
+mod ctc;
 mod gaussian_nll;
 mod hinge_embedding;
 mod huber;
 mod kl_div;
 mod l1;
+mod lattice;
 mod margin_ranking;
 mod mse;
 mod nll;
@@ -39,6 +42,7 @@ mod soft_margin;
 pub use bce::BCELoss;
 pub use bce_with_logits::BCEWithLogitsLoss;
 pub use cross_entropy::CrossEntropyLoss;
+pub use ctc::{CTCLoss, Lengths};
 pub use gaussian_nll::GaussianNLLLoss;
 pub use hinge_embedding::HingeEmbeddingLoss;
 pub use huber::HuberLoss;

@@ -1,0 +1,227 @@
+//! The lattice of connectionist temporal classification: the sum over all alignments of a target, forwards and backwards.
+
+use tensor::{DType, Float, Result, Tensor, full, kernels, no_grad};
+
+/// Additions that one state of a step costs: three exponentials and a logarithm.
+const WORK: usize = 16;
+
+/// A batch of targets, each with blanks before, between and after its labels: the states that an alignment passes.
+#[derive(Clone, Debug)]
+pub(super) struct Lattice {
+    pub(super) steps: usize,
+    pub(super) batch: usize,
+    pub(super) classes: usize,
+    /// The states of the longest target.
+    pub(super) states: usize,
+    /// `(batch, states)`: the class of each state; blanks behind a shorter target.
+    pub(super) labels: Vec<usize>,
+    /// Steps of each input.
+    pub(super) inputs: Vec<usize>,
+    /// Labels of each target.
+    pub(super) targets: Vec<usize>,
+}
+
+/// `ln(eᵃ + eᵇ + eᶜ)`.
+#[inline(always)]
+fn log_add<T: Float>(a: T, b: T, c: T) -> T {
+    let max = a.max(b).max(c);
+    // Three −∞ have −∞, not the NaN of their differences.
+    let max = T::select(max == T::lit(f64::NEG_INFINITY), T::default(), max);
+    ((a - max).exp() + (b - max).exp() + (c - max).exp()).ln() + max
+}
+
+impl Lattice {
+    /// The states of one sample.
+    fn states_of(&self, n: usize) -> &[usize] {
+        &self.labels[n * self.states..][..=2 * self.targets[n]]
+    }
+
+    /// Whether an alignment may come to this state from the one before the last: not past a label, and not between equal
+    /// labels, which only a blank keeps apart.
+    fn jumps(labels: &[usize], s: usize) -> bool {
+        s >= 2 && labels[s] != labels[s - 2]
+    }
+
+    /// What is added where an alignment jumps to a state: 0, or −∞ where it may not. Two entries more than states.
+    fn barriers<T: Float>(labels: &[usize]) -> Vec<T> {
+        let barrier = |s| if Self::jumps(labels, s) { T::default() } else { T::lit(f64::NEG_INFINITY) };
+        let behind = [T::lit(f64::NEG_INFINITY); 2];
+        (0..labels.len()).map(barrier).chain(behind).collect()
+    }
+
+    /// The log-probabilities of the states of sample `n` at step `t`.
+    #[inline(always)]
+    fn pick<T: Float>(&self, x: &[T], n: usize, t: usize, labels: &[usize], out: &mut [T]) {
+        let x = &x[(t * self.batch + n) * self.classes..][..self.classes];
+        for (o, &c) in out.iter_mut().zip(labels) {
+            *o = x[c];
+        }
+    }
+
+    /// A row of `alpha`: two entries of −∞, so that every state has two before it, and the states.
+    fn row(&self) -> usize {
+        self.states + 2
+    }
+
+    /// Elements of `alpha`, the scratch of all samples: a row before the first step and one a step.
+    pub(super) fn scratch(&self) -> usize {
+        self.batch * (self.steps + 1) * self.row()
+    }
+
+    /// Minus the log-likelihoods. Fills `alpha`: of each step and state the log-probability of all ways there.
+    pub(super) fn forward<T: Float>(&self, x: &[T], alpha: &mut [T], nll: &mut [T]) {
+        let size = (self.steps + 1) * self.row();
+        kernels::for_pairs((alpha, size), (nll, 1), WORK, |n, alpha, nll| {
+            let none = T::lit(f64::NEG_INFINITY);
+            let (labels, row) = (self.states_of(n), self.row());
+            let (barriers, count) = (Self::barriers::<T>(labels), labels.len());
+            let mut own = vec![none; count];
+            alpha[..row].fill(none);
+            alpha[2] = T::default();
+            for (t, start) in (0..self.inputs[n]).map(|t| (t, t * row)) {
+                let (before, now) = alpha[start..].split_at_mut(row);
+                self.pick(x, n, t, labels, &mut own);
+                now[..2].fill(none);
+                let now = &mut now[2..][..count];
+                let (stay, step, jump) = (&before[2..][..count], &before[1..][..count], &before[..count]);
+                for (s, o) in now.iter_mut().enumerate() {
+                    *o = log_add(stay[s], step[s], jump[s] + barriers[s]) + own[s];
+                }
+            }
+            let last = &alpha[self.inputs[n] * row..][..count + 2];
+            // It ends in the last blank or the last label, if there is one.
+            let label = if count > 1 { last[count] } else { none };
+            nll[0] = -log_add(last[count + 1], label, none);
+        });
+    }
+
+    /// Of each sample, step and state the probability that an alignment is there; what `alpha` holds is from `forward`.
+    fn posterior<T: Float>(&self, x: &[T], alpha: &[T], nll: &[T], out: &mut [T]) {
+        let size = self.steps * self.states;
+        kernels::for_chunks(out, size, WORK, |start, out| {
+            let none = T::lit(f64::NEG_INFINITY);
+            let (n, row) = (start / size, self.row());
+            let alpha = &alpha[n * (self.steps + 1) * row..][..(self.steps + 1) * row];
+            let (labels, steps) = (self.states_of(n), self.inputs[n]);
+            let (barriers, count) = (Self::barriers::<T>(labels), labels.len());
+            let (mut own, mut tail, mut next) = (vec![none; count], vec![none; count], vec![none; count + 2]);
+            tail[count.saturating_sub(2)..].fill(T::default());
+            for t in (0..steps).rev() {
+                if t + 1 < steps {
+                    for (s, o) in tail.iter_mut().enumerate() {
+                        *o = log_add(next[s], next[s + 1], next[s + 2] + barriers[s + 2]);
+                    }
+                }
+                let alpha = &alpha[(t + 1) * row + 2..][..count];
+                for (s, o) in out[t * self.states..][..count].iter_mut().enumerate() {
+                    *o = (alpha[s] + tail[s] + nll[n]).exp();
+                }
+                self.pick(x, n, t, labels, &mut own);
+                for (s, o) in next[..count].iter_mut().enumerate() {
+                    *o = tail[s] + own[s];
+                }
+            }
+        });
+    }
+
+    /// PyTorch's gradient: `g · (exp(x) − posterior)` of each sample's steps, 0 behind them; NaN where `x` is −∞ and of
+    /// samples without an alignment, unless these count as 0.
+    pub(super) fn gradient<T: Float>(
+        &self,
+        (x, alpha, nll): (&[T], &[T], &[T]),
+        g: &[T],
+        zero_infinity: bool,
+        out: &mut [T],
+    ) {
+        let mut posterior = vec![T::default(); self.batch * self.steps * self.states];
+        self.posterior(x, alpha, nll, &mut posterior);
+        let rows_a_chunk = ((1 << 13) / self.classes).max(1);
+        kernels::for_chunks(out, rows_a_chunk * self.classes, 4, |start, out| {
+            for (i, out) in out.chunks_exact_mut(self.classes).enumerate() {
+                let r = start / self.classes + i;
+                let (t, n) = (r / self.batch, r % self.batch);
+                let impossible = nll[n] == T::lit(f64::INFINITY);
+                if t >= self.inputs[n] || (impossible && zero_infinity) {
+                    out.fill(T::default());
+                    continue;
+                }
+                let x = &x[r * self.classes..][..self.classes];
+                for (o, &x) in out.iter_mut().zip(x) {
+                    *o = x.exp();
+                }
+                let visited = &posterior[(n * self.steps + t) * self.states..];
+                for (&c, &p) in self.states_of(n).iter().zip(visited) {
+                    out[c] = out[c] - p;
+                }
+                for (o, &x) in out.iter_mut().zip(x) {
+                    let undefined = impossible || x == T::lit(f64::NEG_INFINITY);
+                    *o = T::select(undefined, T::lit(f64::NAN), *o * g[n]);
+                }
+            }
+        });
+    }
+
+    /// Minus the log-likelihoods plus `Σ exp(x)` over the steps, in tensor operations. The sum is what makes its gradient
+    /// `exp(x) − posterior`; of log-probabilities it is the number of steps. It is NaN where the gradient shall be.
+    pub(super) fn potential(&self, x: &Tensor, nll: &Tensor, zero_infinity: bool) -> Result<Tensor> {
+        let (n, s) = (self.batch, self.states);
+        let none = full([n, 2], f64::NEG_INFINITY)?.to_dtype(x.dtype());
+        let integers = |values: Vec<usize>, shape: [usize; 2]| Tensor::from(values).reshape(shape);
+        let labels = integers(self.labels.clone(), [n, s])?;
+        let barred = |i: usize| !Self::jumps(&self.labels[i / s * s..][..s], i % s);
+        let barred = Tensor::from((0..n * s).map(barred).collect::<Vec<_>>()).reshape([n, s])?;
+        let steps = integers(self.inputs.clone(), [n, 1])?;
+        let own = x.gather(2, &labels.unsqueeze(0)?.expand([self.steps, n, s])?)?;
+        let start: Vec<f64> = (0..n * s).map(|i| if i % s == 0 { 0.0 } else { f64::NEG_INFINITY }).collect();
+        let mut alpha = Tensor::from_vec(start, [n, s])?.to_dtype(x.dtype());
+        for t in 0..self.steps {
+            let padded = Tensor::cat(&[&none, &alpha], 1)?;
+            let (step, jump) = (padded.narrow(1, 1, s)?, padded.narrow(1, 0, s)?);
+            let ways = [alpha.clone(), step, jump.masked_fill(&barred, f64::NEG_INFINITY)?];
+            let now = sum_of_exp(&ways)?.add(&own.select(0, t as i64)?)?;
+            alpha = Tensor::where_(&steps.gt(t)?, &now, &alpha)?;
+        }
+        let last = integers(self.targets.iter().map(|&n| 2 * n).collect(), [n, 1])?;
+        let label = alpha.gather(1, &last.sub(1)?.clamp_min(0)?)?;
+        let label = label.masked_fill(&last.eq(0)?, f64::NEG_INFINITY)?;
+        let likelihood = sum_of_exp(&[alpha.gather(1, &last)?, label])?.squeeze_dim(1)?;
+        self.mass(x, &steps, nll, zero_infinity)?.sub(&likelihood)
+    }
+
+    /// `Σ exp(x)` of each sample over the steps that it has.
+    fn mass(&self, x: &Tensor, steps: &Tensor, nll: &Tensor, zero_infinity: bool) -> Result<Tensor> {
+        let nan_where = |mask: &Tensor| Tensor::where_(mask, f64::NAN, 1.0);
+        let mut mass = x.exp().mul(&nan_where(&x.eq(f64::NEG_INFINITY)?)?)?;
+        if !zero_infinity {
+            mass = mass.mul(&nan_where(&nll.eq(f64::INFINITY)?)?.unsqueeze(1)?)?;
+        }
+        let step = Tensor::from((0..self.steps).collect::<Vec<_>>()).unsqueeze(0)?;
+        let behind = step.ge(steps)?.t()?.unsqueeze(2)?;
+        mass.masked_fill(&behind, 0)?.sum_dim([0, 2], false)
+    }
+}
+
+/// `ln Σ eˣ` of tensors of one shape; where all are −∞ it is −∞, with a gradient of 0.
+fn sum_of_exp(xs: &[Tensor]) -> Result<Tensor> {
+    let max = no_grad(|| {
+        let max = xs[1..].iter().try_fold(xs[0].detach(), |max, x| max.maximum(x))?;
+        max.masked_fill(&max.eq(f64::NEG_INFINITY)?, 0)
+    })?;
+    let mut sum = xs[0].sub(&max)?.exp();
+    for x in &xs[1..] {
+        sum = sum.add(&x.sub(&max)?.exp())?;
+    }
+    let empty = sum.eq(0)?;
+    sum.masked_fill(&empty, 1)?.log().add(&max)?.masked_fill(&empty, f64::NEG_INFINITY)
+}
+
+/// The lattice's values of a tensor of log-probabilities: minus the log-likelihoods and the scratch.
+pub(super) fn evaluate(lattice: &Lattice, x: &Tensor) -> Result<(Tensor, Tensor)> {
+    fn typed<T: Float>(lattice: &Lattice, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        let x = x.as_slice::<T>()?;
+        let mut nll = vec![T::default(); lattice.batch];
+        let alpha = Tensor::build(lattice.scratch(), |out| lattice.forward(x, out, &mut nll))?;
+        Ok((Tensor::build(lattice.batch, |out| out.copy_from_slice(&nll))?, alpha))
+    }
+    if x.dtype() == DType::F64 { typed::<f64>(lattice, x) } else { typed::<f32>(lattice, x) }
+}
