@@ -9,6 +9,7 @@ use crate::kernel::math::Math;
 use crate::kernel::reduce::EXACT;
 use crate::kernel::simd::vectorize;
 use crate::kernel::{parallel, reduce, softmax, update as in_place};
+use std::array::from_fn;
 
 /// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it
 /// (`work` in units of one addition).
@@ -59,12 +60,44 @@ pub fn map<T: Float, const N: usize>(inputs: [&[T]; N], out: &mut [T], f: impl F
     parallel::for_blocks(out, |start, out| apply(inputs, start, out, &f));
 }
 
+/// Elements that a loop takes from its inputs at once: in arrays of a fixed length the compiler sees that no index is out of
+/// bounds, and vectorises.
+// a·b + a in f32, 30,000 elements, a 2-core Zen 5: 0.47 ns an element on slices, 0.27 with 64, 0.11 with 128, 0.07 with 256.
+const TILE: usize = 256;
+
+/// Calls `f(start, n, [&inputs[0][start..], …])` for the first `len` elements, [`TILE`] at a time; of the last ones only `n`
+/// count.
+#[inline(always)]
+fn for_tiles<T: Float, const N: usize>(
+    inputs: [&[T]; N],
+    len: usize,
+    mut f: impl FnMut(usize, usize, [&[T; TILE]; N]),
+) {
+    let mut last = [[T::default(); TILE]; N];
+    for start in (0..len).step_by(TILE) {
+        let n = TILE.min(len - start);
+        if n < TILE {
+            for (last, x) in last.iter_mut().zip(&inputs) {
+                last[..n].copy_from_slice(&x[start..start + n]);
+            }
+        }
+        f(start, n, from_fn(|k| inputs[k][start..].first_chunk().unwrap_or(&last[k])));
+    }
+}
+
 #[inline]
 fn apply<T: Float, const N: usize>(inputs: [&[T]; N], start: usize, out: &mut [T], f: impl Fn([T; N]) -> T) {
     let inputs = inputs.map(|x| &x[start..start + out.len()]);
-    vectorize!(for (i, o) in out.iter_mut().enumerate() {
-        *o = f(std::array::from_fn(|k| inputs[k][i]));
-    });
+    vectorize!(for_tiles(
+        inputs,
+        out.len(),
+        #[inline(always)]
+        |start, n, x| {
+            for (i, o) in out[start..start + n].iter_mut().enumerate() {
+                *o = f(from_fn(|k| x[k][i]));
+            }
+        },
+    ));
 }
 
 /// As [`map`] with one slice more: `out[i] = f([inputs[0][i], …], with[i])`.
@@ -85,9 +118,18 @@ pub fn map_with<T: Float, const N: usize>(
 ) {
     parallel::for_blocks(out, |start, out| {
         let inputs = inputs.map(|x| &x[start..start + out.len()]);
-        vectorize!(for (i, (o, &w)) in out.iter_mut().zip(&with[start..]).enumerate() {
-            *o = f(std::array::from_fn(|k| inputs[k][i]), w);
-        });
+        let with = &with[start..start + out.len()];
+        vectorize!(for_tiles(
+            inputs,
+            out.len(),
+            #[inline(always)]
+            |start, n, x| {
+                let out = out[start..start + n].iter_mut().zip(&with[start..start + n]);
+                for (i, (o, &w)) in out.enumerate() {
+                    *o = f(from_fn(|k| x[k][i]), w);
+                }
+            },
+        ));
     });
 }
 
@@ -144,9 +186,17 @@ pub fn map_sum<T: Float, const N: usize>(
 ) -> T {
     let fill = |start: usize, out: &mut [T], terms: &mut [T]| {
         let inputs = inputs.map(|x| &x[start..start + out.len()]);
-        vectorize!(for (i, (o, term)) in out.iter_mut().zip(terms).enumerate() {
-            (*term, *o) = f(std::array::from_fn(|k| inputs[k][i]));
-        });
+        vectorize!(for_tiles(
+            inputs,
+            out.len(),
+            #[inline(always)]
+            |start, n, x| {
+                let out = out[start..start + n].iter_mut().zip(&mut terms[start..start + n]);
+                for (i, (o, term)) in out.enumerate() {
+                    (*term, *o) = f(from_fn(|k| x[k][i]));
+                }
+            },
+        ));
     };
     let count = out.len();
     if count <= EXACT {

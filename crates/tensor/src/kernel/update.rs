@@ -4,8 +4,13 @@ use super::parallel::{self, BLOCK, PARALLEL_MIN};
 use super::simd::vectorize;
 use std::array::from_fn;
 
+/// Elements that are copied to the stack, computed there and copied back: of such arrays the compiler knows that they do not
+/// overlap, and vectorises. Four of them in `f64` fill a quarter of a first-level cache.
+// Momentum, f32, 30,000 elements, a 2-core Zen 5: 1.66 ns an element on the slices themselves, 0.33 with tiles of 64, 0.26 with 256.
+const TILE: usize = 256;
+
 /// `state[..][i] = f(state[..][i], inputs[..][i])`.
-pub(crate) fn update<T: Copy + Send + Sync, const M: usize, const N: usize>(
+pub(crate) fn update<T: Copy + Default + Send + Sync, const M: usize, const N: usize>(
     state: [&mut [T]; M],
     inputs: [&[T]; N],
     f: impl Fn([T; M], [T; N]) -> [T; M] + Sync,
@@ -13,11 +18,23 @@ pub(crate) fn update<T: Copy + Send + Sync, const M: usize, const N: usize>(
     let len = state.first().map_or(0, |x| x.len());
     let equal = state.iter().all(|x| x.len() == len) && inputs.iter().all(|x| x.len() == len);
     assert!(equal, "slices of one length");
-    let run = |(state, inputs): ([&mut [T]; M], [&[T]; N]), len: usize| {
-        let (mut state, inputs) = (state.map(|x| &mut x[..len]), inputs.map(|x| &x[..len]));
-        vectorize!(for i in 0..len {
-            let new = f(from_fn(|k| state[k][i]), from_fn(|k| inputs[k][i]));
-            state.iter_mut().zip(new).for_each(|(x, new)| x[i] = new);
+    let run = |(mut state, inputs): ([&mut [T]; M], [&[T]; N]), len: usize| {
+        vectorize!({
+            let (mut s, mut x) = ([[T::default(); TILE]; M], [[T::default(); TILE]; N]);
+            for start in (0..len).step_by(TILE) {
+                let n = TILE.min(len - start);
+                s.iter_mut()
+                    .zip(&state)
+                    .for_each(|(s, from)| s[..n].copy_from_slice(&from[start..start + n]));
+                x.iter_mut()
+                    .zip(&inputs)
+                    .for_each(|(x, from)| x[..n].copy_from_slice(&from[start..start + n]));
+                for i in 0..TILE {
+                    let new = f(from_fn(|k| s[k][i]), from_fn(|k| x[k][i]));
+                    s.iter_mut().zip(&new).for_each(|(s, &new)| s[i] = new);
+                }
+                s.iter().zip(&mut state).for_each(|(s, to)| to[start..start + n].copy_from_slice(&s[..n]));
+            }
         });
     };
     if len < PARALLEL_MIN {
