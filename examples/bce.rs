@@ -1,4 +1,4 @@
-//! Binary classification: Sequential(Linear, Sigmoid) and BCELoss on float labels.
+//! Binary classification: Sequential(Linear, Sigmoid) and `BCELoss` on float labels.
 use downhill::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

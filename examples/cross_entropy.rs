@@ -1,4 +1,4 @@
-//! Multi-class classification with CrossEntropyLoss: raw logits in, class indices as the target.
+//! Multi-class classification with `CrossEntropyLoss`: raw logits in, class indices as the target.
 use downhill::prelude::*;
 
 #[derive(Module)]

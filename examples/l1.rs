@@ -1,4 +1,4 @@
-//! Regression with L1Loss: a line with noise and one outlier.
+//! Regression with `L1Loss`: a line with noise and one outlier.
 use downhill::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! NLLLoss wants log-probabilities: the raw outputs go through log_softmax by hand.
+//! `NLLLoss` wants log-probabilities: the raw outputs go through `log_softmax` by hand.
 use downhill::prelude::*;
 
 #[derive(Module)]

@@ -1,4 +1,4 @@
-//! Why no explicit softmax: it keeps the order of the logits, and CrossEntropyLoss applies it itself.
+//! Why no explicit softmax: it keeps the order of the logits, and `CrossEntropyLoss` applies it itself.
 use downhill::prelude::*;
 use functional::{cross_entropy, nll_loss};
 
