@@ -49,9 +49,9 @@ pub use field::Field;
 pub use flatten::Flatten;
 pub use linear::Linear;
 pub use loss::{
-    BCELoss, BCEWithLogitsLoss, CTCLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
-    KLDivLoss, KLDivReduction, L1Loss, Loss, MSELoss, MarginRankingLoss, NLLLoss, PoissonNLLLoss, Reduction,
-    SmoothL1Loss, SoftMarginLoss,
+    AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, CTCLoss,
+    CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss,
+    Loss, MSELoss, MarginRankingLoss, NLLLoss, PoissonNLLLoss, Reduction, SmoothL1Loss, SoftMarginLoss,
 };
 pub use metrics::accuracy;
 pub use module::{Forward, Member, Mode, Module, Visit};

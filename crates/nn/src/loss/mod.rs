@@ -6,6 +6,7 @@
 //! | [`NLLLoss`] | log-probabilities, class indices | `−x[t]` |
 //! | [`BCELoss`] | probabilities, probabilities | `−t ln x − (1−t) ln(1−x)` |
 //! | [`CTCLoss`] | log-probabilities, sequences of labels | `−ln Σ p(alignment)` |
+//! | [`AdaptiveLogSoftmaxWithLoss`] | features, classes of which most are rare | `−ln p(t)` |
 //! | [`MSELoss`] | numbers | `(x−t)²` |
 //! | [`L1Loss`] | numbers | `\|x−t\|` |
 //! | [`SmoothL1Loss`] | numbers | `(x−t)²/2β` near 0, `\|x−t\|−β/2` beyond |
@@ -20,6 +21,7 @@
 //!
 //! All of them are one node of the graph: one pass over memory forward, one backward, twice differentiable.
 
+mod adaptive_log_softmax;
 mod bce;
 mod bce_with_logits;
 mod cross_entropy;
@@ -39,6 +41,9 @@ mod rows;
 mod smooth_l1;
 mod soft_margin;
 
+pub use adaptive_log_softmax::{
+    AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxOutput, AdaptiveLogSoftmaxWithLoss,
+};
 pub use bce::BCELoss;
 pub use bce_with_logits::BCEWithLogitsLoss;
 pub use cross_entropy::CrossEntropyLoss;

@@ -1,0 +1,336 @@
+//! Softmax over very many classes, most of them rare.
+
+use crate::{Forward, Linear, Module, Sequential};
+use tensor::{DType, Error, Result, Shape, Tensor, no_grad};
+
+const OP: &str = "adaptive_log_softmax_with_loss";
+
+/// The log-likelihood of classes of which few are frequent: a vocabulary.
+///
+/// Classes are sorted by frequency, most frequent first. The head decides among the first `cutoffs[0]` classes and one entry for
+/// each cluster of rarer ones; a cluster is looked at for the rows whose target is in it only, through a narrower layer.
+///
+/// # Formula
+/// With `h = ln softmax(head(x))`: `ln p(c) = h[c]` of a frequent class, `h[cutoffs[0] + i] + ln softmax(tail[i](x))[c − cutoffs[i]]` of
+/// one in cluster `i`. The loss is the mean of `−ln p(target)`. Cluster `i` passes `⌊in_features / div_valueⁱ⁺¹⌋` numbers.
+///
+/// # Shape
+/// Input `(N, in_features)`, target `(N)` of classes; or `(in_features)` and `()`.
+///
+/// # Stability
+/// Log-probabilities are added; no probability is formed.
+///
+/// # Errors
+/// Cutoffs that are not increasing within `1..n_classes`; shapes or dtypes that do not fit; a class outside of `0..n_classes`.
+///
+/// # Examples
+/// ```
+/// use nn::AdaptiveLogSoftmaxWithLoss;
+/// use tensor::Tensor;
+///
+/// // 20 classes: 5 frequent ones, then clusters of 5 and of 10.
+/// let softmax = AdaptiveLogSoftmaxWithLoss::new(16, 20, &[5, 10], Default::default())?;
+/// let x = tensor::randn([4, 16])?;
+/// let found = softmax.forward(&x, &Tensor::from([0, 6, 12, 19]))?;
+/// found.loss.backward()?;
+/// assert_eq!(found.output.shape(), &[4]);
+/// assert_eq!(softmax.log_prob(&x)?.shape(), &[4, 20]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.AdaptiveLogSoftmaxWithLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveLogSoftmaxWithLoss.html),
+/// after [Grave et al. 2017](https://arxiv.org/abs/1609.04309): the same parameters, drawn in the same order.
+#[derive(Debug, Module)]
+pub struct AdaptiveLogSoftmaxWithLoss {
+    /// Scores the frequent classes and the clusters.
+    pub head: Linear,
+    /// Of each cluster a projection and the scores of its classes.
+    pub tail: Vec<Sequential>,
+    /// Where the clusters begin, and the number of classes.
+    cutoffs: Vec<usize>,
+}
+
+/// The options of an [`AdaptiveLogSoftmaxWithLoss`].
+///
+/// ```
+/// let options = nn::loss::AdaptiveLogSoftmaxOptions { head_bias: true, ..Default::default() };
+/// assert_eq!(options.div_value, 4.0);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct AdaptiveLogSoftmaxOptions {
+    /// By how much a cluster's layer is narrower than that of the one before.
+    pub div_value: f64,
+    /// Whether the head has a bias.
+    pub head_bias: bool,
+}
+
+impl Default for AdaptiveLogSoftmaxOptions {
+    fn default() -> Self {
+        Self { div_value: 4.0, head_bias: false }
+    }
+}
+
+/// What [`AdaptiveLogSoftmaxWithLoss::forward`] gives.
+#[derive(Clone, Debug)]
+pub struct AdaptiveLogSoftmaxOutput {
+    /// The log-probability of each target.
+    pub output: Tensor,
+    /// Minus their mean.
+    pub loss: Tensor,
+}
+
+impl AdaptiveLogSoftmaxWithLoss {
+    /// Layers for these numbers of features and classes, drawn from the default generator.
+    ///
+    /// # Errors
+    /// Cutoffs that are not increasing within `1..n_classes`; a `div_value` that is not positive.
+    pub fn new(
+        in_features: usize,
+        n_classes: usize,
+        cutoffs: &[usize],
+        options: AdaptiveLogSoftmaxOptions,
+    ) -> Result<Self> {
+        let increasing = cutoffs.is_sorted_by(|a, b| a < b);
+        let inside = cutoffs.iter().all(|c| (1..n_classes).contains(c));
+        if cutoffs.is_empty() || !increasing || !inside {
+            let message = format!("cutoffs must be increasing within 1..{n_classes}, but are {cutoffs:?}");
+            return Err(Error::argument(OP, message));
+        }
+        let div = options.div_value;
+        if div.is_nan() || div <= 0.0 {
+            return Err(Error::argument(OP, format!("div_value must be positive, but is {div}")));
+        }
+        let scores = cutoffs[0] + cutoffs.len();
+        let head = if options.head_bias {
+            Linear::new(in_features, scores)?
+        } else {
+            Linear::without_bias(in_features, scores)?
+        };
+        let cutoffs: Vec<usize> = cutoffs.iter().copied().chain([n_classes]).collect();
+        let cluster = |(i, ends): (usize, &[usize])| {
+            let hidden = (in_features as f64 / div.powi(i as i32 + 1)).floor() as usize;
+            let project = Linear::without_bias(in_features, hidden)?;
+            Ok(Sequential::new().add(project).add(Linear::without_bias(hidden, ends[1] - ends[0])?))
+        };
+        let tail = cutoffs.windows(2).enumerate().map(cluster).collect::<Result<_>>()?;
+        Ok(Self { head, tail, cutoffs })
+    }
+
+    /// The number of classes in the head.
+    fn shortlist(&self) -> usize {
+        self.cutoffs[0]
+    }
+
+    /// How many classes there are.
+    pub fn n_classes(&self) -> usize {
+        self.cutoffs[self.cutoffs.len() - 1]
+    }
+
+    /// The log-probability of each target, and the loss.
+    ///
+    /// # Errors
+    /// See [`AdaptiveLogSoftmaxWithLoss`].
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<AdaptiveLogSoftmaxOutput> {
+        if target.dtype() != DType::I64 {
+            return Err(Error::DType { op: OP, expected: "int64 class indices", got: target.dtype() });
+        }
+        if target.dim() > 1
+            || input.dim() != target.dim() + 1
+            || input.shape()[..target.dim()] != **target.shape()
+        {
+            let expected =
+                format!("a target (N) for an input (N, C), or () for (C), here for {}", input.shape());
+            return Err(Error::shape(OP, expected, target.shape()));
+        }
+        if target.dim() == 0 {
+            let one = self.forward(&input.unsqueeze(0)?, &target.unsqueeze(0)?)?;
+            return Ok(AdaptiveLogSoftmaxOutput { output: one.output.squeeze_dim(0)?, ..one });
+        }
+        let classes = target.contiguous();
+        let classes = classes.as_slice::<i64>()?;
+        let size = self.n_classes();
+        if let Some(&index) = classes.iter().find(|&&c| !(0..size as i64).contains(&c)) {
+            return Err(Error::Index { op: OP, index, size });
+        }
+        let cluster_of = |c: i64| self.cutoffs.partition_point(|&cutoff| cutoff <= c as usize);
+        let mut output = tensor::zeros(classes.len())?.to_dtype(input.dtype());
+        for (i, tail) in self.tail.iter().enumerate() {
+            let rows: Vec<usize> = (0..classes.len()).filter(|&r| cluster_of(classes[r]) == i + 1).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let own = rows.iter().map(|&r| classes[r] - self.cutoffs[i] as i64).collect::<Vec<_>>();
+            let rows = Tensor::from(rows);
+            let logs = tail.forward(&input.index_select(0, &rows)?)?.log_softmax(1)?;
+            let logs = logs.gather(1, &Tensor::from(own).unsqueeze(1)?)?.squeeze_dim(1)?;
+            output = output.scatter_add(0, &rows, &logs)?;
+        }
+        let entry = |&c: &i64| match cluster_of(c) {
+            0 => c,
+            i => (self.shortlist() + i - 1) as i64,
+        };
+        let entries = Tensor::from(classes.iter().map(entry).collect::<Vec<_>>()).unsqueeze(1)?;
+        let head = self.head.forward(input)?.log_softmax(1)?.gather(1, &entries)?;
+        let output = output.add(&head.squeeze_dim(1)?)?;
+        let loss = output.neg()?.mean()?;
+        Ok(AdaptiveLogSoftmaxOutput { output, loss })
+    }
+
+    /// The log-probabilities of all classes, `(N, n_classes)`.
+    ///
+    /// # Errors
+    /// An input that is not `(N, in_features)`.
+    pub fn log_prob(&self, input: &Tensor) -> Result<Tensor> {
+        self.full(input, &self.scores(input)?)
+    }
+
+    /// What the head says of an input.
+    fn scores(&self, input: &Tensor) -> Result<Tensor> {
+        if input.dim() != 2 {
+            return Err(Error::shape(OP, "an input of shape (N, in_features)", input.shape()));
+        }
+        self.head.forward(input)
+    }
+
+    /// The log-probabilities of all classes, with what the head said.
+    fn full(&self, input: &Tensor, scores: &Tensor) -> Result<Tensor> {
+        let head = scores.log_softmax(1)?;
+        let mut parts = vec![head.narrow(1, 0, self.shortlist())?];
+        for (i, tail) in self.tail.iter().enumerate() {
+            let cluster = head.narrow(1, (self.shortlist() + i) as i64, 1)?;
+            parts.push(tail.forward(input)?.log_softmax(1)?.add(&cluster)?);
+        }
+        Tensor::cat(&parts, 1)
+    }
+
+    /// The most probable class of each row, `(N)`. Rows whose most probable entry of the head is a class need no cluster.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob).
+    ///
+    /// # Examples
+    /// ```
+    /// # use nn::AdaptiveLogSoftmaxWithLoss;
+    /// let softmax = AdaptiveLogSoftmaxWithLoss::new(8, 20, &[5], Default::default())?;
+    /// let x = tensor::randn([4, 8])?;
+    /// assert_eq!(softmax.predict(&x)?, softmax.log_prob(&x)?.argmax(1, false)?);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn predict(&self, input: &Tensor) -> Result<Tensor> {
+        no_grad(|| {
+            let scores = self.scores(input)?;
+            let mut best = scores.argmax(1, false)?.to_vec::<i64>()?;
+            let rare: Vec<usize> = (0..best.len()).filter(|&r| best[r] >= self.shortlist() as i64).collect();
+            if !rare.is_empty() {
+                let rows = Tensor::from(rare.clone());
+                let logs = self.full(&input.index_select(0, &rows)?, &scores.index_select(0, &rows)?)?;
+                for (r, class) in rare.into_iter().zip(logs.argmax(1, false)?.to_vec::<i64>()?) {
+                    best[r] = class;
+                }
+            }
+            let rows = Shape::new(OP, &[best.len()])?;
+            Tensor::from_vec(best, rows)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tensor::check;
+    use tensor::random::manual_seed;
+
+    fn layers() -> Result<AdaptiveLogSoftmaxWithLoss> {
+        manual_seed(0);
+        let options = AdaptiveLogSoftmaxOptions { div_value: 2.0, head_bias: true };
+        AdaptiveLogSoftmaxWithLoss::new(16, 20, &[5, 10], options)
+    }
+
+    /// torch 2.15: `manual_seed(0); m = AdaptiveLogSoftmaxWithLoss(16, 20, [5, 10], div_value=2., head_bias=True);
+    /// m(torch.randn(4, 16), torch.tensor([0, 6, 12, 19]))`
+    #[test]
+    fn it_draws_computes_and_prints_what_pytorch_does() -> Result<()> {
+        let softmax = layers()?;
+        let found = softmax.forward(&tensor::randn([4, 16])?, &Tensor::from([0, 6, 12, 19]))?;
+        for (ours, theirs) in found.output.to_vec::<f32>()?.iter().zip([-1.8686, -4.0388, -4.4593, -4.1951]) {
+            assert!((ours - theirs).abs() < 6e-5, "{ours}, not {theirs}");
+        }
+        assert!((found.loss.item::<f32>()? - 3.6405).abs() < 6e-5);
+        assert_eq!(
+            (found.output.grad_fn(), found.loss.grad_fn()),
+            (Some("AddBackward0"), Some("MeanBackward0"))
+        );
+        let names: Vec<_> = softmax.named_parameters().into_iter().map(|(name, _)| name).collect();
+        let want = [
+            "head.weight",
+            "head.bias",
+            "tail.0.0.weight",
+            "tail.0.1.weight",
+            "tail.1.0.weight",
+            "tail.1.1.weight",
+        ];
+        assert_eq!(names, want);
+        let text = "AdaptiveLogSoftmaxWithLoss(
+  (head): Linear(in_features=16, out_features=7, bias=True)
+  (tail): ModuleList(
+    (0): Sequential(
+      (0): Linear(in_features=16, out_features=8, bias=False)
+      (1): Linear(in_features=8, out_features=5, bias=False)
+    )
+    (1): Sequential(
+      (0): Linear(in_features=16, out_features=4, bias=False)
+      (1): Linear(in_features=4, out_features=10, bias=False)
+    )
+  )
+)";
+        assert_eq!(softmax.to_string(), text);
+        Ok(())
+    }
+
+    #[test]
+    fn targets_have_their_share_of_the_whole_distribution() -> Result<()> {
+        let softmax = layers()?;
+        softmax.to_dtype(DType::F64)?;
+        let x = tensor::randn([20, 16])?.to_dtype(DType::F64).mul(3.0)?;
+        let all = softmax.log_prob(&x)?;
+        let mass = all.exp().sum_dim(1, false)?.sub(1.0)?.abs().max()?.item::<f64>()?;
+        assert!(mass < 1e-14, "{mass}");
+        let target = tensor::arange(0, 20, 1)?;
+        let want = all.gather(1, &target.unsqueeze(1)?)?.squeeze_dim(1)?;
+        let found = softmax.forward(&x, &target)?;
+        assert!(found.output.sub(&want)?.abs().max()?.item::<f64>()? < 1e-14);
+        assert_eq!(softmax.predict(&x)?, all.argmax(1, false)?);
+        let one = softmax.forward(&x.select(0, 7)?, &Tensor::from(7))?;
+        assert_eq!((one.output.dim(), one.output.grad_fn()), (0, Some("SqueezeBackward1")));
+        assert!((one.output.item::<f64>()? - want.select(0, 7)?.item::<f64>()?).abs() < 1e-14);
+        let x = x.narrow(0, 0, 4)?.requires_grad_()?;
+        let loss = |x: &[Tensor]| Ok(softmax.forward(&x[0], &Tensor::from([2, 6, 19, 11]))?.loss);
+        check::gradcheck(loss, std::slice::from_ref(&x))?;
+        check::gradgradcheck(loss, &[x])
+    }
+
+    #[test]
+    fn bad_input_is_an_error_that_names_the_numbers() -> Result<()> {
+        let new = |cutoffs: &[usize]| {
+            AdaptiveLogSoftmaxWithLoss::new(8, 20, cutoffs, AdaptiveLogSoftmaxOptions::default())
+        };
+        for cutoffs in [&[][..], &[0, 5], &[5, 5], &[6, 5], &[5, 20]] {
+            assert_eq!(
+                new(cutoffs).unwrap_err().to_string(),
+                format!("{OP}: cutoffs must be increasing within 1..20, but are {cutoffs:?}")
+            );
+        }
+        let (softmax, x) = (new(&[5])?, tensor::zeros([2, 8])?);
+        let text = |x: &Tensor, target: &Tensor| softmax.forward(x, target).unwrap_err().to_string();
+        assert_eq!(text(&x, &Tensor::from([0, 20])), format!("{OP}: index 20 is out of bounds for size 20"));
+        assert_eq!(
+            text(&x, &Tensor::from([0, 1, 2])),
+            format!(
+                "{OP}: expected a target (N) for an input (N, C), or () for (C), here for [2, 8], but got shape [3]"
+            )
+        );
+        assert!(softmax.predict(&tensor::zeros(8)?).is_err());
+        Ok(())
+    }
+}
