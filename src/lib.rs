@@ -45,7 +45,8 @@ pub mod prelude {
         Embedding, Flatten, Forward, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss,
         KLDivReduction, L1Loss, Linear, LogSigmoid, LogSoftmax, Loss, MSELoss, MarginRankingLoss, Module,
         NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, Sigmoid,
-        SmoothL1Loss, SoftMarginLoss, Softmax, StateDict, Tanh, accuracy, functional,
+        SmoothL1Loss, SoftMarginLoss, Softmax, StateDict, Tanh, TripletMarginLoss,
+        TripletMarginWithDistanceLoss, accuracy, functional,
     };
     pub use tensor::random::manual_seed;
     pub use tensor::{

@@ -3,7 +3,7 @@
 use downhill::nn::{
     BCELoss, BCEWithLogitsLoss, CTCLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
     KLDivLoss, L1Loss, Loss, MSELoss, MarginRankingLoss, Module, NLLLoss, PoissonNLLLoss, Reduction,
-    SmoothL1Loss, SoftMarginLoss,
+    SmoothL1Loss, SoftMarginLoss, TripletMarginLoss, TripletMarginWithDistanceLoss,
 };
 use downhill::{Error, Tensor};
 use std::str::FromStr;
@@ -16,28 +16,65 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
     if let Some(loss) = of_two(name, a)? {
         return Ok(Some(vec![loss.forward(&a.at(0)?, &a.at(1)?)?]));
     }
-    let value = match name {
-        "nn.GaussianNLLLoss" | "nn.functional.gaussian_nll_loss" => {
-            let (full, eps) = (a.or("full", false)?, a.or("eps", 1e-6)?);
-            let loss = GaussianNLLLoss { full, eps, reduction: reduction(a)? };
-            loss.forward(&a.at(0)?, &a.at(1)?, &a.at(2)?)?
-        }
-        "nn.MarginRankingLoss" | "nn.functional.margin_ranking_loss" => {
-            let loss = MarginRankingLoss { margin: a.or("margin", 0.0)?, reduction: reduction(a)? };
-            loss.forward(&a.at(0)?, &a.at(1)?, &a.at(2)?)?
-        }
-        "nn.CTCLoss" | "nn.functional.ctc_loss" => {
-            let (loss, inputs, targets) = (ctc(a)?, lengths(a, 2)?, lengths(a, 3)?);
-            loss.forward(&a.at(0)?, &a.at(1)?, &inputs, &targets)?
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(vec![value]))
+    if let Some(loss) = of_three(name, a)? {
+        return Ok(Some(vec![loss.loss(&a.at(0)?, &a.at(1)?, &a.at(2)?)?]));
+    }
+    if !matches!(name, "nn.CTCLoss" | "nn.functional.ctc_loss") {
+        return Ok(None);
+    }
+    let (loss, inputs, targets) = (ctc(a)?, lengths(a, 2)?, lengths(a, 3)?);
+    Ok(Some(vec![loss.forward(&a.at(0)?, &a.at(1)?, &inputs, &targets)?]))
 }
 
 /// A loss that prints as a module.
 pub(crate) trait Printed: Loss + Module {}
 impl<L: Loss + Module> Printed for L {}
+
+/// A loss of three tensors, which prints as a module.
+pub(crate) trait OfThree: Module {
+    fn loss(&self, a: &Tensor, b: &Tensor, c: &Tensor) -> downhill::Result<Tensor>;
+}
+
+macro_rules! of_three {
+    ($($loss:ty),* $(,)?) => {$(
+        impl OfThree for $loss {
+            fn loss(&self, a: &Tensor, b: &Tensor, c: &Tensor) -> downhill::Result<Tensor> {
+                self.forward(a, b, c)
+            }
+        }
+    )*};
+}
+of_three!(GaussianNLLLoss, MarginRankingLoss, TripletMarginLoss, TripletMarginWithDistanceLoss);
+
+/// A loss of three tensors, built with its options.
+pub(crate) fn of_three(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn OfThree>>, Miss> {
+    Ok(Some(match name {
+        "nn.GaussianNLLLoss" | "nn.functional.gaussian_nll_loss" => Box::new(GaussianNLLLoss {
+            full: a.or("full", false)?,
+            eps: a.or("eps", 1e-6)?,
+            reduction: reduction(a)?,
+        }),
+        "nn.MarginRankingLoss" | "nn.functional.margin_ranking_loss" => {
+            Box::new(MarginRankingLoss { margin: a.or("margin", 0.0)?, reduction: reduction(a)? })
+        }
+        "nn.TripletMarginLoss" | "nn.functional.triplet_margin_loss" => Box::new(TripletMarginLoss {
+            margin: a.or("margin", 1.0)?,
+            p: a.or("p", 2.0)?,
+            eps: a.or("eps", 1e-6)?,
+            swap: a.or("swap", false)?,
+            reduction: reduction(a)?,
+        }),
+        "nn.TripletMarginWithDistanceLoss" | "nn.functional.triplet_margin_with_distance_loss" => {
+            Box::new(TripletMarginWithDistanceLoss {
+                margin: a.or("margin", 1.0)?,
+                swap: a.or("swap", false)?,
+                reduction: reduction(a)?,
+                ..Default::default()
+            })
+        }
+        _ => return Ok(None),
+    }))
+}
 
 /// A loss of an input and a target, built with its options.
 pub(crate) fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Printed>>, Miss> {

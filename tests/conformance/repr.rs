@@ -33,9 +33,13 @@ fn text(printed: &Printed) -> Result<String, Miss> {
             if module.class == "CTCLoss" {
                 return Ok(losses::ctc(&mut a)?.repr());
             }
-            match losses::of_two(&format!("nn.{}", module.class), &mut a)? {
-                Some(loss) => loss.repr(),
-                None => modules::build(module)?.to_string(),
+            let name = format!("nn.{}", module.class);
+            if let Some(loss) = losses::of_two(&name, &mut a)? {
+                loss.repr()
+            } else if let Some(loss) = losses::of_three(&name, &mut a)? {
+                loss.repr()
+            } else {
+                modules::build(module)?.to_string()
             }
         }
         Printed::StateDict { module, state } => loaded(module, state)?.state_dict().to_string(),

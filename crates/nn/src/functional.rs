@@ -65,6 +65,43 @@ pub fn ctc_loss(
     crate::CTCLoss::default().forward(log_probs, targets, input_lengths, target_lengths)
 }
 
+/// [`TripletMarginLoss`](crate::TripletMarginLoss) with its default options.
+///
+/// # Errors
+/// As there.
+pub fn triplet_margin_loss(anchor: &Tensor, positive: &Tensor, negative: &Tensor) -> Result<Tensor> {
+    crate::TripletMarginLoss::default().forward(anchor, positive, negative)
+}
+
+/// [`TripletMarginWithDistanceLoss`](crate::TripletMarginWithDistanceLoss) of this distance.
+///
+/// # Errors
+/// As there.
+pub fn triplet_margin_with_distance_loss(
+    anchor: &Tensor,
+    positive: &Tensor,
+    negative: &Tensor,
+    distance_function: impl crate::Distance,
+) -> Result<Tensor> {
+    crate::TripletMarginWithDistanceLoss::new(distance_function).forward(anchor, positive, negative)
+}
+
+/// [`PairwiseDistance`](crate::PairwiseDistance) with its default options.
+///
+/// # Errors
+/// As there.
+pub fn pairwise_distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    crate::PairwiseDistance::default().forward(a, b)
+}
+
+/// [`CosineSimilarity`](crate::CosineSimilarity) along dimension 1.
+///
+/// # Errors
+/// As there.
+pub fn cosine_similarity(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    crate::CosineSimilarity::default().forward(a, b)
+}
+
 /// The logistic function of each element, [`Tensor::sigmoid`].
 ///
 /// # Errors

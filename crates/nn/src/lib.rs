@@ -25,6 +25,7 @@
 extern crate self as nn;
 
 mod activation;
+mod distance;
 mod dropout;
 mod embedding;
 mod field;
@@ -42,6 +43,7 @@ mod state;
 mod text;
 
 pub use activation::{LogSigmoid, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh};
+pub use distance::{CosineSimilarity, PairwiseDistance};
 pub use downhill_derive::Module;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -53,6 +55,7 @@ pub use loss::{
     CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss,
     Loss, MSELoss, MarginRankingLoss, NLLLoss, PoissonNLLLoss, Reduction, SmoothL1Loss, SoftMarginLoss,
 };
+pub use loss::{Distance, TripletMarginLoss, TripletMarginWithDistanceLoss};
 pub use metrics::accuracy;
 pub use module::{Forward, Member, Mode, Module, Visit};
 pub use optim::{Optimizer, SGD, SgdOptions};

@@ -10,6 +10,8 @@
 //! | [`MSELoss`] | numbers | `(x−t)²` |
 //! | [`L1Loss`] | numbers | `\|x−t\|` |
 //! | [`SmoothL1Loss`] | numbers | `(x−t)²/2β` near 0, `\|x−t\|−β/2` beyond |
+//! | [`TripletMarginLoss`] | anchor, positive, negative | `max(0, margin + d(a,p) − d(a,n))` |
+//! | [`TripletMarginWithDistanceLoss`] | the same | the same, with a distance of one's own |
 //! | [`BCEWithLogitsLoss`] | logits, probabilities | `−t ln σ(x) − (1−t) ln σ(−x)` |
 //! | [`HuberLoss`] | numbers | `(x−t)²/2` near 0, `δ(\|x−t\|−δ/2)` beyond |
 //! | [`KLDivLoss`] | log-probabilities, probabilities | `t (ln t − x)` |
@@ -40,6 +42,8 @@ mod poisson_nll;
 mod rows;
 mod smooth_l1;
 mod soft_margin;
+mod triplet_margin;
+mod triplet_margin_with_distance;
 
 pub use adaptive_log_softmax::{
     AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxOutput, AdaptiveLogSoftmaxWithLoss,
@@ -60,6 +64,8 @@ pub use pointwise::{Pointwise, Weighted, pointwise};
 pub use poisson_nll::PoissonNLLLoss;
 pub use smooth_l1::SmoothL1Loss;
 pub use soft_margin::SoftMarginLoss;
+pub use triplet_margin::TripletMarginLoss;
+pub use triplet_margin_with_distance::{Distance, TripletMarginWithDistanceLoss};
 
 use tensor::{Error, Result, Tensor};
 
@@ -73,6 +79,17 @@ pub enum Reduction {
     Mean,
     /// Their sum.
     Sum,
+}
+
+impl Reduction {
+    /// The terms, reduced.
+    fn of(self, terms: Tensor) -> Result<Tensor> {
+        match self {
+            Self::None => Ok(terms),
+            Self::Mean => terms.mean(),
+            Self::Sum => Ok(terms.sum()),
+        }
+    }
 }
 
 /// PyTorch's names: `"none"`, `"mean"`, `"sum"`.
