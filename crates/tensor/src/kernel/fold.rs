@@ -89,6 +89,15 @@ fn for_columns<O: Send>([n, inner]: [usize; 2], out: &mut [O], f: impl Fn(usize,
     });
 }
 
+/// The first place in a row: whole vectors are compared until one has it.
+#[inline(always)]
+fn find<T: Copy>(row: &[T], value: T, same: impl Fn(T, T) -> bool) -> usize {
+    let (chunks, _) = row.as_chunks::<LANES>();
+    let hit = |chunk: &[T; LANES]| chunk.iter().fold(false, |hit, &x| hit | same(x, value));
+    let start = LANES * chunks.iter().position(hit).unwrap_or(chunks.len());
+    start + row[start..].iter().position(|&x| same(x, value)).unwrap_or(0)
+}
+
 /// The place along the middle of the first element that is `same` as the value of its row or column.
 pub(crate) fn find_middle<T: Copy + Sync>(
     data: &[T],
@@ -99,10 +108,9 @@ pub(crate) fn find_middle<T: Copy + Sync>(
 ) {
     if inner == 1 {
         return parallel::for_chunks(out, (EXACT / n).max(1), n, |start, out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                let row = &data[(start + i) * n..][..n];
-                *o = row.iter().position(|&x| same(x, values[start + i])).unwrap_or(0) as i64;
-            }
+            vectorize!(for (i, o) in out.iter_mut().enumerate() {
+                *o = find(&data[(start + i) * n..][..n], values[start + i], &same) as i64;
+            });
         });
     }
     for_columns([n, inner], out, |first, out| {
@@ -130,6 +138,15 @@ pub(crate) fn scan_middle<T: Copy + Sync, A: Copy + Send + Sync, O: Send>(
     finish: impl Fn(A) -> O + Sync,
 ) {
     parallel::for_chunks(out, n * inner, 2, |start, out| {
+        if inner == 1 {
+            let mut acc = init;
+            for i in 0..n {
+                let at = if backwards { n - 1 - i } else { i };
+                acc = step(acc, data[start + at]);
+                out[at] = finish(acc);
+            }
+            return;
+        }
         let mut folds = vec![init; inner];
         for i in 0..n {
             let at = if backwards { n - 1 - i } else { i } * inner;

@@ -10,7 +10,7 @@ use crate::ops::reduce::{ALL, Plan};
 use crate::real::Real;
 use crate::shape::{Dims, Mask};
 use crate::storage::dispatch;
-use crate::{Element, Error, Result, Tensor};
+use crate::{Element, Error, Float, Result, Tensor};
 
 fn check_float(op: &'static str, x: &Tensor) -> Result<()> {
     if x.dtype().is_float() {
@@ -87,34 +87,34 @@ fn variance(plan: &Plan, correction: f64, root: bool) -> Array {
 
 /// `Σ |x|^p` to the power `1/p`, and its limits at 0 and ±∞. Powers and sums are rounded to the dtype, as in PyTorch.
 fn norms(plan: Plan, p: f64) -> Array {
-    let dtype = plan.input.dtype();
-    dispatch!(float dtype, T => {
-        let (exponent, root) = (T::of_f64(p), T::of_f64(1.0 / p));
-        // One number is its own norm: no power of it can overflow.
-        let p = if plan.n == 1 && p != 0.0 { 1.0 } else { p };
+    // One number is its own norm: no power of it can overflow.
+    let p = if plan.n == 1 && p != 0.0 { 1.0 } else { p };
+    dispatch!(float plan.input.dtype(), T => {
+        if p == 2.0 {
+            return sums::<T>(&plan, |sum, x| sum + x * x).map(|sum: T| sum.sqrt());
+        }
         let powers = plan.input.map(|x: T| match p {
             0.0 => T::of_bool(x != T::of_bool(false)),
-            2.0 => x * x,
             _ if p == 1.0 || p.is_infinite() => x.abs(),
-            _ => Real::powr(Real::abs(x), exponent),
+            _ => Real::powr(Real::abs(x), T::of_f64(p)),
         });
         let plan = Plan { input: powers, ..plan };
         if p.is_infinite() && plan.n > 0 {
             return extreme(&plan, if p > 0.0 { End::Largest } else { End::Smallest });
         }
-        let sums = Array::build(plan.shape, |out: &mut [T]| {
-            let zero = T::default();
-            if plan.n == 0 || out.is_empty() {
-                return out.fill(zero);
-            }
-            let data = plan.input.slice::<T>().unwrap_or_default();
-            fold::fold_middle(data, [plan.n, plan.inner], out, zero, Ring::plus, Ring::plus, |sum| sum);
-        });
-        match p {
-            0.0 | 1.0 => sums,
-            2.0 => sums.map(|x: T| x.sqrt()),
-            _ => sums.map(|x: T| Real::powr(x, root)),
+        let sums = sums::<T>(&plan, Ring::plus);
+        if p == 0.0 || p == 1.0 { sums } else { sums.map(|sum: T| Real::powr(sum, T::of_f64(1.0 / p))) }
+    })
+}
+
+/// Sums of terms that are not negative, with a `step` that takes in an element.
+fn sums<T: Float + Ring>(plan: &Plan, step: impl Fn(T, T) -> T + Sync) -> Array {
+    Array::build(plan.shape, |out: &mut [T]| {
+        if plan.n == 0 || out.is_empty() {
+            return out.fill(T::default());
         }
+        let data = plan.input.slice::<T>().unwrap_or_default();
+        fold::fold_middle(data, [plan.n, plan.inner], out, T::default(), step, Ring::plus, |sum| sum);
     })
 }
 

@@ -6,6 +6,9 @@
 //!
 //! Of the row's maximum only `x - max` is used, so a NaN anywhere, +∞ anywhere and -∞ everywhere make the row NaN.
 
+mod columns;
+mod short;
+
 use super::math::Math;
 use super::parallel;
 use super::reduce::Summand;
@@ -55,26 +58,21 @@ fn load<T: Row>(part: &[T], pad: T) -> [T; WIDE] {
     lanes
 }
 
-/// Folds two rows of one length lane by lane and adds the lanes up: one after the other in rows shorter than a vector,
-/// otherwise by halves. `last` is the step for what is left after whole vectors; steps over `pad`s must add 0.
+/// `f` of every lane. A loop of its own, because one that also adds up stays scalar.
 #[inline(always)]
-fn fold<T: Row>(a: &[T], b: &[T], pad: T, step: impl Fn(T, T, T) -> T, last: impl Fn(T, T, T) -> T) -> T {
-    let mut lanes = [T::default(); WIDE];
-    let (a_chunks, b_chunks) = (a.chunks_exact(T::LANES), b.chunks_exact(T::LANES));
-    let (a_tail, b_tail) = (load(a_chunks.remainder(), pad), load(b_chunks.remainder(), pad));
-    if a.len() < T::LANES {
-        for i in 0..T::LANES {
-            lanes[i] = step(lanes[i], a_tail[i], b_tail[i]);
-        }
-        return lanes[..a.len()].iter().fold(T::default(), |sum, &x| sum + x);
+fn map<T: Row>(x: [T; WIDE], f: impl Fn(T) -> T) -> [T; WIDE] {
+    let mut out = [T::default(); WIDE];
+    for i in 0..WIDE {
+        out[i] = f(x[i]);
     }
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for i in 0..T::LANES {
-            lanes[i] = step(lanes[i], a[i], b[i]);
-        }
-    }
-    for i in 0..T::LANES {
-        lanes[i] = last(lanes[i], a_tail[i], b_tail[i]);
+    out
+}
+
+/// Adds up the lanes of a row of `n`: one after the other if it is shorter than a vector, otherwise by halves.
+#[inline(always)]
+fn add_up<T: Row>(mut lanes: [T; WIDE], n: usize) -> T {
+    if n < T::LANES {
+        return lanes[..n].iter().fold(T::default(), |sum, &x| sum + x);
     }
     let mut half = T::LANES / 2;
     while half > 0 {
@@ -87,24 +85,56 @@ fn fold<T: Row>(a: &[T], b: &[T], pad: T, step: impl Fn(T, T, T) -> T, last: imp
     lanes[0]
 }
 
-/// `out = f(a, b)`, whole vectors even in short rows.
+/// `Σ f(x)` over a row, where `f(pad)` is 0.
 #[inline(always)]
-fn each<T: Row>(a: &[T], b: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
-    let (a_chunks, b_chunks) = (a.chunks_exact(T::LANES), b.chunks_exact(T::LANES));
-    let (a_tail, b_tail) =
-        (load(a_chunks.remainder(), T::default()), load(b_chunks.remainder(), T::default()));
-    let mut out_chunks = out.chunks_exact_mut(T::LANES);
-    for ((o, a), b) in out_chunks.by_ref().zip(a_chunks).zip(b_chunks) {
+fn sum<T: Row>(row: &[T], pad: T, f: impl Fn(T) -> T) -> T {
+    let mut lanes = [T::default(); WIDE];
+    let chunks = row.chunks_exact(T::LANES);
+    let tail = chunks.remainder();
+    for chunk in chunks {
+        let terms = map(load(chunk, pad), &f);
         for i in 0..T::LANES {
-            o[i] = f(a[i], b[i]);
+            lanes[i] += terms[i];
         }
     }
-    let mut tail = [T::default(); WIDE];
-    for i in 0..T::LANES {
-        tail[i] = f(a_tail[i], b_tail[i]);
+    if !tail.is_empty() {
+        let terms = map(load(tail, pad), &f);
+        for i in 0..T::LANES {
+            lanes[i] += terms[i];
+        }
     }
-    let rest = out_chunks.into_remainder();
-    rest.copy_from_slice(&tail[..rest.len()]);
+    add_up(lanes, row.len())
+}
+
+/// `Σ ab` over two rows: rounded twice in whole vectors and in rows shorter than one, once in what is left over.
+#[inline(always)]
+fn dot<T: Row>(a: &[T], b: &[T]) -> T {
+    let mut lanes = [T::default(); WIDE];
+    let (a_chunks, b_chunks) = (a.chunks_exact(T::LANES), b.chunks_exact(T::LANES));
+    let tails = a_chunks.remainder().iter().zip(b_chunks.remainder());
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for i in 0..T::LANES {
+            lanes[i] += a[i] * b[i];
+        }
+    }
+    let short = a.len() < T::LANES;
+    for (sum, (&a, &b)) in lanes.iter_mut().zip(tails) {
+        *sum = if short { a * b } else { T::fma(a, b, *sum) };
+    }
+    add_up(lanes, a.len())
+}
+
+/// `out = f(a, b)`, whole vectors even at the end of the row.
+#[inline(always)]
+fn each<T: Row>(a: &[T], b: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
+    for ((a, b), out) in a.chunks(WIDE).zip(b.chunks(WIDE)).zip(out.chunks_mut(WIDE)) {
+        let (a, b) = (load(a, T::default()), load(b, T::default()));
+        let mut lanes = [T::default(); WIDE];
+        for i in 0..WIDE {
+            lanes[i] = f(a[i], b[i]);
+        }
+        out.copy_from_slice(&lanes[..out.len()]);
+    }
 }
 
 /// The larger; a NaN on the right loses.
@@ -115,26 +145,40 @@ fn larger<T: PartialOrd>(max: T, x: T) -> T {
 
 #[inline(always)]
 fn max<T: Row>(row: &[T]) -> T {
-    let mut lanes = [T::LOWEST; WIDE];
-    let chunks = row.chunks_exact(WIDE);
-    let tail = load(chunks.remainder(), T::LOWEST);
+    let (chunks, tail) = row.as_chunks::<WIDE>();
+    let mut lanes = load(tail, T::LOWEST);
     for chunk in chunks {
         for i in 0..WIDE {
             lanes[i] = larger(lanes[i], chunk[i]);
         }
     }
-    for i in 0..WIDE {
-        lanes[i] = larger(lanes[i], tail[i]);
+    let mut half = WIDE / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = larger(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
     }
-    lanes.into_iter().fold(T::LOWEST, larger)
+    lanes[0]
 }
 
 /// The maximum of a row and `Σ exp(x − max)`; `max + ln sum` is the row's log-sum-exp. An entry of -∞ adds exactly 0.
 #[inline(always)]
 pub(crate) fn max_and_sum<T: Row>(row: &[T]) -> (T, T) {
     let max = max(row);
-    let step = |sum, x, _| sum + Math::fast_exp(x - max);
-    (max, fold(row, row, T::LOWEST, step, step))
+    let sum = sum(
+        row,
+        T::LOWEST,
+        #[inline(always)]
+        |x| Math::fast_exp(x - max),
+    );
+    (max, sum)
+}
+
+/// `max + ln sum`, where the difference of an infinite maximum from itself is not 0.
+#[inline(always)]
+fn log_sum<T: Row>(max: T, sum: T) -> T {
+    if Real::abs(max) == -T::LOWEST { max } else { max + Math::ln(sum) }
 }
 
 #[inline(always)]
@@ -150,7 +194,7 @@ fn centred<T: Row>(y: T, g: T, sum: T) -> T {
 
 /// `out = (x − max) − ln Σ exp(x − max)`.
 #[inline(always)]
-pub(crate) fn log_softmax_row<T: Row>(row: &[T], out: &mut [T]) {
+fn log_softmax_row<T: Row>(row: &[T], out: &mut [T]) {
     let (max, sum) = max_and_sum(row);
     let log = Math::ln(sum);
     for (o, &x) in out.iter_mut().zip(row) {
@@ -160,11 +204,16 @@ pub(crate) fn log_softmax_row<T: Row>(row: &[T], out: &mut [T]) {
 
 /// `out = exp(x − max) · (1 / Σ exp(x − max))`.
 #[inline(always)]
-pub(crate) fn softmax_row<T: Row>(row: &[T], out: &mut [T]) {
+fn softmax_row<T: Row>(row: &[T], out: &mut [T]) {
     let max = max(row);
-    each(row, row, out, |x, _| Math::fast_exp(x - max));
-    let step = |sum, e, _| sum + e;
-    let scale = T::lit(1.0) / fold(out, out, T::default(), step, step);
+    each(
+        row,
+        row,
+        out,
+        #[inline(always)]
+        |x, _| Math::fast_exp(x - max),
+    );
+    let scale = T::lit(1.0) / sum(out, T::default(), |e| e);
     for o in out {
         *o = *o * scale;
     }
@@ -172,16 +221,21 @@ pub(crate) fn softmax_row<T: Row>(row: &[T], out: &mut [T]) {
 
 /// `out = g − exp(y) Σ g` for the result `y` of [`log_softmax_row`].
 #[inline(always)]
-pub(crate) fn log_softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
-    let step = |sum, g, _| sum + g;
-    let sum = fold(g, g, T::default(), step, step);
-    each(y, g, out, |y, g| T::fma(-Math::fast_exp(y), sum, g));
+fn log_softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
+    let sum = sum(g, T::default(), |g| g);
+    each(
+        y,
+        g,
+        out,
+        #[inline(always)]
+        |y, g| T::fma(-Math::fast_exp(y), sum, g),
+    );
 }
 
 /// `out = (g − Σ g·y) · y` for the result `y` of [`softmax_row`].
 #[inline(always)]
-pub(crate) fn softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
-    let sum = fold(g, y, T::default(), |sum, g, y| sum + g * y, |sum, g, y| T::fma(g, y, sum));
+fn softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
+    let sum = dot(g, y);
     for ((o, &y), &g) in out.iter_mut().zip(y).zip(g) {
         *o = centred(y, g, sum);
     }
@@ -189,122 +243,11 @@ pub(crate) fn softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
 
 /// Calls `f(first, row)` for every row of `n` elements, in blocks of whole rows.
 fn for_rows<T: Row>(out: &mut [T], n: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    let block = (BLOCK / n.max(1)).max(1) * n;
-    parallel::for_chunks(out, block, WORK, |start, chunk| {
+    parallel::for_chunks(out, (BLOCK / n).max(1) * n, WORK, |start, chunk| {
         vectorize!(for (i, row) in chunk.chunks_exact_mut(n).enumerate() {
             f(start + i * n, row);
         });
     });
-}
-
-/// One number per column of each of the `outer` matrices `n × inner`: calls `f(first, at, vector, out)`, where `first` is
-/// the place of the first of these columns in the data, `at` that in `out`'s whole, and `vector` tells whether
-/// `PyTorch` has them in whole vectors.
-fn for_columns<T: Row>(
-    n: usize,
-    inner: usize,
-    out: &mut [T],
-    f: impl Fn(usize, usize, bool, &mut [T]) + Sync,
-) {
-    let whole = inner / T::LANES * T::LANES;
-    parallel::for_chunks(out, (BLOCK / n).max(T::LANES), n * WORK, |start, chunk| {
-        let mut done = 0;
-        while done < chunk.len() {
-            let (entry, column) = ((start + done) / inner, (start + done) % inner);
-            let border = if column < whole { whole } else { inner };
-            let len = (border - column).min(chunk.len() - done);
-            let columns = &mut chunk[done..done + len];
-            vectorize!(f(entry * n * inner + column, start + done, column < whole, columns));
-            done += len;
-        }
-    });
-}
-
-/// `out = f(a, b, c)`, row by row. `a` has the shape of `out`; `c` has one number per column, and `b` either.
-/// The columns that fill no whole vector go through `rest`: there `PyTorch` calls the C library's exponential.
-fn finish<T: Row>(
-    [n, inner]: [usize; 2],
-    [a, b, c]: [&[T]; 3],
-    out: &mut [T],
-    f: impl Fn(T, T, T) -> T + Sync,
-    rest: impl Fn(T, T, T) -> T + Sync,
-) {
-    let whole = inner / T::LANES * T::LANES;
-    let dense = b.len() == out.len();
-    for_rows(
-        out,
-        inner,
-        #[inline(always)]
-        |at, out| {
-            let column = at / (n * inner) * inner;
-            let (a, b, c) = (&a[at..], &b[if dense { at } else { column }..], &c[column..]);
-            let (vectors, tail) = out.split_at_mut(whole);
-            zip(vectors, a, b, c, &f);
-            zip(tail, &a[whole..], &b[whole..], &c[whole..], &rest);
-        },
-    );
-}
-
-#[inline(always)]
-fn zip<T: Row>(out: &mut [T], a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) {
-    for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
-        *o = f(a, b, c);
-    }
-}
-
-/// The maxima and `Σ exp(x − max)` of all columns.
-fn column_stats<T: Row>(x: &[T], n: usize, inner: usize) -> (Vec<T>, Vec<T>) {
-    let count = x.len() / n;
-    let (mut maxima, mut sums) = (vec![T::LOWEST; count], vec![T::default(); count]);
-    for_columns(
-        n,
-        inner,
-        &mut maxima,
-        #[inline(always)]
-        |first, _, _, max| {
-            for i in 0..n {
-                max.iter_mut().zip(&x[first + i * inner..]).for_each(|(m, &x)| *m = larger(*m, x));
-            }
-        },
-    );
-    for_columns(
-        n,
-        inner,
-        &mut sums,
-        #[inline(always)]
-        |first, at, vector, sum| {
-            for i in 0..n {
-                let columns = sum.iter_mut().zip(&x[first + i * inner..]).zip(&maxima[at..]);
-                if vector {
-                    columns.for_each(|((s, &x), &m)| *s += Math::fast_exp(x - m));
-                } else {
-                    columns.for_each(|((s, &x), &m)| *s += Math::exp(x - m));
-                }
-            }
-        },
-    );
-    (maxima, sums)
-}
-
-/// The sums of all columns of `g`, or of `g·y`.
-fn column_sums<T: Row>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Vec<T> {
-    let mut sums = vec![T::default(); g.len() / n];
-    for_columns(
-        n,
-        inner,
-        &mut sums,
-        #[inline(always)]
-        |first, _, _, sum| {
-            for at in (first..).step_by(inner).take(n) {
-                let columns = sum.iter_mut().zip(&g[at..]);
-                match y {
-                    None => columns.for_each(|(s, &g)| *s += g),
-                    Some(y) => columns.zip(&y[at..]).for_each(|((s, &g), &y)| *s = T::fma(g, y, *s)),
-                }
-            }
-        },
-    );
-    sums
 }
 
 /// Log-softmax over the middle dimension.
@@ -312,17 +255,18 @@ pub(crate) fn log_softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]
     if out.is_empty() {
         return;
     }
-    if inner == 1 {
-        return for_rows(
-            out,
-            n,
-            #[inline(always)]
-            |at, out| log_softmax_row(&x[at..at + n], out),
-        );
+    if inner > 1 {
+        return columns::log_softmax(x, n, inner, out);
     }
-    let (maxima, mut logs) = column_stats(x, n, inner);
-    vectorize!(logs.iter_mut().for_each(|s| *s = Math::ln(*s)));
-    finish([n, inner], [x, &maxima, &logs], out, shift, shift);
+    if n < T::LANES {
+        return short::log_softmax(x, n, out);
+    }
+    for_rows(
+        out,
+        n,
+        #[inline(always)]
+        |at, out| log_softmax_row(&x[at..at + n], out),
+    );
 }
 
 /// Softmax over the middle dimension.
@@ -330,24 +274,17 @@ pub(crate) fn softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     if out.is_empty() {
         return;
     }
-    if inner == 1 {
-        return for_rows(
-            out,
-            n,
-            #[inline(always)]
-            |at, out| softmax_row(&x[at..at + n], out),
-        );
+    if inner > 1 {
+        return columns::softmax(x, n, inner, out);
     }
-    let (maxima, sums) = column_stats(x, n, inner);
-    // Here PyTorch divides; along rows it multiplies by the reciprocal.
-    finish(
-        [n, inner],
-        [x, &maxima, &sums],
+    if n < T::LANES {
+        return short::softmax(x, n, out);
+    }
+    for_rows(
         out,
+        n,
         #[inline(always)]
-        |x, max, sum| Math::fast_exp(x - max) / sum,
-        #[inline(always)]
-        |x, max, sum| Math::exp(x - max) / sum,
+        |at, out| softmax_row(&x[at..at + n], out),
     );
 }
 
@@ -356,23 +293,18 @@ pub(crate) fn log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]
     if n == 0 || out.is_empty() {
         return out.fill(T::LOWEST);
     }
-    // An infinite maximum is the result, but its difference from itself is not 0.
-    let finish = |max: T, sum: T| if max.abs() == -T::LOWEST { max } else { max + Math::ln(sum) };
-    if inner == 1 {
-        return for_rows(
-            out,
-            1,
-            #[inline(always)]
-            |at, out| {
-                let (max, sum) = max_and_sum(&x[at * n..][..n]);
-                out[0] = finish(max, sum);
-            },
-        );
+    if inner > 1 {
+        return columns::log_sum_exp(x, n, inner, out);
     }
-    let (maxima, sums) = column_stats(x, n, inner);
-    for ((o, max), sum) in out.iter_mut().zip(maxima).zip(sums) {
-        *o = finish(max, sum);
+    if n < T::LANES {
+        return short::log_sum_exp(x, n, out);
     }
+    parallel::for_chunks(out, (BLOCK / n).max(1), n * WORK, |start, out| {
+        vectorize!(for (i, o) in out.iter_mut().enumerate() {
+            let (max, sum) = max_and_sum(&x[(start + i) * n..][..n]);
+            *o = log_sum(max, sum);
+        });
+    });
 }
 
 /// The gradient of log-softmax from its result `y`.
@@ -380,23 +312,17 @@ pub(crate) fn log_softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize,
     if out.is_empty() {
         return;
     }
-    if inner == 1 {
-        return for_rows(
-            out,
-            n,
-            #[inline(always)]
-            |at, out| log_softmax_grad_row(&y[at..at + n], &g[at..at + n], out),
-        );
+    if inner > 1 {
+        return columns::log_softmax_grad(y, g, n, inner, out);
     }
-    let sums = column_sums(g, None, n, inner);
-    finish(
-        [n, inner],
-        [y, g, &sums],
+    if n < T::LANES {
+        return short::log_softmax_grad(y, g, n, out);
+    }
+    for_rows(
         out,
+        n,
         #[inline(always)]
-        |y, g, sum| T::fma(-Math::fast_exp(y), sum, g),
-        #[inline(always)]
-        |y, g, sum| T::fma(-Math::exp(y), sum, g),
+        |at, out| log_softmax_grad_row(&y[at..at + n], &g[at..at + n], out),
     );
 }
 
@@ -405,16 +331,18 @@ pub(crate) fn softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize, out
     if out.is_empty() {
         return;
     }
-    if inner == 1 {
-        return for_rows(
-            out,
-            n,
-            #[inline(always)]
-            |at, out| softmax_grad_row(&y[at..at + n], &g[at..at + n], out),
-        );
+    if inner > 1 {
+        return columns::softmax_grad(y, g, n, inner, out);
     }
-    let sums = column_sums(g, Some(y), n, inner);
-    finish([n, inner], [y, g, &sums], out, centred, centred);
+    if n < T::LANES {
+        return short::softmax_grad(y, g, n, out);
+    }
+    for_rows(
+        out,
+        n,
+        #[inline(always)]
+        |at, out| softmax_grad_row(&y[at..at + n], &g[at..at + n], out),
+    );
 }
 
 #[cfg(test)]
@@ -434,7 +362,7 @@ mod tests {
     #[test]
     fn kernels_equal_their_formulas_for_every_shape() {
         for (outer, n, inner) in
-            [(3, 1, 1), (2, 7, 1), (2, 8, 1), (1, 37, 1), (2, 5, 3), (3, 4, 21), (2, 1, 4)]
+            [(3, 1, 1), (37, 7, 1), (2, 8, 1), (40, 13, 1), (1, 37, 1), (2, 5, 3), (3, 4, 21), (2, 1, 4)]
         {
             let (x, g) = (noise(outer * n * inner), noise(2 * outer * n * inner));
             let g = &g[x.len()..];
@@ -493,6 +421,29 @@ mod tests {
             log_softmax_grad(ls, &g, n, inner, dls);
             softmax_grad(s, &g, n, inner, ds);
             assert_eq!(outs.map(|out| hash(&out)), expected, "{n}×{inner}");
+        }
+    }
+
+    #[test]
+    fn short_rows_have_the_bits_of_single_rows() {
+        let rows = 37;
+        for n in 1..16 {
+            let x: Vec<_> = noise(2 * rows * n).into_iter().map(|x| x as f32).collect();
+            let (x, g) = x.split_at(rows * n);
+            let mut outs: [Vec<f32>; 8] = std::array::from_fn(|_| vec![0.0; x.len()]);
+            let [ls, s, dls, ds, row_ls, row_s, row_dls, row_ds] = &mut outs;
+            log_softmax(x, n, 1, ls);
+            softmax(x, n, 1, s);
+            log_softmax_grad(ls, g, n, 1, dls);
+            softmax_grad(s, g, n, 1, ds);
+            for at in (0..x.len()).step_by(n) {
+                let range = at..at + n;
+                log_softmax_row(&x[range.clone()], &mut row_ls[range.clone()]);
+                softmax_row(&x[range.clone()], &mut row_s[range.clone()]);
+                log_softmax_grad_row(&ls[range.clone()], &g[range.clone()], &mut row_dls[range.clone()]);
+                softmax_grad_row(&s[range.clone()], &g[range.clone()], &mut row_ds[range]);
+            }
+            assert!(outs[..4] == outs[4..], "rows of {n}");
         }
     }
 
