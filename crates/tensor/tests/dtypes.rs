@@ -7,6 +7,9 @@ use tensor::{Result, Rounding, Tensor};
 fn booleans_are_numbers_only_where_pytorch_takes_them() -> Result<()> {
     let b = Tensor::from([true, false]);
     assert_eq!(b.square(), Tensor::from([1, 0]));
+    for same in [b.abs(), b.relu(), b.floor(), b.ceil(), b.round(), b.trunc()] {
+        assert_eq!(same, b);
+    }
     assert_eq!(b.pow(true)?, b);
     assert_eq!(b.pow(false)?, Tensor::from([true, true]));
     assert_eq!(b.add_scaled(&b, 2)?, b);

@@ -150,7 +150,9 @@ fn empty_reductions_have_a_value_or_are_refused() -> Result<()> {
     assert_eq!(none.norm(2.0)?.item::<f64>()?, 0.0);
     assert_eq!(none.logsumexp(0, false)?.to_vec::<f64>()?, [-INF; 3]);
     same(&none.var_dim(0, 1.0, false)?.to_vec::<f64>()?, &[NAN; 3]);
+    assert_eq!(none.logsumexp([0; 0], false)?.item::<f64>()?, -INF);
     assert!(none.median()?.item::<f64>()?.is_nan());
+    assert!(none.to_dtype(DType::I64).median().is_err());
     assert_eq!(none.cumsum(0)?.shape(), &[0, 3]);
     for other_dim in [
         none.amax(1, false)?,
