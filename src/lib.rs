@@ -41,12 +41,12 @@ mod pages;
 /// What most programs use.
 pub mod prelude {
     pub use nn::{
-        AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, CTCLoss, CrossEntropyLoss, Dropout,
-        Embedding, Flatten, Forward, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss,
-        KLDivReduction, L1Loss, Linear, LogSigmoid, LogSoftmax, Loss, MSELoss, MarginRankingLoss, Module,
-        NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, Sigmoid,
-        SmoothL1Loss, SoftMarginLoss, Softmax, StateDict, Tanh, TripletMarginLoss,
-        TripletMarginWithDistanceLoss, accuracy, functional,
+        AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BinaryFocalLoss, CTCLoss, CrossEntropyLoss,
+        DiceLoss, Dropout, Embedding, Flatten, FocalLoss, Forward, GaussianNLLLoss, HingeEmbeddingLoss,
+        HuberLoss, KLDivLoss, KLDivReduction, L1Loss, Linear, LogSigmoid, LogSoftmax, Loss, MSELoss,
+        MarginRankingLoss, Module, NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD,
+        Sequential, SgdOptions, Sigmoid, SmoothL1Loss, SoftMarginLoss, Softmax, StateDict, Tanh,
+        TripletMarginLoss, TripletMarginWithDistanceLoss, accuracy, functional,
     };
     pub use tensor::random::manual_seed;
     pub use tensor::{

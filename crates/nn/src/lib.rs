@@ -51,9 +51,10 @@ pub use field::Field;
 pub use flatten::Flatten;
 pub use linear::Linear;
 pub use loss::{
-    AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, CTCLoss,
-    CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss,
-    Loss, MSELoss, MarginRankingLoss, NLLLoss, PoissonNLLLoss, Reduction, SmoothL1Loss, SoftMarginLoss,
+    AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BinaryFocalLoss,
+    CTCLoss, CrossEntropyLoss, DiceLoss, FocalLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
+    KLDivLoss, KLDivReduction, L1Loss, Loss, MSELoss, MarginRankingLoss, NLLLoss, PoissonNLLLoss, Reduction,
+    SmoothL1Loss, SoftMarginLoss,
 };
 pub use loss::{Distance, TripletMarginLoss, TripletMarginWithDistanceLoss};
 pub use metrics::accuracy;

@@ -62,7 +62,7 @@ impl Pointwise<2> for BCEWithLogitsLoss {
 
 /// `ln(1 + eᶻ)` without overflow.
 #[inline(always)]
-fn softplus<R: Real>(z: R) -> R {
+pub(super) fn softplus<R: Real>(z: R) -> R {
     z.clone().max(R::lit(0.0)) + (-z.abs()).exp().log1p()
 }
 

@@ -7,6 +7,9 @@
 //! | [`BCELoss`] | probabilities, probabilities | `−t ln x − (1−t) ln(1−x)` |
 //! | [`CTCLoss`] | log-probabilities, sequences of labels | `−ln Σ p(alignment)` |
 //! | [`AdaptiveLogSoftmaxWithLoss`] | features, classes of which most are rare | `−ln p(t)` |
+//! | [`FocalLoss`] | logits, class indices | `−(1−p)^γ ln p`, `p = softmax(x)[t]` |
+//! | [`BinaryFocalLoss`] | logits, probabilities | binary cross-entropy times `(1−p)^γ` |
+//! | [`DiceLoss`] | probabilities, masks | `1 − 2Σxt / (Σx² + Σt²)` |
 //! | [`MSELoss`] | numbers | `(x−t)²` |
 //! | [`L1Loss`] | numbers | `\|x−t\|` |
 //! | [`SmoothL1Loss`] | numbers | `(x−t)²/2β` near 0, `\|x−t\|−β/2` beyond |
@@ -21,13 +24,16 @@
 //! | [`SoftMarginLoss`] | scores, signs | `ln(1 + e^(−t x))` |
 //! | [`MarginRankingLoss`] | two scores, signs | `max(0, −t (a−b) + margin)` |
 //!
-//! All of them are one node of the graph: one pass over memory forward, one backward, twice differentiable.
+//! All of them can be differentiated twice. All but [`AdaptiveLogSoftmaxWithLoss`], [`DiceLoss`] and [`FocalLoss`] are one node of the
+//! graph: one pass over memory forward, one backward.
 
 mod adaptive_log_softmax;
 mod bce;
 mod bce_with_logits;
 mod cross_entropy;
 mod ctc;
+mod dice;
+mod focal;
 mod gaussian_nll;
 mod hinge_embedding;
 mod huber;
@@ -52,6 +58,8 @@ pub use bce::BCELoss;
 pub use bce_with_logits::BCEWithLogitsLoss;
 pub use cross_entropy::CrossEntropyLoss;
 pub use ctc::{CTCLoss, Lengths};
+pub use dice::DiceLoss;
+pub use focal::{BinaryFocalLoss, FocalLoss};
 pub use gaussian_nll::GaussianNLLLoss;
 pub use hinge_embedding::HingeEmbeddingLoss;
 pub use huber::HuberLoss;

@@ -1,0 +1,311 @@
+//! Focal losses: cross-entropy that looks away from what is easy.
+
+use super::bce_with_logits::softplus;
+use super::rows::{Classes, Rows, in_shape};
+use super::{Loss, Pointwise, Reduction, pointwise};
+use crate::Module;
+use tensor::real::Real;
+use tensor::{Error, Result, Tensor};
+
+// The smallest normal `f32`: powers of it stay finite where those of 0 would not.
+const TINY: f64 = f32::MIN_POSITIVE as f64;
+
+fn check_gamma(op: &'static str, gamma: f64) -> Result<()> {
+    if gamma >= 0.0 && gamma.is_finite() {
+        return Ok(());
+    }
+    Err(Error::argument(op, format!("gamma must be at least 0, but is {gamma}")))
+}
+
+/// Cross-entropy of classes, each row weighted by how improbable its class still is.
+///
+/// # Formula
+/// With `p = softmax(x)[t]`: `ℓₙ = −w[tₙ] (1 − pₙ)^γ ln pₙ`, 0 where `tₙ` is `ignore_index`; the mean divides by `Σ w[tₙ]` over the
+/// rows that count. With `gamma` 0 it is [`CrossEntropyLoss`](crate::CrossEntropyLoss).
+///
+/// # Gradient
+/// `∂ℓₙ/∂xₙ[c] = w[tₙ] (1 − p)^γ (γ p ln p / (1 − p) − 1) (δ − softmax(xₙ)[c])`, where `δ` is 1 for `c = tₙ` and 0 elsewhere.
+///
+/// # Shape
+/// Input `(C)`, `(N, C)` or `(N, C, d₁ …)`, target without `C`.
+///
+/// # Stability
+/// `1 − p` is `−expm1(ln p)`, which does not cancel for sure rows.
+///
+/// # Errors
+/// Those of [`CrossEntropyLoss`](crate::CrossEntropyLoss) with class indices; a negative `gamma`.
+///
+/// # Examples
+/// ```
+/// use nn::{FocalLoss, Loss};
+/// use tensor::Tensor;
+/// // Even odds: (1/2)² ln 2.
+/// let loss = FocalLoss::default().forward(&Tensor::from([[0.0_f64, 0.0]]), &Tensor::from([1]))?;
+/// assert!((loss.item::<f64>()? - 0.25 * 2.0_f64.ln()).abs() < 1e-15);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// Not there. [Lin et al. 2017](https://arxiv.org/abs/1708.02002), with a class's weight as its `α`.
+#[derive(Clone, Debug, Module)]
+pub struct FocalLoss {
+    /// How fast sure rows lose their weight.
+    pub gamma: f64,
+    /// A factor for each class.
+    pub weight: Option<Tensor>,
+    /// The target of rows that do not count.
+    pub ignore_index: i64,
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+}
+
+impl Default for FocalLoss {
+    fn default() -> Self {
+        Self { gamma: 2.0, weight: None, ignore_index: -100, reduction: Reduction::Mean }
+    }
+}
+
+impl Loss for FocalLoss {
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let op = "focal_loss";
+        check_gamma(op, self.gamma)?;
+        let rows = Rows::new(op, input, target.shape())?;
+        let weighted =
+            Classes::new(op, &rows, target, self.weight.as_ref(), self.ignore_index, self.reduction)?;
+        let plain = Classes { weight: None, ..weighted.clone() };
+        // Ignored rows are replaced before anything is computed from them.
+        let calm = rows.input.masked_fill(&weighted.ignored()?.unsqueeze(1)?, 0)?;
+        let logs = calm.log_softmax(1)?;
+        let doubt = plain.picked(&logs)?.expm1().neg()?.clamp_min(TINY)?.pow(self.gamma)?;
+        let terms = weighted.picked(&logs)?.neg()?.mul(&doubt)?;
+        in_shape(weighted.reduced(&terms)?, self.reduction, rows.shape)
+    }
+}
+
+/// Binary cross-entropy of logits, each element weighted by how improbable its target still is.
+///
+/// # Formula
+/// With `p = σ(x)` and `q = p (1 − t) + (1 − p) t`: `ℓᵢ = aᵢ qᵢ^γ bᵢ`, where `b` is the cross-entropy
+/// ([`BCEWithLogitsLoss`](crate::BCEWithLogitsLoss)) and `a = α t + (1 − α)(1 − t)`, or 1 without `alpha`; the mean divides by the
+/// number of elements.
+///
+/// # Gradient
+/// `∂ℓᵢ/∂xᵢ = a (q^γ (p − t) + γ q^(γ−1) p (1 − p)(1 − 2t) b)`.
+///
+/// # Shape
+/// Any; `x` and `t` broadcast.
+///
+/// # Stability
+/// As that of [`BCEWithLogitsLoss`](crate::BCEWithLogitsLoss); `q` counts as at least 1.2e-38.
+///
+/// # Errors
+/// Shapes that do not broadcast, inputs neither of which is a float, a negative `gamma`, an `alpha` outside of `[0, 1]`.
+///
+/// # Examples
+/// ```
+/// use nn::{BinaryFocalLoss, Loss};
+/// use tensor::Tensor;
+/// let loss = BinaryFocalLoss::default().forward(&Tensor::from([0.0_f64]), &Tensor::from([1.0]))?;
+/// assert!((loss.item::<f64>()? - 0.25 * 0.25 * 2.0_f64.ln()).abs() < 1e-15);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// Not there; torchvision's [`sigmoid_focal_loss`](https://docs.pytorch.org/vision/stable/generated/torchvision.ops.sigmoid_focal_loss.html),
+/// whose mean is not the default. [Lin et al. 2017](https://arxiv.org/abs/1708.02002).
+#[derive(Clone, Debug, Module)]
+pub struct BinaryFocalLoss {
+    /// How fast sure elements lose their weight.
+    pub gamma: f64,
+    /// The weight of positive targets; that of negative ones is `1 − alpha`.
+    pub alpha: Option<f64>,
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+}
+
+impl Default for BinaryFocalLoss {
+    fn default() -> Self {
+        Self { gamma: 2.0, alpha: Some(0.25), reduction: Reduction::Mean }
+    }
+}
+
+impl BinaryFocalLoss {
+    /// `a` of a target, and its derivative.
+    #[inline(always)]
+    fn balance<R: Real>(&self, t: R) -> (R, R) {
+        self.alpha.map_or((R::lit(1.0), R::lit(0.0)), |alpha| {
+            let slope = R::lit(2.0 * alpha - 1.0);
+            (R::lit(1.0 - alpha) + slope.clone() * t, slope)
+        })
+    }
+
+    /// `q` of a probability and a target.
+    #[inline(always)]
+    fn doubt<R: Real>(p: R, t: R) -> R {
+        let one = R::lit(1.0);
+        (p.clone() * (one.clone() - t.clone()) + (one - p) * t).max(R::lit(TINY))
+    }
+}
+
+impl Pointwise<2> for BinaryFocalLoss {
+    const OP: &'static str = "binary_focal_loss";
+    #[inline(always)]
+    fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
+        let doubt = Self::doubt(x.clone().sigmoid(), t.clone()).powr(R::lit(self.gamma));
+        let entropy = (R::lit(1.0) - t.clone()) * x.clone() + softplus(-x);
+        self.balance(t).0 * doubt * entropy
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
+        let (one, two) = (R::lit(1.0), R::lit(2.0));
+        let p = x.clone().sigmoid();
+        let entropy = (one.clone() - t.clone()) * x.clone() + softplus(-x.clone());
+        let q = Self::doubt(p.clone(), t.clone());
+        let (a, slope) = self.balance(t.clone());
+        let power = q.clone().powr(R::lit(self.gamma));
+        // What changing q by 1 would add.
+        let steep = R::lit(self.gamma) * q.powr(R::lit(self.gamma - 1.0)) * entropy.clone();
+        let dq = p.clone() * (one.clone() - p.clone()) * (one.clone() - two.clone() * t.clone());
+        [
+            a.clone() * (power.clone() * (p.clone() - t) + steep.clone() * dq),
+            slope * power.clone() * entropy + a * (steep * (one - two * p) - power * x),
+        ]
+    }
+}
+
+impl Loss for BinaryFocalLoss {
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let op = <Self as Pointwise<2>>::OP;
+        check_gamma(op, self.gamma)?;
+        if let Some(alpha) = self.alpha.filter(|alpha| !(0.0..=1.0).contains(alpha)) {
+            return Err(Error::argument(op, format!("alpha must be between 0 and 1, but is {alpha}")));
+        }
+        pointwise(self, [input, target], self.reduction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BCEWithLogitsLoss, CrossEntropyLoss};
+    use tensor::check;
+
+    const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Mean, Reduction::Sum];
+
+    fn noise(shape: &[usize], k: f64) -> Result<Tensor> {
+        let n = shape.iter().product::<usize>();
+        let values: Vec<_> = (0..n).map(|i| 3.0 * ((i as f64 + 0.5) * k).sin()).collect();
+        Tensor::from_vec(values, shape)?.requires_grad_()
+    }
+
+    fn equal(a: &Tensor, b: &Tensor) -> Result<bool> {
+        Ok(a.shape() == b.shape() && a.sub(b)?.abs().max()?.item::<f64>()? < 1e-14)
+    }
+
+    #[test]
+    fn classes_equal_the_formula_to_the_second_derivative() -> Result<()> {
+        let (x, target) = (noise(&[4, 3], 1.3)?, Tensor::from([0, 2, -100, 1]));
+        let weight = Tensor::from([0.5, 1.0, 2.0]);
+        for reduction in REDUCTIONS {
+            for gamma in [0.0, 0.5, 1.0, 2.0, 3.5] {
+                for weight in [None, Some(weight.clone())] {
+                    let loss = FocalLoss { gamma, weight: weight.clone(), reduction, ..Default::default() };
+                    let run = |x: &[Tensor]| loss.forward(&x[0], &target);
+                    let definition = |x: &[Tensor]| {
+                        let rows = x[0].index_select(0, &Tensor::from([0, 1, 3]))?;
+                        let p = rows.softmax(1)?.gather(1, &Tensor::from([[0], [2], [1]]))?.squeeze_dim(1)?;
+                        let w = match &weight {
+                            Some(_) => Tensor::from([0.5, 2.0, 1.0]),
+                            None => Tensor::from([1.0, 1.0, 1.0]),
+                        };
+                        let one = Tensor::from(1.0).sub(&p)?.pow(gamma)?;
+                        let terms = one.mul(&p.log())?.mul(&w)?.neg()?;
+                        Ok(match reduction {
+                            Reduction::None => {
+                                let zero = Tensor::from([0.0]);
+                                Tensor::cat(&[&terms.narrow(0, 0, 2)?, &zero, &terms.narrow(0, 2, 1)?], 0)?
+                            }
+                            Reduction::Sum => terms.sum(),
+                            Reduction::Mean => terms.sum().div(&w.sum())?,
+                        })
+                    };
+                    check::fused(run, definition, std::slice::from_ref(&x), 1e-12)?;
+                    if gamma == 0.0 {
+                        let plain = CrossEntropyLoss { weight, reduction, ..Default::default() };
+                        assert!(equal(&run(std::slice::from_ref(&x))?, &plain.forward(&x, &target)?)?);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn binary_equals_the_formula_to_the_second_derivative() -> Result<()> {
+        let x = noise(&[6], 1.7)?;
+        let t = Tensor::from([0.0, 1.0, 0.3, 1.0, 0.0, 0.8]).requires_grad_()?;
+        for reduction in REDUCTIONS {
+            for (gamma, alpha) in
+                [(0.0, None), (0.5, Some(0.25)), (1.0, None), (2.0, Some(0.25)), (3.5, None)]
+            {
+                let loss = BinaryFocalLoss { gamma, alpha, reduction };
+                let run = |xs: &[Tensor]| loss.forward(&xs[0], &xs[1]);
+                let definition = |xs: &[Tensor]| {
+                    let (p, t) = (xs[0].sigmoid(), &xs[1]);
+                    let rest = |x: &Tensor| Tensor::from(1.0).sub(x);
+                    let entropy = p.log().mul(t)?.add(&rest(&p)?.log().mul(&rest(t)?)?)?.neg()?;
+                    let q = p.mul(&rest(t)?)?.add(&rest(&p)?.mul(t)?)?;
+                    let a = match alpha {
+                        Some(alpha) => t.mul(alpha)?.add(&rest(t)?.mul(1.0 - alpha)?)?,
+                        None => Tensor::from(1.0),
+                    };
+                    let terms = entropy.mul(&q.pow(gamma)?)?.mul(&a)?;
+                    match reduction {
+                        Reduction::None => Ok(terms),
+                        Reduction::Sum => Ok(terms.sum()),
+                        Reduction::Mean => terms.mean(),
+                    }
+                };
+                check::fused(run, definition, &[x.clone(), t.clone()], 1e-11)?;
+                if gamma == 0.0 {
+                    let plain = BCEWithLogitsLoss { reduction, ..Default::default() };
+                    assert!(equal(&loss.forward(&x, &t)?, &plain.forward(&x, &t)?)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn sure_answers_have_no_weight_and_finite_gradients() -> Result<()> {
+        for gamma in [0.0, 0.5, 2.0] {
+            let x = Tensor::from([-1000.0_f32, 1000.0, -1000.0, 1000.0]).requires_grad_()?;
+            let loss = BinaryFocalLoss { gamma, alpha: None, reduction: Reduction::None };
+            let loss = loss.forward(&x, &Tensor::from([0.0_f32, 1.0, 1.0, 0.0]))?;
+            assert_eq!(loss.to_vec::<f32>()?, [0.0, 0.0, 1000.0, 1000.0]);
+            loss.sum().backward()?;
+            assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [0.0, 0.0, -1.0, 1.0]);
+            let x = Tensor::from([[1000.0_f32, -1000.0], [-1000.0, 1000.0]]).requires_grad_()?;
+            let loss = FocalLoss { gamma, reduction: Reduction::Sum, ..Default::default() };
+            let loss = loss.forward(&x, &Tensor::from([0, 0]))?;
+            assert_eq!(loss.item::<f32>()?, 2000.0);
+            loss.backward()?;
+            assert_eq!(x.grad().unwrap(), Tensor::from([[0.0_f32, 0.0], [-1.0, 1.0]]));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn bad_options_are_errors_that_name_the_numbers() {
+        let (x, t) = (Tensor::from([[0.0_f32, 1.0]]), Tensor::from([0]));
+        let text = |loss: &dyn Loss, t: &Tensor| loss.forward(&x, t).unwrap_err().to_string();
+        let focal = FocalLoss { gamma: -1.0, ..Default::default() };
+        assert_eq!(text(&focal, &t), "focal_loss: gamma must be at least 0, but is -1");
+        assert_eq!(
+            text(&FocalLoss::default(), &Tensor::from([2])),
+            "focal_loss: index 2 is out of bounds for size 2"
+        );
+        let binary = BinaryFocalLoss { alpha: Some(2.0), ..Default::default() };
+        assert_eq!(text(&binary, &x), "binary_focal_loss: alpha must be between 0 and 1, but is 2");
+    }
+}
