@@ -41,12 +41,13 @@ mod pages;
 /// What most programs use.
 pub mod prelude {
     pub use nn::{
-        AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BinaryFocalLoss, CTCLoss, CrossEntropyLoss,
-        DiceLoss, Dropout, Embedding, Flatten, FocalLoss, Forward, GaussianNLLLoss, HingeEmbeddingLoss,
-        HuberLoss, KLDivLoss, KLDivReduction, L1Loss, Linear, LogSigmoid, LogSoftmax, Loss, MSELoss,
-        MarginRankingLoss, Module, NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD,
-        Sequential, SgdOptions, Sigmoid, SmoothL1Loss, SoftMarginLoss, Softmax, StateDict, Tanh,
-        TripletMarginLoss, TripletMarginWithDistanceLoss, accuracy, functional,
+        AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
+        CrossEntropyLoss, DiceLoss, Dropout, ELU, Embedding, Flatten, FocalLoss, Forward, GELU,
+        GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss, LayerNorm,
+        LeakyReLU, Linear, LogSigmoid, LogSoftmax, Loss, MSELoss, MarginRankingLoss, Module, NLLLoss,
+        Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid,
+        SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss,
+        TripletMarginWithDistanceLoss, accuracy, functional,
     };
     pub use tensor::random::manual_seed;
     pub use tensor::{

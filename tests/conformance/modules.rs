@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use downhill::nn::{
-    Dropout, Embedding, Flatten, Forward, Linear, LogSigmoid, LogSoftmax, Member, Module, ReLU, Sequential,
-    Sigmoid, Softmax, StateDict, Tanh, Visit, functional,
+    BatchNorm1d, Dropout, ELU, Embedding, Flatten, Forward, GELU, LayerNorm, LeakyReLU, Linear, LogSigmoid,
+    LogSoftmax, Member, Module, ReLU, Sequential, SiLU, Sigmoid, Softmax, Softplus, StateDict, Tanh, Visit,
+    functional,
 };
 use downhill::{DType, Tensor};
 
-use crate::arguments::{Arguments, tensor};
+use crate::arguments::{Arguments, Several, tensor};
 use crate::case::{self, Call, Named, Value};
 use crate::driver::Run;
 use crate::report::Miss;
@@ -25,6 +26,38 @@ pub(crate) fn layer(class: &str, a: &mut Arguments) -> Result<Option<Box<dyn For
             }
         }
         "Dropout" => Box::new(Dropout::new(a.or("p", 0.5)?)?),
+        "LayerNorm" => {
+            let Several(sizes) = a.need("normalized_shape")?;
+            let sizes: Result<Vec<usize>, _> = sizes.into_iter().map(usize::try_from).collect();
+            let sizes = sizes.map_err(|_| Miss::types("a negative size"))?;
+            let layer = LayerNorm { eps: a.or("eps", 1e-5)?, ..LayerNorm::new(sizes)? };
+            let (affine, bias) = (a.or("elementwise_affine", true)?, a.or("bias", true)?);
+            Box::new(LayerNorm {
+                weight: layer.weight.filter(|_| affine),
+                bias: layer.bias.filter(|_| affine && bias),
+                ..layer
+            })
+        }
+        "BatchNorm1d" => {
+            let layer = BatchNorm1d {
+                eps: a.or("eps", 1e-5)?,
+                momentum: a.or("momentum", Some(0.1))?,
+                ..BatchNorm1d::new(a.need("num_features")?)?
+            };
+            let (affine, bias) = (a.or("affine", true)?, a.or("bias", true)?);
+            let layer =
+                if a.or("track_running_stats", true)? { layer } else { layer.without_running_stats() };
+            Box::new(BatchNorm1d {
+                weight: layer.weight.filter(|_| affine),
+                bias: layer.bias.filter(|_| affine && bias),
+                ..layer
+            })
+        }
+        "ELU" => Box::new(elu(a)?),
+        "SiLU" => Box::new(SiLU),
+        "Softplus" => Box::new(softplus(a)?),
+        "GELU" => Box::new(gelu(a)?),
+        "LeakyReLU" => Box::new(leaky_relu(a)?),
         "Embedding" => {
             let (rows, width) = (a.need("num_embeddings")?, a.need("embedding_dim")?);
             let table = match a.or("padding_idx", None)? {
@@ -49,12 +82,42 @@ pub(crate) fn layer(class: &str, a: &mut Arguments) -> Result<Option<Box<dyn For
     }))
 }
 
+fn elu(a: &mut Arguments) -> Result<ELU, Miss> {
+    Ok(ELU { alpha: a.or("alpha", 1.0)? })
+}
+
+fn softplus(a: &mut Arguments) -> Result<Softplus, Miss> {
+    Ok(Softplus { beta: a.or("beta", 1.0)?, threshold: a.or("threshold", 20.0)? })
+}
+
+fn gelu(a: &mut Arguments) -> Result<GELU, Miss> {
+    match &*a.or("approximate", "none".to_string())? {
+        "none" => Ok(GELU { tanh: false }),
+        "tanh" => Ok(GELU { tanh: true }),
+        other => Err(Miss::types(format!("approximate is {other}"))),
+    }
+}
+
+fn leaky_relu(a: &mut Arguments) -> Result<LeakyReLU, Miss> {
+    Ok(LeakyReLU { negative_slope: a.or("negative_slope", 0.01)? })
+}
+
 /// Calls the function of a layer; `None` if it is not one of these.
 pub(crate) fn function(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>, Miss> {
     let Some(name) = name.strip_prefix("nn.functional.") else { return Ok(None) };
     let x = a.at::<Tensor>(0);
     Ok(Some(vec![match name {
         "embedding" => functional::embedding(&x?, &a.at(1)?)?,
+        "elu" => elu(a)?.forward(&x?)?,
+        "silu" => functional::silu(&x?)?,
+        "softplus" => softplus(a)?.forward(&x?)?,
+        "gelu" => gelu(a)?.forward(&x?)?,
+        "leaky_relu" => leaky_relu(a)?.forward(&x?)?,
+        "layer_norm" => {
+            let [weight, bias] = [a.or::<Option<Tensor>>("weight", None)?, a.or("bias", None)?];
+            let sizes = a.at::<Vec<usize>>(1)?;
+            functional::layer_norm(&x?, sizes, weight.as_ref(), bias.as_ref(), a.or("eps", 1e-5)?)?
+        }
         "relu" => functional::relu(&x?)?,
         "logsigmoid" => functional::logsigmoid(&x?)?,
         "linear" => functional::linear(&x?, &a.at(1)?, a.or::<Option<Tensor>>("bias", None)?.as_ref())?,

@@ -3,8 +3,10 @@
 
 pub use crate::dropout::dropout;
 pub use crate::embedding::embedding;
+pub use crate::layer_norm::layer_norm;
 pub use crate::linear::linear;
 
+use crate::Forward;
 use crate::loss::{Lengths, Loss};
 use tensor::{DType, Error, Result, Tensor};
 
@@ -220,6 +222,79 @@ pub fn flatten(x: &Tensor, start_dim: isize, end_dim: isize) -> Result<Tensor> {
 /// ```
 pub fn one_hot(x: &Tensor, num_classes: impl Into<Option<usize>>) -> Result<Tensor> {
     x.one_hot(num_classes)
+}
+
+/// The exponential linear unit, [`ELU`](crate::ELU).
+///
+/// # Errors
+/// As there.
+///
+/// # Examples
+/// ```
+/// let x = tensor::Tensor::from([f32::NEG_INFINITY, 3.0]);
+/// assert_eq!(nn::functional::elu(&x, 2.0)?, tensor::Tensor::from([-2.0_f32, 3.0]));
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
+    crate::ELU { alpha }.forward(x)
+}
+
+/// The sigmoid linear unit, [`SiLU`](crate::SiLU).
+///
+/// # Errors
+/// As there.
+///
+/// # Examples
+/// ```
+/// assert_eq!(nn::functional::silu(&tensor::Tensor::from(0.0_f32))?.item::<f32>()?, 0.0);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn silu(x: &Tensor) -> Result<Tensor> {
+    crate::SiLU.forward(x)
+}
+
+/// A smooth rectifier, [`Softplus`](crate::Softplus).
+///
+/// # Errors
+/// As there.
+///
+/// # Examples
+/// ```
+/// let x = tensor::Tensor::from([0.0_f64, 1000.0]);
+/// assert_eq!(nn::functional::softplus(&x, 1.0, 20.0)?, tensor::Tensor::from([2.0_f64.ln(), 1000.0]));
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
+    crate::Softplus { beta, threshold }.forward(x)
+}
+
+/// The Gaussian error linear unit, [`GELU`](crate::GELU) without the approximation.
+///
+/// # Errors
+/// As there.
+///
+/// # Examples
+/// ```
+/// assert_eq!(nn::functional::gelu(&tensor::Tensor::from(10.0_f32))?.item::<f32>()?, 10.0);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    crate::GELU::default().forward(x)
+}
+
+/// The leaky rectifier, [`LeakyReLU`](crate::LeakyReLU).
+///
+/// # Errors
+/// As there.
+///
+/// # Examples
+/// ```
+/// let x = tensor::Tensor::from([-4.0_f32, 3.0]);
+/// assert_eq!(nn::functional::leaky_relu(&x, 0.25)?, tensor::Tensor::from([-1.0_f32, 3.0]));
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn leaky_relu(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
+    crate::LeakyReLU { negative_slope }.forward(x)
 }
 
 /// PyTorch's kernel has no version for integers.

@@ -25,6 +25,7 @@
 extern crate self as nn;
 
 mod activation;
+mod batch_norm;
 mod distance;
 mod dropout;
 mod embedding;
@@ -32,23 +33,28 @@ mod field;
 mod flatten;
 pub mod functional;
 pub mod init;
+mod layer_norm;
 mod linear;
 pub mod loss;
 mod metrics;
 mod module;
+mod norm;
 pub mod optim;
 mod parameter;
 mod sequential;
 mod state;
 mod text;
+mod units;
 
 pub use activation::{LogSigmoid, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh};
+pub use batch_norm::BatchNorm1d;
 pub use distance::{CosineSimilarity, PairwiseDistance};
 pub use downhill_derive::Module;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use field::Field;
 pub use flatten::Flatten;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use loss::{
     AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BinaryFocalLoss,
@@ -64,3 +70,4 @@ pub use parameter::{Buffer, Parameter};
 pub use sequential::Sequential;
 pub use state::{LoadError, StateDict};
 pub use tensor::{Error, Result};
+pub use units::{ELU, GELU, LeakyReLU, SiLU, Softplus};

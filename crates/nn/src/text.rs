@@ -19,6 +19,11 @@ pub(crate) fn float(x: f64) -> String {
     }
 }
 
+/// `repr(bool)`.
+pub(crate) fn bool(x: bool) -> &'static str {
+    if x { "True" } else { "False" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::float;

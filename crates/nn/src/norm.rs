@@ -1,0 +1,208 @@
+//! What the normalisation layers share: rows brought to mean 0 and variance 1.
+
+use crate::Result;
+use tensor::autograd::fused;
+use tensor::{DType, Error, Float, Shape, Tensor, kernels};
+
+/// Elements of a task: rows shorter than this share one, so that short rows are not dearer than long ones.
+const TASK: usize = 1 << 12;
+
+/// Which elements are normalised together; they become the rows of a matrix.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rows {
+    /// This many at the end.
+    Last(usize),
+    /// Those of each entry of dimension 1.
+    Channels,
+}
+
+impl Rows {
+    fn split(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Last(n) => x.reshape([x.numel() / n.max(1), n]),
+            Self::Channels => {
+                let channels = x.size(1)?;
+                x.transpose(0, 1)?.reshape([channels, x.numel() / channels.max(1)])
+            }
+        }
+    }
+
+    fn join(self, rows: &Tensor, shape: &Shape) -> Result<Tensor> {
+        match self {
+            Self::Last(_) => rows.reshape(shape),
+            Self::Channels => {
+                let mut turned = shape.to_vec();
+                turned.swap(0, 1);
+                Ok(rows.reshape(&turned[..])?.transpose(0, 1)?.contiguous())
+            }
+        }
+    }
+}
+
+/// The mean and the variance (without correction) of a row.
+pub(crate) type Moments = [f64; 2];
+
+/// `(x − mean) / √(variance + eps) · weight + bias` for each row of `x`, with the moments of the rows. Weight and bias
+/// broadcast to the matrix of rows.
+pub(crate) fn normalize(
+    name: &'static str,
+    rows: Rows,
+    x: &Tensor,
+    [weight, bias]: [Option<&Tensor>; 2],
+    eps: f64,
+) -> Result<(Tensor, Vec<Moments>)> {
+    match x.dtype() {
+        DType::F64 => run::<f64>(name, rows, x, [weight, bias], eps),
+        _ => run::<f32>(name, rows, x, [weight, bias], eps),
+    }
+}
+
+fn run<T: Float>(
+    name: &'static str,
+    rows: Rows,
+    x: &Tensor,
+    [weight, bias]: [Option<&Tensor>; 2],
+    eps: f64,
+) -> Result<(Tensor, Vec<Moments>)> {
+    let (has, none) = ([weight.is_some(), bias.is_some()], Tensor::from(0.0_f32));
+    let [w, b] = [weight, bias].map(|t| t.unwrap_or(&none));
+    let flat = rows.split(&x.detach())?.contiguous();
+    let moments = moments::<T>(&flat)?;
+    let value = affine(&scaled::<T>(&flat, &moments, eps)?, has, [&w.detach(), &b.detach()])?;
+    let value = rows.join(&value, x.shape())?;
+    let kept = moments.clone();
+    let y = fused(
+        name,
+        [x, w, b],
+        value,
+        move |i, g, [x, w, _]| {
+            let (shape, g) = (*x.shape(), rows.split(g)?);
+            if i == 2 {
+                return Ok(g);
+            }
+            let x = rows.split(x)?.contiguous();
+            if i == 1 {
+                return g.mul(&scaled::<T>(&x, &kept, eps)?);
+            }
+            let g = if has[0] { g.mul(w)? } else { g };
+            rows.join(&slopes::<T>(&g.contiguous(), &x, &kept, eps)?, &shape)
+        },
+        move |[x, w, b]| {
+            let flat = rows.split(x)?;
+            let centred = flat.sub(&flat.mean_dim(1, true)?)?;
+            let variance = centred.square().mean_dim(1, true)?;
+            let unit = centred.mul(&variance.add(eps)?.rsqrt())?;
+            rows.join(&affine(&unit, has, [w, b])?, x.shape())
+        },
+    );
+    Ok((y, moments))
+}
+
+pub(crate) fn affine(x: &Tensor, [scale, shift]: [bool; 2], [w, b]: [&Tensor; 2]) -> Result<Tensor> {
+    let x = if scale { x.mul(w)? } else { x.clone() };
+    if shift { x.add(b) } else { Ok(x) }
+}
+
+/// The sum of `f(0) … f(n − 1)`, in an order that depends on `n` alone.
+#[inline(always)]
+fn sum(n: usize, f: impl Fn(usize) -> f64) -> f64 {
+    let mut lanes = [0.0; 16];
+    for start in (0..n / 16 * 16).step_by(16) {
+        for (l, lane) in lanes.iter_mut().enumerate() {
+            *lane += f(start + l);
+        }
+    }
+    for (i, lane) in (n / 16 * 16..n).zip(&mut lanes) {
+        *lane += f(i);
+    }
+    lanes.iter().sum()
+}
+
+/// In two passes and in `f64`: nothing cancels, however far the mean is from 0.
+fn moments<T: Float>(x: &Tensor) -> Result<Vec<Moments>> {
+    let (data, n) = (x.as_slice::<T>()?, x.size(1)?);
+    let mut moments = vec![[0.0; 2]; x.size(0)?];
+    kernels::for_chunks(&mut moments, (TASK / n.max(1)).max(1), 3 * n, |start, chunk| {
+        for (i, out) in chunk.iter_mut().enumerate() {
+            let row = &data[(start + i) * n..][..n];
+            let mean = sum(n, |i| row[i].cast::<f64>()) / n as f64;
+            let square = |i: usize| {
+                let d = row[i].cast::<f64>() - mean;
+                d * d
+            };
+            *out = [mean, sum(n, square) / n as f64];
+        }
+    });
+    Ok(moments)
+}
+
+/// `(x − mean) / √(variance + eps)`.
+fn scaled<T: Float>(x: &Tensor, moments: &[Moments], eps: f64) -> Result<Tensor> {
+    let (data, n) = (x.as_slice::<T>()?, x.size(1)?);
+    Tensor::build(x.shape(), |out| {
+        for_rows(out, n, 2, |row, out| {
+            let [mean, variance] = moments[row];
+            let scale = 1.0 / (variance + eps).sqrt();
+            for (o, x) in out.iter_mut().zip(&data[row * n..][..n]) {
+                *o = T::lit((x.cast::<f64>() - mean) * scale);
+            }
+        });
+    })
+}
+
+/// The gradient of [`scaled`] for the gradient `g`: `(g − mean(g) − y · mean(g · y)) / √(variance + eps)`.
+fn slopes<T: Float>(g: &Tensor, x: &Tensor, moments: &[Moments], eps: f64) -> Result<Tensor> {
+    let (gs, xs, n) = (g.as_slice::<T>()?, x.as_slice::<T>()?, x.size(1)?);
+    Tensor::build(x.shape(), |out| {
+        for_rows(out, n, 6, |row, out| {
+            let (g, x) = (&gs[row * n..][..n], &xs[row * n..][..n]);
+            let [mean, variance] = moments[row];
+            let scale = 1.0 / (variance + eps).sqrt();
+            let unit = |i: usize| (x[i].cast::<f64>() - mean) * scale;
+            let level = sum(n, |i| g[i].cast::<f64>()) / n as f64;
+            let along = sum(n, |i| g[i].cast::<f64>() * unit(i)) / n as f64;
+            for (i, o) in out.iter_mut().enumerate() {
+                *o = T::lit((g[i].cast::<f64>() - level - unit(i) * along) * scale);
+            }
+        });
+    })
+}
+
+/// Calls `f(row, out)` for each row of `n` elements, in parallel.
+fn for_rows<T: Float>(out: &mut [T], n: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    if out.is_empty() {
+        return;
+    }
+    let rows = (TASK / n).max(1);
+    kernels::for_chunks(out, rows * n, work, |start, chunk| {
+        for (i, out) in chunk.chunks_exact_mut(n).enumerate() {
+            f(start / n + i, out);
+        }
+    });
+}
+
+/// The parameters must have this shape and the input's dtype, a float.
+pub(crate) fn check<const N: usize>(
+    op: &'static str,
+    x: &Tensor,
+    shape: &Shape,
+    parameters: [(&str, Option<&Tensor>); N],
+) -> Result<()> {
+    if !x.dtype().is_float() {
+        return Err(Error::DType { op, expected: "float32 or float64", got: x.dtype() });
+    }
+    for (name, tensor) in parameters {
+        let Some(tensor) = tensor else { continue };
+        if tensor.shape() != shape {
+            return Err(Error::shape(op, format!("a {name} of shape {shape}"), tensor.shape()));
+        }
+        if tensor.dtype() != x.dtype() {
+            return Err(Error::DType {
+                op,
+                expected: "parameters of the input's dtype",
+                got: tensor.dtype(),
+            });
+        }
+    }
+    Ok(())
+}
