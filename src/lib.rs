@@ -40,6 +40,9 @@ mod pages;
 
 /// What most programs use.
 pub mod prelude {
+    pub use nn::optim::{
+        Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, RMSprop, RMSpropOptions,
+    };
     pub use nn::{
         AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
         CrossEntropyLoss, DiceLoss, Dropout, ELU, Embedding, Flatten, FocalLoss, Forward, GELU,

@@ -1,6 +1,9 @@
 //! Optimizers and their schedules: cases of the kinds "optim" and "lr".
 
-use downhill::nn::{Optimizer, Parameter, SGD, SgdOptions};
+use downhill::nn::{
+    Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, Optimizer, Parameter, RMSprop,
+    RMSpropOptions, SGD, SgdOptions,
+};
 
 use crate::arguments::{Arguments, array, tensor};
 use crate::case::{Lr, Named, Optim, Steps, Value};
@@ -15,7 +18,53 @@ pub(crate) fn build(
     parameters: Vec<Parameter>,
 ) -> Result<Box<dyn Optimizer>, Miss> {
     let mut a = Arguments::constants(&[], options)?;
+    macro_rules! adam {
+        ($optimizer:ident, $options:ident) => {{
+            let d = $options::default();
+            let betas = match a.option::<Vec<f64>>("betas")?.as_deref() {
+                None => d.betas,
+                Some(&[beta1, beta2]) => (beta1, beta2),
+                Some(other) => return Err(Miss::types(format!("betas is {other:?}"))),
+            };
+            let options = $options {
+                lr: a.or("lr", d.lr)?,
+                betas,
+                eps: a.or("eps", d.eps)?,
+                weight_decay: a.or("weight_decay", d.weight_decay)?,
+                amsgrad: a.or("amsgrad", d.amsgrad)?,
+                maximize: a.or("maximize", d.maximize)?,
+            };
+            Box::new($optimizer::new(parameters, options)?)
+        }};
+    }
     let optimizer: Box<dyn Optimizer> = match name {
+        "Adagrad" => {
+            let d = AdagradOptions::default();
+            let options = AdagradOptions {
+                lr: a.or("lr", d.lr)?,
+                lr_decay: a.or("lr_decay", d.lr_decay)?,
+                weight_decay: a.or("weight_decay", d.weight_decay)?,
+                initial_accumulator_value: a.or("initial_accumulator_value", d.initial_accumulator_value)?,
+                eps: a.or("eps", d.eps)?,
+                maximize: a.or("maximize", d.maximize)?,
+            };
+            Box::new(Adagrad::new(parameters, options)?)
+        }
+        "Adam" => adam!(Adam, AdamOptions),
+        "AdamW" => adam!(AdamW, AdamWOptions),
+        "RMSprop" => {
+            let d = RMSpropOptions::default();
+            let options = RMSpropOptions {
+                lr: a.or("lr", d.lr)?,
+                alpha: a.or("alpha", d.alpha)?,
+                eps: a.or("eps", d.eps)?,
+                weight_decay: a.or("weight_decay", d.weight_decay)?,
+                momentum: a.or("momentum", d.momentum)?,
+                centered: a.or("centered", d.centered)?,
+                maximize: a.or("maximize", d.maximize)?,
+            };
+            Box::new(RMSprop::new(parameters, options)?)
+        }
         "SGD" => {
             let d = SgdOptions::default();
             let options = SgdOptions {

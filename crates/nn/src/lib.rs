@@ -65,7 +65,10 @@ pub use loss::{
 pub use loss::{Distance, TripletMarginLoss, TripletMarginWithDistanceLoss};
 pub use metrics::accuracy;
 pub use module::{Forward, Member, Mode, Module, Visit};
-pub use optim::{Optimizer, SGD, SgdOptions};
+pub use optim::{
+    Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, Optimizer, RMSprop, RMSpropOptions, SGD,
+    SgdOptions,
+};
 pub use parameter::{Buffer, Parameter};
 pub use sequential::Sequential;
 pub use state::{LoadError, StateDict};

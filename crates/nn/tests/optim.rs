@@ -1,6 +1,12 @@
 //! Optimizers on small functions.
 
-use nn::{Optimizer, Parameter, SGD, SgdOptions};
+#![allow(clippy::unreadable_literal, reason = "results as PyTorch prints them")]
+
+use nn::optim::{Descent, Rule, Setting};
+use nn::{
+    Adagrad, AdagradOptions, Adam, AdamOptions, AdamWOptions, Optimizer, Parameter, RMSpropOptions, SGD,
+    SgdOptions, StateDict,
+};
 use tensor::Tensor;
 
 fn parameter(values: &[f64]) -> Parameter {
@@ -105,4 +111,160 @@ fn long_parameters_step_as_short_ones_do() {
     }
     let (long, short) = (long.tensor().to_vec::<f32>().unwrap(), short.tensor().to_vec::<f32>().unwrap());
     assert!(long.iter().enumerate().all(|(i, x)| *x == short[i % 17]));
+}
+
+/// Four steps from `[1.5, −0.25, −3]` along fixed gradients.
+fn walk<R: Rule>(options: R) -> Vec<f32> {
+    let w = Parameter::new(Tensor::from([1.5_f32, -0.25, -3.0])).unwrap();
+    let mut optimizer = Descent::new([w.clone()], options).unwrap();
+    for g in [[0.5_f32, -1.25, 0.1], [-0.75, 2.0, 0.3], [1.0, 0.125, -0.7], [0.2, -0.6, 0.9]] {
+        w.set_grad(Some(Tensor::from(g))).unwrap();
+        optimizer.step().unwrap();
+    }
+    w.tensor().to_vec().unwrap()
+}
+
+/// From PyTorch 2.15, to the last bit.
+#[test]
+fn rules_round_as_pytorch_does() {
+    let adam = AdamOptions { lr: 0.1, ..Default::default() };
+    assert_eq!(walk(AdamOptions { weight_decay: 0.1, ..adam }), [1.3002362, -0.20342132, -2.7448082]);
+    let amsgrad = AdamOptions { betas: (0.3, 0.9), amsgrad: true, maximize: true, ..adam };
+    assert_eq!(walk(amsgrad), [1.6472543, -0.26812732, -2.800692]);
+    let adamw = AdamWOptions { lr: 0.1, weight_decay: 0.2, amsgrad: true, ..Default::default() };
+    assert_eq!(walk(adamw), [1.2426474, -0.19247557, -2.9497037]);
+    let rmsprop = RMSpropOptions::default();
+    let decayed = RMSpropOptions { lr: 0.05, weight_decay: 0.1, alpha: 0.8, ..rmsprop };
+    assert_eq!(walk(decayed), [1.3461607, -0.20467898, -2.8485014]);
+    let all = RMSpropOptions { momentum: 0.9, centered: true, maximize: true, ..rmsprop };
+    assert_eq!(walk(all), [1.7763166, -0.3801427, -2.492169]);
+    let momentum = RMSpropOptions { momentum: 0.9, ..rmsprop };
+    // PyTorch has …57 for the second: the square roots of its vector library are not always the nearest.
+    assert_eq!(walk(momentum), [1.2255812, -0.12146356, -3.5040634]);
+    let centered = RMSpropOptions { centered: true, ..rmsprop };
+    assert_eq!(walk(centered), [1.3934057, -0.21490073, -3.1812482]);
+    let adagrad = AdagradOptions {
+        lr: 0.1,
+        lr_decay: 0.1,
+        weight_decay: 0.1,
+        initial_accumulator_value: 0.5,
+        maximize: true,
+        ..Default::default()
+    };
+    assert_eq!(walk(adagrad), [1.5265937, -0.27423993, -2.871639]);
+}
+
+#[test]
+fn every_rule_refuses_options_outside_their_range() {
+    fn text<R: Rule>(options: R) -> String {
+        Descent::new([parameter(&[1.0])], options).unwrap_err().to_string()
+    }
+    let adam = AdamOptions::default();
+    assert_eq!(text(AdamOptions { eps: -1.0, ..adam }), "Adam: eps must be at least 0, but is -1.0");
+    let beta = "must be at least 0 and below 1, but is";
+    assert_eq!(text(AdamOptions { betas: (1.0, 0.9), ..adam }), format!("Adam: betas.0 {beta} 1.0"));
+    assert_eq!(text(AdamOptions { betas: (0.9, f64::NAN), ..adam }), format!("Adam: betas.1 {beta} nan"));
+    let decay = AdamWOptions { weight_decay: -0.1, ..Default::default() };
+    assert_eq!(text(decay), "AdamW: weight_decay must be at least 0, but is -0.1");
+    let alpha = RMSpropOptions { alpha: -0.1, ..Default::default() };
+    assert_eq!(text(alpha), "RMSprop: alpha must be at least 0, but is -0.1");
+    let initial = AdagradOptions { initial_accumulator_value: -0.1, ..Default::default() };
+    assert_eq!(text(initial), "Adagrad: initial_accumulator_value must be at least 0, but is -0.1");
+}
+
+#[test]
+fn groups_keep_their_options_and_share_no_parameter() {
+    let (a, b, c) = (parameter(&[1.0]), parameter(&[1.0]), parameter(&[1.0]));
+    let base = SgdOptions { lr: 0.5, ..Default::default() };
+    let mut optimizer =
+        SGD::with_groups([(vec![a.clone()], base), (vec![b.clone()], SgdOptions { lr: 0.25, ..base })])
+            .unwrap();
+    optimizer.add_group([c.clone()], SgdOptions { maximize: true, ..base }).unwrap();
+    let again = optimizer.add_group([parameter(&[0.0]), b.clone()], base).unwrap_err().to_string();
+    assert_eq!(again, "SGD: parameters 1 and 4 are the same");
+    for p in [&a, &b, &c] {
+        p.set_grad(Some(Tensor::from([1.0]))).unwrap();
+    }
+    optimizer.step().unwrap();
+    assert_eq!((values(&a), values(&b), values(&c)), (vec![0.5], vec![0.75], vec![1.5]));
+    assert_eq!(optimizer.lrs(), [0.5, 0.25, 0.5]);
+    assert_eq!(optimizer.momenta(), Some(vec![0.0; 3]));
+    optimizer.set_lrs(&[0.1, 0.2, 0.3]).unwrap();
+    assert_eq!(optimizer.options()[2], SgdOptions { lr: 0.3, maximize: true, ..base });
+    assert!(optimizer.set_lrs(&[0.1]).is_err());
+    assert!(Adagrad::new([a], AdagradOptions::default()).unwrap().set_momenta(&[0.9]).is_err());
+}
+
+/// Every option on, and a parameter that has no gradient in the first half.
+fn halves<R: Rule>(options: R) {
+    let run = |interrupt: bool| {
+        let (a, b) = (parameter(&[1.0, -2.0]), parameter(&[0.5]));
+        let mut optimizer = Descent::new([a.clone(), b.clone()], options.clone()).unwrap();
+        for k in 0..6 {
+            optimizer.zero_grad();
+            let sum = a.tensor().square().sum();
+            let loss = if k < 3 { sum } else { sum.add(&b.tensor().square().sum()).unwrap() };
+            loss.backward().unwrap();
+            optimizer.step().unwrap();
+            if interrupt && k == 2 {
+                let state = optimizer.state_dict();
+                let mut plain = options.clone();
+                for (_, setting) in plain.settings() {
+                    if let Setting::Flag(flag) = setting {
+                        *flag = false;
+                    }
+                }
+                optimizer = Descent::new([a.clone(), b.clone()], plain).unwrap();
+                optimizer.load_state_dict(&state).unwrap();
+            }
+        }
+        (values(&a), values(&b))
+    };
+    assert_eq!(run(true), run(false));
+}
+
+#[test]
+fn a_loaded_state_goes_on_where_the_saved_one_stopped() {
+    halves(SgdOptions { momentum: 0.9, nesterov: true, maximize: true, ..Default::default() });
+    halves(AdamOptions { amsgrad: true, maximize: true, ..Default::default() });
+    halves(AdamWOptions { amsgrad: true, ..Default::default() });
+    halves(RMSpropOptions { momentum: 0.9, centered: true, ..Default::default() });
+    halves(AdagradOptions { lr_decay: 0.1, initial_accumulator_value: 0.5, ..Default::default() });
+}
+
+#[test]
+fn a_state_that_does_not_fit_changes_nothing() {
+    let w = parameter(&[1.0, 2.0]);
+    let mut optimizer = Adam::new([w.clone()], AdamOptions::default()).unwrap();
+    w.tensor().sum().backward().unwrap();
+    optimizer.step().unwrap();
+    let good = optimizer.state_dict();
+    let mut refused = |change: &dyn Fn(&mut StateDict)| {
+        let mut state = good.clone();
+        change(&mut state);
+        let text = optimizer.load_state_dict(&state).unwrap_err().to_string();
+        assert_eq!(optimizer.state_dict(), good);
+        text
+    };
+    let lost = refused(&|state| drop(state.remove("param_groups.0.lr")));
+    assert_eq!(lost, "load_state_dict: there is no param_groups.0.lr");
+    let more = refused(&|state| state.insert("state.1.step", Tensor::from(1)));
+    assert_eq!(more, "load_state_dict: Adam has no place for state.1.step");
+    let wide = refused(&|state| state.insert("state.0.exp_avg", Tensor::from([1.0])));
+    assert_eq!(wide, "load_state_dict: expected shape [2] for state.0.exp_avg, but got shape [1]");
+    let fewer = refused(&|state| state.insert("param_groups.0.params", Tensor::from([0, 1])));
+    assert_eq!(fewer, "load_state_dict: expected shape [1] for param_groups.0.params, but got shape [2]");
+    let negative = refused(&|state| state.insert("param_groups.0.eps", Tensor::from(-1.0)));
+    assert_eq!(negative, "Adam: eps must be at least 0, but is -1.0");
+}
+
+#[test]
+fn a_parameter_of_another_dtype_than_its_memory_is_an_error() {
+    let w = parameter(&[1.0]);
+    let mut optimizer = Adam::new([w.clone()], AdamOptions::default()).unwrap();
+    w.tensor().sum().backward().unwrap();
+    optimizer.step().unwrap();
+    w.to_dtype(tensor::DType::F32).unwrap();
+    w.tensor().sum().backward().unwrap();
+    assert!(optimizer.step().is_err());
 }

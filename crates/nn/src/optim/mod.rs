@@ -1,10 +1,24 @@
 //! Optimizers: how parameters follow their gradients.
+//!
+//! An optimizer is a [`Rule`], which is its options and one fused pass over a parameter, in a [`Descent`], which has the
+//! parameters, groups them and remembers what the rule keeps of each.
 
+mod adagrad;
+mod adam;
+mod descent;
+mod rmsprop;
+mod rule;
 mod sgd;
 
+pub use adagrad::{Adagrad, AdagradOptions};
+pub use adam::{Adam, AdamOptions, AdamW, AdamWOptions};
+pub use descent::Descent;
+pub use rmsprop::{RMSprop, RMSpropOptions};
+pub use rule::{Memory, Rule, Setting};
 pub use sgd::{SGD, SgdOptions};
 
-use crate::{Error, Parameter, Result, text};
+use crate::{Error, Result, StateDict, text};
+use tensor::Float;
 
 /// What changes parameters after a backward pass.
 ///
@@ -14,20 +28,74 @@ pub trait Optimizer {
     /// Updates every parameter that has a gradient.
     ///
     /// # Errors
-    /// Parameters whose shape or dtype has changed since the step before.
+    /// Parameters whose dtype has changed since the step before.
     fn step(&mut self) -> Result<()>;
 
     /// Forgets the gradients of all parameters: they are `None` afterwards.
     fn zero_grad(&mut self);
 
-    /// The learning rate.
-    fn lr(&self) -> f64;
+    /// The learning rate of each group of parameters.
+    fn lrs(&self) -> Vec<f64>;
 
-    /// Sets the learning rate, as a schedule does between epochs.
+    /// Sets the learning rate of each group, as a schedule does. Any number is taken: a schedule may end a rounding
+    /// error below 0.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] unless there is one for each group.
+    fn set_lrs(&mut self, lrs: &[f64]) -> Result<()>;
+
+    /// The momentum of each group, or `β₁` where the optimizer has that; `None` where it has neither.
+    fn momenta(&self) -> Option<Vec<f64>>;
+
+    /// Sets the momentum, or `β₁`, of each group.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] unless there is one for each group, and for an optimizer that has neither.
+    fn set_momenta(&mut self, momenta: &[f64]) -> Result<()>;
+
+    /// All that a later run needs to go on: `state.I.NAME` for what is remembered of parameter `I`, and
+    /// `param_groups.K.NAME` for the options of group `K`.
+    ///
+    /// # Examples
+    /// ```
+    /// use nn::{Adam, AdamOptions, Optimizer, Parameter};
+    ///
+    /// let w = Parameter::new(tensor::ones([2])?)?;
+    /// let mut optimizer = Adam::new([w.clone()], AdamOptions::default())?;
+    /// w.tensor().sum().backward()?;
+    /// optimizer.step()?;
+    /// let state = optimizer.state_dict();
+    /// assert_eq!(state.get("state.0.step").unwrap().item::<i64>()?, 1);
+    /// assert_eq!(state.get("state.0.exp_avg").unwrap().shape(), &[2]);
+    /// assert_eq!(state.get("param_groups.0.lr").unwrap().item::<f64>()?, 1e-3);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # PyTorch
+    /// [`torch.optim.Optimizer.state_dict`](https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.state_dict.html),
+    /// whose nested dictionaries are one here, of tensors only.
+    fn state_dict(&self) -> StateDict;
+
+    /// Goes on from a [`state_dict`](Self::state_dict): its options and all that it remembers.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] and [`Error::Shape`], with the entry, for one that is missing, unexpected or does not fit, and
+    /// for options that the optimizer refuses. Nothing is changed then.
+    fn load_state_dict(&mut self, state: &StateDict) -> Result<()>;
+
+    /// The learning rate, of the first group.
+    fn lr(&self) -> f64 {
+        self.lrs().first().copied().unwrap_or(0.0)
+    }
+
+    /// Sets the learning rate, of all groups.
     ///
     /// # Errors
     /// [`Error::Argument`] for one below 0 or NaN.
-    fn set_lr(&mut self, lr: f64) -> Result<()>;
+    fn set_lr(&mut self, lr: f64) -> Result<()> {
+        check_not_negative("set_lr", "lr", lr)?;
+        self.set_lrs(&vec![lr; self.lrs().len()])
+    }
 }
 
 /// An error unless the option is 0 or more.
@@ -39,15 +107,24 @@ fn check_not_negative(op: &'static str, name: &str, value: f64) -> Result<()> {
     Err(Error::argument(op, format!("{name} must be at least 0, but is {}", text::float(value))))
 }
 
-/// An error unless there are parameters, each of them once.
-fn check_parameters(op: &'static str, parameters: &[Parameter]) -> Result<()> {
-    if parameters.is_empty() {
-        return Err(Error::argument(op, "there are no parameters to optimize"));
+/// `a + t·(b − a)` for a small `t`, and from the other end for one of 0.5 and more, as `torch.lerp` has it.
+#[inline(always)]
+fn lerp<T: Float>(a: T, b: T, t: T) -> T {
+    let d = b - a;
+    if t < T::lit(0.5) { t.mul_add(d, a) } else { (t - T::lit(1.0)).mul_add(d, b) }
+}
+
+/// The gradient that a rule works with: uphill if that is wanted, with `decay` times the parameter.
+#[derive(Clone, Copy)]
+struct Slope<T> {
+    decay: T,
+    maximize: bool,
+}
+
+impl<T: Float> Slope<T> {
+    #[inline(always)]
+    fn of(self, w: T, g: T) -> T {
+        let g = if self.maximize { -g } else { g };
+        if self.decay == T::lit(0.0) { g } else { self.decay.mul_add(w, g) }
     }
-    for (i, p) in parameters.iter().enumerate() {
-        if let Some(first) = parameters[..i].iter().position(|other| p.is(other)) {
-            return Err(Error::argument(op, format!("parameters {first} and {i} are the same")));
-        }
-    }
-    Ok(())
 }

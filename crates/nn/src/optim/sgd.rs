@@ -1,9 +1,9 @@
 //! Stochastic gradient descent.
 
-use super::{Optimizer, check_not_negative, check_parameters};
+use super::{Descent, Memory, Rule, Setting, Slope, check_not_negative};
 use crate::{Error, Parameter, Result};
 use tensor::kernels::update;
-use tensor::{DType, Float, Tensor};
+use tensor::{Float, Tensor};
 
 /// What [`SGD`] is to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,141 +51,89 @@ impl Default for SgdOptions {
 /// # PyTorch
 /// [`torch.optim.SGD`](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html), with its rounding. A parameter
 /// that is named twice is an error here.
-#[derive(Debug)]
-pub struct SGD {
-    parameters: Vec<Parameter>,
-    options: SgdOptions,
-    velocities: Vec<Option<Tensor>>,
-}
+pub type SGD = Descent<SgdOptions>;
 
-impl SGD {
-    /// An optimizer of these parameters.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] without parameters, for one that is named twice, for a negative `lr`, `momentum` or
-    /// `weight_decay`, for `nesterov` without momentum or with dampening.
-    ///
-    /// # Examples
-    /// ```
-    /// use nn::{Parameter, SGD, SgdOptions};
-    ///
-    /// let w = Parameter::new(tensor::ones([2])?)?;
-    /// let error = SGD::new([w], SgdOptions { lr: -0.1, ..Default::default() }).unwrap_err();
-    /// assert_eq!(error.to_string(), "SGD: lr must be at least 0, but is -0.1");
-    /// # Ok::<(), tensor::Error>(())
-    /// ```
-    pub fn new(parameters: impl IntoIterator<Item = Parameter>, options: SgdOptions) -> Result<Self> {
-        let op = "SGD";
-        let parameters: Vec<_> = parameters.into_iter().collect();
-        let SgdOptions { lr, momentum, dampening, weight_decay, nesterov, .. } = options;
+const VELOCITY: &str = "momentum_buffer";
+
+impl Rule for SgdOptions {
+    const NAME: &'static str = "SGD";
+    const BUFFERS: &'static [&'static str] = &[VELOCITY];
+
+    fn settings(&mut self) -> Vec<(&'static str, Setting<'_>)> {
+        vec![
+            ("lr", (&mut self.lr).into()),
+            ("momentum", (&mut self.momentum).into()),
+            ("dampening", (&mut self.dampening).into()),
+            ("weight_decay", (&mut self.weight_decay).into()),
+            ("nesterov", (&mut self.nesterov).into()),
+            ("maximize", (&mut self.maximize).into()),
+        ]
+    }
+
+    fn check(&self) -> Result<()> {
+        let Self { lr, momentum, dampening, weight_decay, nesterov, .. } = *self;
         for (name, value) in [("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)] {
-            check_not_negative(op, name, value)?;
+            check_not_negative(Self::NAME, name, value)?;
         }
         if nesterov && (momentum == 0.0 || dampening != 0.0) {
             let message = format!(
                 "nesterov needs a momentum above 0 and no dampening, but momentum is {momentum:?} and dampening {dampening:?}"
             );
-            return Err(Error::argument(op, message));
-        }
-        check_parameters(op, &parameters)?;
-        let velocities = vec![None; parameters.len()];
-        Ok(Self { parameters, options, velocities })
-    }
-
-    /// What it does.
-    pub fn options(&self) -> SgdOptions {
-        self.options
-    }
-}
-
-impl Optimizer for SGD {
-    fn step(&mut self) -> Result<()> {
-        for (parameter, velocity) in self.parameters.iter().zip(&mut self.velocities) {
-            let Some(grad) = parameter.grad() else { continue };
-            match parameter.dtype() {
-                DType::F64 => step::<f64>(parameter, &grad, velocity, self.options)?,
-                _ => step::<f32>(parameter, &grad, velocity, self.options)?,
-            }
+            return Err(Error::argument(Self::NAME, message));
         }
         Ok(())
     }
 
-    fn zero_grad(&mut self) {
-        self.parameters.iter().for_each(Parameter::zero_grad);
-    }
-
-    fn lr(&self) -> f64 {
-        self.options.lr
-    }
-
-    fn set_lr(&mut self, lr: f64) -> Result<()> {
-        check_not_negative("SGD", "lr", lr)?;
-        self.options.lr = lr;
-        Ok(())
+    fn step<T: Float>(&self, parameter: &Parameter, grad: &Tensor, memory: &mut Memory) -> Result<()> {
+        let step = Step::<T>::new(*self);
+        let g = grad.as_slice::<T>()?;
+        if self.momentum == 0.0 {
+            return parameter.update(|w| {
+                update(
+                    [w],
+                    [g],
+                    #[inline(always)]
+                    |[w], [g]| [step.minus_lr.mul_add(step.slope.of(w, g), w)],
+                );
+            });
+        }
+        let first = !memory.has(VELOCITY);
+        let [v] = memory.buffers::<T, 1>([VELOCITY], grad)?;
+        parameter.update(|w| {
+            update(
+                [w, v],
+                [g],
+                #[inline(always)]
+                |[w, v], [g]| step.with_momentum(w, v, g, first),
+            );
+        })
     }
 }
 
 /// The options as numbers of the parameter's type, and the formula.
 // Rounded where PyTorch rounds: `a·x + y` is one operation there.
-struct Rule<T> {
+struct Step<T> {
     minus_lr: T,
     momentum: T,
     gain: T,
-    decay: T,
+    slope: Slope<T>,
     nesterov: bool,
-    maximize: bool,
 }
 
-impl<T: Float> Rule<T> {
+impl<T: Float> Step<T> {
     fn new(options: SgdOptions) -> Self {
         let SgdOptions { lr, momentum, dampening, weight_decay, nesterov, maximize } = options;
+        let slope = Slope { decay: T::lit(weight_decay), maximize };
         let (minus_lr, gain) = (T::lit(-lr), T::lit(1.0 - dampening));
-        Self { minus_lr, momentum: T::lit(momentum), gain, decay: T::lit(weight_decay), nesterov, maximize }
-    }
-
-    #[inline(always)]
-    fn gradient(&self, w: T, g: T) -> T {
-        let g = if self.maximize { -g } else { g };
-        if self.decay == T::lit(0.0) { g } else { self.decay.mul_add(w, g) }
+        Self { minus_lr, momentum: T::lit(momentum), gain, slope, nesterov }
     }
 
     /// The new parameter and velocity; there is no old velocity at first.
     #[inline(always)]
     fn with_momentum(&self, w: T, v: T, g: T, first: bool) -> [T; 2] {
-        let g = self.gradient(w, g);
+        let g = self.slope.of(w, g);
         let v = if first { g } else { self.gain.mul_add(g, self.momentum * v) };
         let g = if self.nesterov { self.momentum.mul_add(v, g) } else { v };
         [self.minus_lr.mul_add(g, w), v]
     }
-}
-
-fn step<T: Float>(
-    parameter: &Parameter,
-    grad: &Tensor,
-    velocity: &mut Option<Tensor>,
-    options: SgdOptions,
-) -> Result<()> {
-    let rule = Rule::<T>::new(options);
-    let grad = grad.detach().contiguous();
-    let g = grad.as_slice::<T>()?;
-    if options.momentum == 0.0 {
-        return parameter.update(|w| {
-            update(
-                [w],
-                [g],
-                #[inline(always)]
-                |[w], [g]| [rule.minus_lr.mul_add(rule.gradient(w, g), w)],
-            );
-        });
-    }
-    let first = velocity.is_none();
-    let v = velocity.get_or_insert_with(|| grad.zeros_like()).make_mut::<T>()?;
-    parameter.update(|w| {
-        update(
-            [w, v],
-            [g],
-            #[inline(always)]
-            |[w, v], [g]| rule.with_momentum(w, v, g, first),
-        );
-    })
 }

@@ -1,0 +1,252 @@
+//! Groups of parameters that follow a rule.
+
+use super::{Memory, Optimizer, Rule, Setting};
+use crate::{Error, Parameter, Result, StateDict};
+use tensor::{DType, Tensor};
+
+/// An optimizer: parameters in groups, each with options of its own, and what is remembered of each parameter.
+///
+/// [`SGD`](super::SGD), [`Adam`](super::Adam) and the others are names for it with a certain [`Rule`].
+///
+/// # Examples
+/// ```
+/// use nn::{Optimizer, Parameter, SGD, SgdOptions};
+///
+/// let (slow, fast) = (Parameter::new(tensor::ones([1])?)?, Parameter::new(tensor::ones([1])?)?);
+/// let options = SgdOptions { lr: 0.25, ..Default::default() };
+/// let mut optimizer =
+///     SGD::with_groups([(vec![slow.clone()], options), (vec![fast.clone()], SgdOptions { lr: 0.5, ..options })])?;
+/// (slow.tensor() + fast.tensor()).sum().backward()?;
+/// optimizer.step()?;
+/// assert_eq!((slow.tensor(), fast.tensor()), (tensor::full([1], 0.75_f32)?, tensor::full([1], 0.5_f32)?));
+/// assert_eq!(optimizer.lrs(), [0.25, 0.5]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [Per-parameter options](https://docs.pytorch.org/docs/stable/optim.html#per-parameter-options)
+#[derive(Debug)]
+pub struct Descent<R> {
+    /// Of each group.
+    options: Vec<R>,
+    members: Vec<Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    group: usize,
+    parameter: Parameter,
+    memory: Memory,
+}
+
+impl<R: Rule> Descent<R> {
+    /// An optimizer of these parameters, all with the same options.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] without parameters, for one that is named twice and for options outside their range.
+    ///
+    /// # Examples
+    /// ```
+    /// use nn::{Parameter, SGD, SgdOptions};
+    ///
+    /// let w = Parameter::new(tensor::ones([2])?)?;
+    /// let error = SGD::new([w], SgdOptions { lr: -0.1, ..Default::default() }).unwrap_err();
+    /// assert_eq!(error.to_string(), "SGD: lr must be at least 0, but is -0.1");
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn new(parameters: impl IntoIterator<Item = Parameter>, options: R) -> Result<Self> {
+        Self::with_groups([(parameters, options)])
+    }
+
+    /// An optimizer of groups of parameters, each with its options.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_groups<P: IntoIterator<Item = Parameter>>(
+        groups: impl IntoIterator<Item = (P, R)>,
+    ) -> Result<Self> {
+        let mut optimizer = Self { options: Vec::new(), members: Vec::new() };
+        for (parameters, options) in groups {
+            optimizer.add_group(parameters, options)?;
+        }
+        if optimizer.members.is_empty() {
+            return Err(Error::argument(R::NAME, "there are no parameters to optimize"));
+        }
+        Ok(optimizer)
+    }
+
+    /// Takes in another group of parameters, as when a frozen part is set free.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a parameter that is there already and for options outside their range.
+    ///
+    /// # PyTorch
+    /// [`torch.optim.Optimizer.add_param_group`](https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.add_param_group.html)
+    pub fn add_group(&mut self, parameters: impl IntoIterator<Item = Parameter>, options: R) -> Result<()> {
+        options.check()?;
+        let (group, count) = (self.options.len(), self.members.len());
+        for parameter in parameters {
+            if let Some(first) = self.members.iter().position(|member| member.parameter.is(&parameter)) {
+                let message = format!("parameters {first} and {} are the same", self.members.len());
+                self.members.truncate(count);
+                return Err(Error::argument(R::NAME, message));
+            }
+            self.members.push(Member { group, parameter, memory: Memory::default() });
+        }
+        self.options.push(options);
+        Ok(())
+    }
+
+    /// The options of each group.
+    pub fn options(&self) -> &[R] {
+        &self.options
+    }
+
+    /// A number of each group; `None` if the rule has none of these names.
+    fn numbers(&self, names: &[&str]) -> Option<Vec<f64>> {
+        self.options.iter().map(|options| number(&mut options.clone(), names).copied()).collect()
+    }
+
+    fn set_numbers(&mut self, names: &[&str], values: &[f64]) -> Result<()> {
+        if values.len() != self.options.len() {
+            let message = format!("{} values of {names:?} for {} groups", values.len(), self.options.len());
+            return Err(Error::argument(R::NAME, message));
+        }
+        for (options, &value) in self.options.iter_mut().zip(values) {
+            let place = number(options, names);
+            *place.ok_or_else(|| Error::argument(R::NAME, format!("has no {}", names.join(" or "))))? = value;
+        }
+        Ok(())
+    }
+
+    /// The indices of a group's parameters.
+    fn indices(&self, group: usize) -> Tensor {
+        let members = self.members.iter().enumerate().filter(|(_, member)| member.group == group);
+        members.map(|(i, _)| i as i64).collect::<Vec<_>>().into()
+    }
+
+    /// The memory of parameter `i` in a state, taken out of it.
+    fn load_memory(&self, i: usize, state: &mut StateDict) -> Result<Memory> {
+        let mut memory = Memory::default();
+        if let Some(steps) = state.remove(&format!("state.{i}.step")) {
+            memory.steps = steps.to_dtype(DType::I64).item::<i64>()?.max(0).cast_unsigned();
+        }
+        let parameter = &self.members[i].parameter;
+        for &name in R::BUFFERS {
+            let Some(tensor) = state.remove(&format!("state.{i}.{name}")) else { continue };
+            if *tensor.shape() != parameter.shape() {
+                let expected = format!("shape {} for state.{i}.{name}", parameter.shape());
+                return Err(Error::shape("load_state_dict", expected, tensor.shape()));
+            }
+            memory.buffers.push((name, tensor.to_dtype(parameter.dtype()).contiguous()));
+        }
+        Ok(memory)
+    }
+
+    /// The options of a group in a state, taken out of it.
+    fn load_options(&self, group: usize, state: &mut StateDict) -> Result<R> {
+        let mut take = |name: &str| {
+            let name = format!("param_groups.{group}.{name}");
+            state
+                .remove(&name)
+                .ok_or_else(|| Error::argument("load_state_dict", format!("there is no {name}")))
+        };
+        let (theirs, ours) = (take("params")?, self.indices(group));
+        if theirs.shape() != ours.shape() {
+            let expected = format!("shape {} for param_groups.{group}.params", ours.shape());
+            return Err(Error::shape("load_state_dict", expected, theirs.shape()));
+        }
+        let mut options = self.options[group].clone();
+        for (name, setting) in options.settings() {
+            let value = take(name)?.to_dtype(DType::F64).item::<f64>()?;
+            match setting {
+                Setting::Number(number) => *number = value,
+                Setting::Flag(flag) => *flag = value != 0.0,
+            }
+        }
+        options.check()?;
+        Ok(options)
+    }
+}
+
+/// The first setting of one of these names.
+fn number<'a, R: Rule>(options: &'a mut R, names: &[&str]) -> Option<&'a mut f64> {
+    options.settings().into_iter().find_map(|(name, setting)| match setting {
+        Setting::Number(number) if names.contains(&name) => Some(number),
+        _ => None,
+    })
+}
+
+const LR: &[&str] = &["lr"];
+const MOMENTUM: &[&str] = &["momentum", "betas.0"];
+
+impl<R: Rule> Optimizer for Descent<R> {
+    fn step(&mut self) -> Result<()> {
+        for Member { group, parameter, memory } in &mut self.members {
+            let Some(grad) = parameter.grad() else { continue };
+            let (options, grad) = (&self.options[*group], grad.detach().contiguous());
+            memory.steps += 1;
+            match grad.dtype() {
+                DType::F64 => options.step::<f64>(parameter, &grad, memory)?,
+                _ => options.step::<f32>(parameter, &grad, memory)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn zero_grad(&mut self) {
+        self.members.iter().for_each(|member| member.parameter.zero_grad());
+    }
+
+    fn lrs(&self) -> Vec<f64> {
+        self.numbers(LR).unwrap_or_default()
+    }
+
+    fn set_lrs(&mut self, lrs: &[f64]) -> Result<()> {
+        self.set_numbers(LR, lrs)
+    }
+
+    fn momenta(&self) -> Option<Vec<f64>> {
+        self.numbers(MOMENTUM)
+    }
+
+    fn set_momenta(&mut self, momenta: &[f64]) -> Result<()> {
+        self.set_numbers(MOMENTUM, momenta)
+    }
+
+    fn state_dict(&self) -> StateDict {
+        let mut state = StateDict::new();
+        for (i, Member { memory, .. }) in self.members.iter().enumerate().filter(|(_, m)| m.memory.steps > 0)
+        {
+            state.insert(format!("state.{i}.step"), Tensor::from(memory.steps.cast_signed()));
+            for (name, tensor) in &memory.buffers {
+                state.insert(format!("state.{i}.{name}"), tensor.clone());
+            }
+        }
+        for (group, options) in self.options.iter().enumerate() {
+            for (name, setting) in options.clone().settings() {
+                let value = match setting {
+                    Setting::Number(number) => Tensor::from(*number),
+                    Setting::Flag(flag) => Tensor::from(*flag),
+                };
+                state.insert(format!("param_groups.{group}.{name}"), value);
+            }
+            state.insert(format!("param_groups.{group}.params"), self.indices(group));
+        }
+        state
+    }
+
+    fn load_state_dict(&mut self, state: &StateDict) -> Result<()> {
+        let mut state = state.clone();
+        let members = 0..self.members.len();
+        let memories: Vec<_> = members.map(|i| self.load_memory(i, &mut state)).collect::<Result<_>>()?;
+        let groups = 0..self.options.len();
+        let options = groups.map(|group| self.load_options(group, &mut state)).collect::<Result<_>>()?;
+        if let Some((name, _)) = state.iter().next() {
+            return Err(Error::argument("load_state_dict", format!("{} has no place for {name}", R::NAME)));
+        }
+        self.options = options;
+        self.members.iter_mut().zip(memories).for_each(|(member, memory)| member.memory = memory);
+        Ok(())
+    }
+}
