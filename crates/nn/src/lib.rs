@@ -66,8 +66,8 @@ pub use loss::{Distance, TripletMarginLoss, TripletMarginWithDistanceLoss};
 pub use metrics::accuracy;
 pub use module::{Forward, Member, Mode, Module, Visit};
 pub use optim::{
-    Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, Optimizer, RMSprop, RMSpropOptions, SGD,
-    SgdOptions,
+    Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, ClipNormOptions, Optimizer, RMSprop,
+    RMSpropOptions, SGD, SgdOptions, clip_grad_norm_, clip_grad_value_,
 };
 pub use parameter::{Buffer, Parameter};
 pub use sequential::Sequential;

@@ -4,10 +4,10 @@
 
 use nn::optim::{Descent, Rule, Setting};
 use nn::{
-    Adagrad, AdagradOptions, Adam, AdamOptions, AdamWOptions, Optimizer, Parameter, RMSpropOptions, SGD,
-    SgdOptions, StateDict,
+    Adagrad, AdagradOptions, Adam, AdamOptions, AdamWOptions, ClipNormOptions, Optimizer, Parameter,
+    RMSpropOptions, SGD, SgdOptions, StateDict, clip_grad_norm_, clip_grad_value_,
 };
-use tensor::Tensor;
+use tensor::{DType, Tensor};
 
 fn parameter(values: &[f64]) -> Parameter {
     Parameter::new(Tensor::from(values)).unwrap()
@@ -264,7 +264,37 @@ fn a_parameter_of_another_dtype_than_its_memory_is_an_error() {
     let mut optimizer = Adam::new([w.clone()], AdamOptions::default()).unwrap();
     w.tensor().sum().backward().unwrap();
     optimizer.step().unwrap();
-    w.to_dtype(tensor::DType::F32).unwrap();
+    w.to_dtype(DType::F32).unwrap();
     w.tensor().sum().backward().unwrap();
     assert!(optimizer.step().is_err());
+}
+
+#[test]
+fn gradients_are_clipped_together() {
+    let all = [parameter(&[0.0, 0.0]), parameter(&[0.0]), Parameter::new(Tensor::from([0.0_f32])).unwrap()];
+    let set = |x: f64| {
+        all[0].set_grad(Some(Tensor::from([3.0, -4.0]))).unwrap();
+        all[2].set_grad(Some(Tensor::from([x as f32]))).unwrap();
+    };
+    let clip = |max_norm, norm_type| {
+        let options = ClipNormOptions { norm_type, error_if_nonfinite: true };
+        clip_grad_norm_(&all, max_norm, options).map(|norm| norm.item::<f64>().unwrap())
+    };
+    let grads = || all.each_ref().map(|p| p.grad().map(|g| g.to_dtype(DType::F64).to_vec::<f64>().unwrap()));
+    assert_eq!(clip_grad_norm_(&all, 1.0, ClipNormOptions::default()).unwrap(), Tensor::from(0.0_f32));
+    set(12.0);
+    assert_eq!(clip(100.0, 2.0).unwrap(), 13.0);
+    assert_eq!(grads(), [Some(vec![3.0, -4.0]), None, Some(vec![12.0])]);
+    assert_eq!(clip(6.0, f64::INFINITY).unwrap(), 12.0);
+    let factor = 6.0 * (1.0 / (12.0 + 1e-6));
+    let last = f64::from(12.0 * factor as f32);
+    assert_eq!(grads(), [Some(vec![3.0 * factor, -4.0 * factor]), None, Some(vec![last])]);
+    set(f64::NAN);
+    assert_eq!(
+        clip(1.0, 2.0).unwrap_err().to_string(),
+        "clip_grad_norm_: the gradients' norm is nan, which is not finite"
+    );
+    assert_eq!(grads()[0], Some(vec![3.0, -4.0]));
+    clip_grad_value_(&all, 3.5).unwrap();
+    assert_eq!(grads()[0], Some(vec![3.0, -3.5]));
 }

@@ -5,6 +5,7 @@
 
 mod adagrad;
 mod adam;
+mod clip;
 mod descent;
 mod rmsprop;
 mod rule;
@@ -12,6 +13,7 @@ mod sgd;
 
 pub use adagrad::{Adagrad, AdagradOptions};
 pub use adam::{Adam, AdamOptions, AdamW, AdamWOptions};
+pub use clip::{ClipNormOptions, clip_grad_norm_, clip_grad_value_};
 pub use descent::Descent;
 pub use rmsprop::{RMSprop, RMSpropOptions};
 pub use rule::{Memory, Rule, Setting};

@@ -1,0 +1,99 @@
+//! Gradients that are too long.
+
+use crate::{Error, Parameter, Result, text};
+use tensor::{DType, Tensor};
+
+/// How [`clip_grad_norm_`] measures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClipNormOptions {
+    /// The `p` of the norm; ∞ is the largest absolute value.
+    pub norm_type: f64,
+    /// Whether a norm that is infinite or NaN is an error.
+    pub error_if_nonfinite: bool,
+}
+
+/// PyTorch's: Euclid's norm, and no error.
+impl Default for ClipNormOptions {
+    fn default() -> Self {
+        Self { norm_type: 2.0, error_if_nonfinite: false }
+    }
+}
+
+/// Shortens the gradients of these parameters together, as one vector, to a norm of at most about `max_norm`. The result is
+/// the norm before.
+///
+/// # Formula
+/// `n = (Σᵢ ‖gᵢ‖ᵖ)^(1/p)`; `gᵢ ← gᵢ·min(max_norm/(n + 10⁻⁶), 1)`.
+///
+/// # Errors
+/// [`Error::Argument`] for a norm that is not finite, if that is asked for: the gradients are left as they are. Without it,
+/// they become 0 or NaN. [`Error::Shape`] where a gradient without elements has no norm, of ±∞.
+///
+/// # Examples
+/// ```
+/// use nn::{ClipNormOptions, Parameter, clip_grad_norm_};
+/// use tensor::Tensor;
+///
+/// let (a, b) = (Parameter::new(tensor::ones([1])?)?, Parameter::new(tensor::ones([1])?)?);
+/// a.set_grad(Some(Tensor::from([3.0_f32])))?;
+/// b.set_grad(Some(Tensor::from([4.0_f32])))?;
+/// let norm = clip_grad_norm_(&[a.clone(), b], 0.5, ClipNormOptions::default())?;
+/// assert_eq!(norm.item::<f32>()?, 5.0);
+/// approx::assert_relative_eq!(a.grad().unwrap(), Tensor::from([0.3_f32]), max_relative = 1e-5);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.utils.clip_grad_norm_`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html)
+pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNormOptions) -> Result<Tensor> {
+    let ClipNormOptions { norm_type, error_if_nonfinite } = options;
+    let grads: Vec<_> = parameters.iter().filter_map(Parameter::grad).map(|grad| grad.detach()).collect();
+    let mixed = grads.iter().any(|grad| grad.dtype() == DType::F64);
+    let dtype = if mixed { DType::F64 } else { DType::F32 };
+    let norms = grads.iter().map(|grad| Ok(grad.norm(norm_type)?.to_dtype(dtype)));
+    let norms: Vec<_> = norms.collect::<Result<_>>()?;
+    if norms.is_empty() {
+        return Ok(Tensor::from(0.0_f32));
+    }
+    let total = Tensor::stack(&norms, 0)?.norm(norm_type)?;
+    let value: f64 = total.to_dtype(DType::F64).item()?;
+    if error_if_nonfinite && !value.is_finite() {
+        let message = format!("the gradients' norm is {}, which is not finite", text::float(value));
+        return Err(Error::argument("clip_grad_norm_", message));
+    }
+    // A number divided by a tensor is rounded twice in PyTorch.
+    let factor = total.full_like(1.0).div(&total.add(1e-6)?)?.mul(max_norm)?.clamp_max(1.0)?;
+    for parameter in parameters {
+        let Some(grad) = parameter.grad() else { continue };
+        let grad = grad.detach();
+        parameter.set_grad(Some(grad.mul(&factor.to_dtype(grad.dtype()))?))?;
+    }
+    Ok(total)
+}
+
+/// Brings every element of the gradients of these parameters into `−clip_value..=clip_value`.
+///
+/// # Errors
+/// None: every gradient is of floats.
+///
+/// # Examples
+/// ```
+/// use nn::{Parameter, clip_grad_value_};
+/// use tensor::Tensor;
+///
+/// let w = Parameter::new(tensor::ones([2])?)?;
+/// w.set_grad(Some(Tensor::from([3.0_f32, -0.25])))?;
+/// clip_grad_value_(&[w.clone()], 0.5)?;
+/// assert_eq!(w.grad(), Some(Tensor::from([0.5_f32, -0.25])));
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.utils.clip_grad_value_`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html)
+pub fn clip_grad_value_(parameters: &[Parameter], clip_value: f64) -> Result<()> {
+    for parameter in parameters {
+        let Some(grad) = parameter.grad() else { continue };
+        parameter.set_grad(Some(grad.detach().clamp(-clip_value, clip_value)?))?;
+    }
+    Ok(())
+}
