@@ -208,6 +208,12 @@ impl Take for Operand {
     }
 }
 
+impl Take for Argument {
+    fn take(argument: &Argument) -> Option<Self> {
+        Some(argument.clone())
+    }
+}
+
 /// One dim or an array of them.
 pub(crate) struct Several(pub(crate) Vec<isize>);
 

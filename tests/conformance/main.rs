@@ -5,7 +5,6 @@
 //! failures with their reasons, and the sum, and fails if a case fails; with `CONFORMANCE_STRICT=1` also if one is unsupported.
 
 mod arguments;
-#[allow(dead_code, reason = "schedules read the rest")]
 mod case;
 mod compare;
 mod corpus;

@@ -164,7 +164,12 @@ impl<R: Rule> Descent<R> {
                 Setting::Flag(flag) => *flag = value != 0.0,
             }
         }
-        options.check()?;
+        // A schedule may have left the learning rate below 0.
+        let mut checked = options.clone();
+        if let Some(lr) = number(&mut checked, LR) {
+            *lr = lr.abs();
+        }
+        checked.check()?;
         Ok(options)
     }
 }

@@ -9,6 +9,7 @@ mod clip;
 mod descent;
 mod rmsprop;
 mod rule;
+mod schedule;
 mod sgd;
 
 pub use adagrad::{Adagrad, AdagradOptions};
@@ -17,6 +18,10 @@ pub use clip::{ClipNormOptions, clip_grad_norm_, clip_grad_value_};
 pub use descent::Descent;
 pub use rmsprop::{RMSprop, RMSpropOptions};
 pub use rule::{Memory, Rule, Setting};
+pub use schedule::{
+    Anneal, Better, CosineAnnealingLR, ExponentialLR, LinearLR, LinearLrOptions, MultiStepLR, OneCycleLR,
+    OneCycleOptions, PerGroup, PlateauOptions, ReduceLROnPlateau, Schedule, StepLR, Threshold,
+};
 pub use sgd::{SGD, SgdOptions};
 
 use crate::{Error, Result, StateDict, text};
