@@ -65,7 +65,8 @@ impl Pointwise<3> for MarginRankingLoss {
         [
             R::select(kept.clone(), -t.clone(), zero.clone()),
             R::select(kept.clone(), t, zero.clone()),
-            R::select(kept, -d, zero),
+            // A product: an infinite difference that is clipped has no slope, as in PyTorch.
+            -d * R::select(kept, R::lit(1.0), zero),
         ]
     }
 }
