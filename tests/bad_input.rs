@@ -144,7 +144,7 @@ fn reduction(c: &Case) -> Reduction {
 fn losses() -> Vec<(&'static str, Call)> {
     calls!(|c|
         cross_entropy: CrossEntropyLoss {
-            weight: c.flag.then(|| c.c.detach()), ignore_index: c.at, label_smoothing: c.x, reduction: reduction(c),
+            weight: c.flag.then(|| c.c.detach()), ignore_index: c.at, label_smoothing: c.x, reduction: reduction(c), z_loss: c.x,
         }.forward(&c.a, &c.b)?;
         cross_entropy_plain: CrossEntropyLoss { reduction: reduction(c), ..Default::default() }
             .forward(&c.a, &c.b.to_dtype(DType::Bool).to_dtype(DType::I64))?;

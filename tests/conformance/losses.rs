@@ -96,6 +96,7 @@ pub(crate) fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Pri
             ignore_index: a.or("ignore_index", -100)?,
             label_smoothing: a.or("label_smoothing", 0.0)?,
             reduction: reduction(a)?,
+            z_loss: 0.0,
         }),
         "nn.NLLLoss" | "nn.functional.nll_loss" => Box::new(NLLLoss {
             weight: a.option("weight")?,

@@ -16,8 +16,11 @@ use tensor::{DType, Error, Float, Result, Tensor, grad_enabled, kernels};
 ///   `Σ w[tₙ]` over the rows that count (NaN if none does), not by their number;
 /// - probabilities: `ℓₙ = −Σ_c w[c] ((1−e) tₙ[c] + e/C) lₙ[c]`; the mean divides by the number of rows.
 ///
+/// With `z_loss` each row that counts has `z_loss · (ln Σ eˣ)²` more, whatever its weight; the mean of these divides by the number
+/// of such rows.
+///
 /// # Gradient
-/// `∂ℓₙ/∂xₙ = softmax(xₙ) Σ_c q_c − q`, where `q` holds the factors of `−lₙ` above.
+/// `∂ℓₙ/∂xₙ = softmax(xₙ) Σ_c q_c − q`, where `q` holds the factors of `−lₙ` above; of `z_loss`, `2 z_loss ln(Σ eˣ) softmax(xₙ)`.
 ///
 /// # Shape
 /// Input `(C)`, `(N, C)` or `(N, C, d₁ …)`; a target without `C` holds indices, one of the input's shape probabilities.
@@ -46,7 +49,8 @@ use tensor::{DType, Error, Float, Result, Tensor, grad_enabled, kernels};
 ///
 /// # PyTorch
 /// [`torch.nn.CrossEntropyLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html), where an
-/// ignored row that holds NaN has a gradient of NaN.
+/// ignored row that holds NaN has a gradient of NaN. `z_loss` is not there; see
+/// [de Brébisson & Vincent 2016](https://arxiv.org/abs/1604.08859) and [PaLM](https://arxiv.org/abs/2204.02311), section 5.
 #[derive(Clone, Debug, Module)]
 pub struct CrossEntropyLoss {
     /// A factor for each class.
@@ -57,11 +61,19 @@ pub struct CrossEntropyLoss {
     pub label_smoothing: f64,
     /// What becomes of the terms.
     pub reduction: Reduction,
+    /// The factor of the squared `ln Σ eˣ` that is added: it keeps logits from drifting. 1e-4 is usual, 0 none.
+    pub z_loss: f64,
 }
 
 impl Default for CrossEntropyLoss {
     fn default() -> Self {
-        Self { weight: None, ignore_index: -100, label_smoothing: 0.0, reduction: Reduction::Mean }
+        Self {
+            weight: None,
+            ignore_index: -100,
+            label_smoothing: 0.0,
+            reduction: Reduction::Mean,
+            z_loss: 0.0,
+        }
     }
 }
 
@@ -72,6 +84,14 @@ impl Loss for CrossEntropyLoss {
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             let message = format!("label_smoothing must be between 0 and 1, but is {}", self.label_smoothing);
             return Err(Error::argument(OP, message));
+        }
+        if self.z_loss.is_nan() || self.z_loss < 0.0 {
+            let message = format!("z_loss must be at least 0, but is {}", self.z_loss);
+            return Err(Error::argument(OP, message));
+        }
+        if self.z_loss > 0.0 {
+            let plain = Self { z_loss: 0.0, ..self.clone() };
+            return plain.forward(input, target)?.add(&self.drift(input, target)?);
         }
         if input.shape() == target.shape() && input.dim() > 0 {
             return self.probabilities(input, target);
@@ -236,6 +256,25 @@ fn define(classes: &Classes, (share, every): (f64, f64), x: &Tensor) -> Result<T
 }
 
 impl CrossEntropyLoss {
+    /// What `z_loss` adds, of input and target that the loss has taken.
+    fn drift(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let dim = 1.min(input.dim() as isize - 1);
+        let squares = |x: &Tensor| x.logsumexp(dim, false)?.square().mul(self.z_loss);
+        let (terms, ignored) = if target.dtype() == DType::I64 {
+            let ignored = target.eq(self.ignore_index)?;
+            let ignored = if input.dim() == 1 { ignored.reshape(())? } else { ignored };
+            let counted = input.masked_fill(&ignored.unsqueeze(dim)?, 0)?;
+            (squares(&counted)?.masked_fill(&ignored, 0)?, ignored.sum().item::<i64>()?)
+        } else {
+            (squares(input)?, 0)
+        };
+        match self.reduction {
+            Reduction::None => Ok(terms),
+            Reduction::Sum => Ok(terms.sum()),
+            Reduction::Mean => terms.sum().div(terms.numel() as i64 - ignored),
+        }
+    }
+
     /// For a target of class probabilities.
     fn probabilities(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         if !target.dtype().is_float() {
@@ -393,7 +432,7 @@ mod tests {
                     weight: weight.clone(),
                     label_smoothing,
                     reduction,
-                    ignore_index: -100,
+                    ..Default::default()
                 })
             })
         })
@@ -431,6 +470,41 @@ mod tests {
             let definition = |xs: &[Tensor]| loss.define_dense(&xs[0], &xs[1], divisor);
             check::fused(|xs| loss.forward(&xs[0], &xs[1]), definition, &[x.clone(), t.clone()], 1e-12)?;
         }
+        Ok(())
+    }
+
+    #[test]
+    fn z_loss_adds_the_squared_normaliser_of_the_rows_that_count() -> Result<()> {
+        let x = matrix(4, 3, 1.3)?;
+        let (target, z) = (Tensor::from([0, 2, -100, 1]), 0.1);
+        let counted = Tensor::from([0, 1, 3]);
+        for plain in variants(3) {
+            let loss = CrossEntropyLoss { z_loss: z, ..plain.clone() };
+            let definition = |xs: &[Tensor]| {
+                let lse = xs[0].exp().sum_dim(1, false)?.log().square().mul(z)?;
+                let more = match plain.reduction {
+                    Reduction::None => lse.mul(&Tensor::from([1.0, 1.0, 0.0, 1.0]))?,
+                    Reduction::Sum => lse.index_select(0, &counted)?.sum(),
+                    Reduction::Mean => lse.index_select(0, &counted)?.mean()?,
+                };
+                plain.forward(&xs[0], &target)?.add(&more)
+            };
+            check::fused(|xs| loss.forward(&xs[0], &target), definition, std::slice::from_ref(&x), 1e-12)?;
+        }
+        // Other shapes, and probabilities.
+        let loss = CrossEntropyLoss { z_loss: z, ..Default::default() };
+        let with = |x: &Tensor, t: &Tensor| -> Result<f64> {
+            loss.forward(x, t)?.sub(&CrossEntropyLoss::default().forward(x, t)?)?.item::<f64>()
+        };
+        let lse = x.logsumexp(1, false)?.square().mul(z)?;
+        let want = lse.mean()?.item::<f64>()?;
+        assert!((with(&x, &x.detach().softmax(1)?)? - want).abs() < 1e-14);
+        let image = x.t()?.unsqueeze(0)?;
+        assert!((with(&image, &Tensor::from([[0, 2, 1, 1]]))? - want).abs() < 1e-14);
+        let first = lse.select(0, 0)?.item::<f64>()?;
+        assert!((with(&x.select(0, 0)?, &Tensor::from(1))? - first).abs() < 1e-14);
+        let negative = CrossEntropyLoss { z_loss: -1.0, ..Default::default() }.forward(&x, &target);
+        assert_eq!(negative.unwrap_err().to_string(), "cross_entropy: z_loss must be at least 0, but is -1");
         Ok(())
     }
 
