@@ -5,6 +5,7 @@
 """
 
 import argparse
+import itertools
 import math
 import random
 import warnings
@@ -15,6 +16,11 @@ import torch
 from samples import CALLS, LR, NETS, OPTIMIZERS, Sample
 from thin import pack, thin
 
+# Those besides the floats, by subject.
+DTYPES = {
+    **dict.fromkeys(("ops.compare", "ops.reduce", "ops.shape", "ops.index"), (torch.int64, torch.bool)),
+    **dict.fromkeys(("ops.elementwise", "ops.matmul"), (torch.int64,)),
+}
 TOLERANCE = {torch.float64: (1e-7, 1e-9), torch.float32: (1.3e-6, 1e-5)}
 
 
@@ -25,6 +31,14 @@ class File:
         self.tensors, self.cases, self.names = {}, [], {}
 
     def json(self, value):
+        if isinstance(value, torch.Tensor) and not value.is_contiguous():
+            sizes = [1 if step == 0 else n for n, step in zip(value.shape, value.stride())]
+            base = value.detach().as_strided(sizes, value.stride())
+            if base.is_contiguous():
+                return self.json(base) | {"expanded": list(value.shape)}
+            for a, b in itertools.combinations(range(value.ndim), 2):
+                if value.transpose(a, b).is_contiguous():
+                    return self.json(value.transpose(a, b)) | {"transposed": [a, b]}
         if isinstance(value, torch.Tensor):
             value = torch.empty(value.shape, dtype=value.dtype).copy_(value.detach())
             key = (value.dtype, tuple(value.shape), value.flatten().view(torch.uint8).numpy().tobytes())
@@ -59,9 +73,9 @@ def resolve(call):
 
 
 def copy(value):
-    """The arguments as they were before the call, floats as leaves."""
+    """The same arguments, leaves of their own."""
     if isinstance(value, torch.Tensor):
-        return value.detach().clone().requires_grad_(value.requires_grad)
+        return value.detach().requires_grad_(value.requires_grad)
     if isinstance(value, (list, tuple)):
         return [copy(item) for item in value]
     if isinstance(value, dict):
@@ -122,14 +136,18 @@ def op(file, call, sample):
     roots = [(y, g) for y, g in zip(outputs, upstream) if g is not None]
     if found and roots:
         double = dtype == torch.float64 and sample.second
-        grads = torch.autograd.grad([y for y, _ in roots], list(found.values()), [g for _, g in roots],
-                                    allow_unused=True, create_graph=double)
+        try:
+            grads = torch.autograd.grad([y for y, _ in roots], list(found.values()), [g for _, g in roots],
+                                        allow_unused=True, create_graph=double)
+        except RuntimeError:
+            # A result without a derivative says nothing.
+            return
         grads = dict(zip(found, grads))
         fields |= {"grad_of": list(found), "upstream": upstream[0] if one else upstream, "grads": dict(grads)}
         if double:
             fields |= second_derivatives(grads, found)
-    exact = not any(y.dtype.is_floating_point for y in outputs)
-    file.add("op", f"{call}/{dtype}", None if exact else dtype, **fields)
+    floats = [y.dtype for y in (*outputs, *found.values()) if y.dtype.is_floating_point]
+    file.add("op", f"{call}/{dtype}", min(floats, key=lambda d: d.itemsize, default=None), **fields)
 
 
 def build(description):
@@ -267,7 +285,7 @@ def make(seed, rounds):
         for call, arguments in calls.items():
             file = files.setdefault(subject or call, File())
             for _ in range(rounds):
-                for dtype in (torch.float64, torch.float32):
+                for dtype in DTYPES.get(subject, ()) + (torch.float64, torch.float32):
                     op(file, call, arguments(Sample(rng, dtype)))
     for _ in range(rounds):
         for name, options in OPTIMIZERS.items():

@@ -22,15 +22,36 @@ class Sample:
         return shape[self.rng.randint(0, len(shape)):] if self.rng.random() < 0.3 else shape
 
     def x(self, shape=None, scale=1.0):
-        """Normal numbers that require a gradient; now and then with ties and zeros."""
-        x = torch.randn(self.shape() if shape is None else shape, dtype=self.dtype) * scale
-        return (x.round() if self.rng.random() < 0.2 else x).requires_grad_()
+        """Normal numbers that require a gradient; now and then with ties and zeros, with special values, as a view."""
+        shape = self.shape() if shape is None else shape
+        if not self.dtype.is_floating_point:
+            return self.ints(-3, 4, shape).to(self.dtype)
+        kind = self.rng.random()
+        if kind < 0.1 and len(shape) > 1:
+            a, b = self.rng.sample(range(len(shape)), 2)
+            swapped = [shape[b if i == a else a if i == b else i] for i in range(len(shape))]
+            return torch.randn(swapped, dtype=self.dtype).transpose(a, b).requires_grad_()
+        if kind < 0.15:
+            return torch.randn(self.narrower(shape), dtype=self.dtype).expand(shape).requires_grad_()
+        x = torch.randn(shape, dtype=self.dtype) * scale
+        if kind < 0.3:
+            x = x.round()
+        elif kind < 0.4 and x.numel():
+            # What PyTorch makes of these once more is an accident of its formulas.
+            self.second = False
+            for _ in range(3):
+                special = self.rng.choice([float("nan"), float("inf"), float("-inf"), 0.0, -0.0])
+                x.view(-1)[self.rng.randrange(x.numel())] = special
+        return x.requires_grad_()
+
+    def leaf(self, x):
+        return x.requires_grad_(x.dtype.is_floating_point)
 
     def c(self, shape=None, scale=1.0):
         return self.x(shape, scale).detach()
 
     def pos(self, shape=None):
-        return torch.exp(self.c(shape)).requires_grad_()
+        return self.leaf(torch.exp(self.c(shape)).to(self.dtype))
 
     def unit(self, shape=None):
         shape = self.shape() if shape is None else shape
@@ -144,7 +165,7 @@ def unary(draw=Sample.x):
 
 def reduced(s, one=False, **more):
     shape = s.shape()
-    dim = s.dim(shape) if one else sorted(s.rng.sample(range(len(shape)), s.rng.randint(0, len(shape))))
+    dim = s.dim(shape) if one or not shape else sorted(s.rng.sample(range(len(shape)), s.rng.randint(1, len(shape))))
     options = s.some(dim=dim, **more)
     if "dim" in options:
         options |= s.some(keepdim=True)
@@ -254,7 +275,7 @@ OPS = {
         "bmm": lambda s: s.call(s.x([2, 3, 2]), s.x([2, 2, s.rng.randint(1, 4)])),
         "mv": lambda s: s.call(s.x([2, 3]), s.x([3])),
         "dot": lambda s: s.call(s.x([4]), s.x([4])),
-        "addmm": lambda s: s.call(s.x(s.narrower([2, 4])), s.x([2, 3]), s.x([3, 4]), **s.some(alpha=0.5, beta=s.rng.choice([2, 0]))),
+        "addmm": lambda s: s.call(s.x(s.narrower([2, 4])), s.x([2, 3]), s.x([3, 4]), **s.some(alpha=s.rng.choice([0.5, 3] if s.dtype.is_floating_point else [3]), beta=s.rng.choice([2, 0]))),
         **{name: lambda s: s.call(s.x(s.shape(2, 3)), **s.some(diagonal=s.rng.choice([-1, 1, 2]))) for name in ("tril", "triu")},
     },
     "ops.shape": {
@@ -280,7 +301,7 @@ OPS = {
         "scatter_add": lambda s: scattered(s, number=None),
         "masked_select": lambda s: s.call(s.x([3, 4]), s.flags(s.narrower([3, 4]))),
         **{name: lambda s: s.call(s.x(s.shape()), **s.some(stable=True, descending=True)) for name in ("sort",)},
-        "topk": lambda s: s.call(torch.randperm(12).reshape(3, 4).to(s.dtype).requires_grad_(), s.rng.randint(0, 4),
+        "topk": lambda s: s.call(s.leaf(torch.randperm(12).reshape(3, 4).to(s.dtype)), s.rng.randint(0, 4),
                                  **s.some(largest=False)),
         "nn.functional.one_hot": lambda s: s.call(s.ints(0, 4, s.shape()), **s.some(num_classes=s.rng.choice([4, 6, 2]))),
     },
@@ -308,7 +329,7 @@ def class_loss(**options):
 
 
 def cross_entropy(s):
-    args, options = class_loss(weight=lambda s, c: s.pos([c]).detach(), label_smoothing=lambda s, c: 0.2,
+    args, options = class_loss(weight=lambda s, c: weight(s, [c]), label_smoothing=lambda s, c: 0.2,
                                ignore_index=lambda s, c: s.rng.choice([0, 1, -100]))(s)
     if s.rng.random() < 0.3:
         options.pop("ignore_index", None)
@@ -345,7 +366,7 @@ def ctc(s):
 
 
 def weight(s, shape):
-    return s.pos(shape).detach()
+    return s.unit(shape).detach() * 2
 
 
 # Class of nn, name in nn.functional, and what draws (arguments, options).
