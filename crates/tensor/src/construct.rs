@@ -1,6 +1,7 @@
 //! Tensors from nothing: zeros, ranges, the identity.
 
 use crate::array::Array;
+use crate::dtype::TWO_63;
 use crate::shape::IntoShape;
 use crate::storage::dispatch;
 use crate::tensor::IntoElement;
@@ -96,6 +97,17 @@ impl Number {
             Self::Int(x) => x.cast(),
             Self::Float(x) => x.cast(),
         }
+    }
+
+    /// An error if the number is beyond the range of `dtype`; infinities and NaN are within that of floats.
+    pub(crate) fn check_range(self, op: &'static str, dtype: DType) -> Result<()> {
+        let fits = match (self, dtype) {
+            (Self::Float(x), DType::I64) => (-TWO_63..TWO_63).contains(&x),
+            (Self::Float(x), DType::F32) => !x.is_finite() || x.abs() <= f64::from(f32::MAX),
+            _ => true,
+        };
+        let Self::Float(x) = self else { return Ok(()) };
+        if fits { Ok(()) } else { Err(Error::argument(op, format!("{x} is beyond the range of {dtype}"))) }
     }
 }
 

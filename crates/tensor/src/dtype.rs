@@ -69,7 +69,8 @@ pub trait Element:
     fn of_f32(x: f32) -> Self;
     #[doc(hidden)]
     fn of_f64(x: f64) -> Self;
-    /// Converts as PyTorch's `Tensor.to(dtype)` does: floats to integers towards zero, anything to `bool` by `!= 0`.
+    /// Converts as PyTorch's `Tensor.to(dtype)` does: floats to integers towards zero (those beyond
+    /// `i64` to its minimum), anything to `bool` by `!= 0`.
     #[must_use]
     fn cast<U: Element>(self) -> U;
 }
@@ -102,8 +103,17 @@ macro_rules! element {
     };
 }
 
+/// 2⁶³, which is beyond `i64`.
+pub(crate) const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+
+/// Towards zero; what `i64` cannot hold, NaN included, becomes its minimum, as processors (and so PyTorch) have it.
+#[inline(always)]
+fn truncated(x: f64) -> i64 {
+    if x.abs() < TWO_63 { x as i64 } else { i64::MIN }
+}
+
 element!(bool, Bool, of_bool, |x| x, x != 0, x != 0.0, x != 0.0);
-element!(i64, I64, of_i64, |x| i64::from(x), x, x as i64, x as i64);
+element!(i64, I64, of_i64, |x| i64::from(x), x, truncated(x.into()), truncated(x));
 element!(f32, F32, of_f32, |x| f32::from(u8::from(x)), x as f32, x, x as f32);
 element!(f64, F64, of_f64, |x| f64::from(u8::from(x)), x as f64, f64::from(x), x);
 

@@ -28,7 +28,7 @@ fn integers_are_filled_with_integers_only() -> Result<()> {
     assert_eq!(x.masked_fill(&mask, 2.7)?, Tensor::from([2, 2]));
     assert_eq!(
         x.masked_fill(&mask, f64::NEG_INFINITY).unwrap_err().to_string(),
-        "masked_fill: the value -inf is not within the range of int64"
+        "masked_fill: -inf is beyond the range of int64"
     );
     Ok(())
 }

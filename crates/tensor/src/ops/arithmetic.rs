@@ -77,6 +77,11 @@ impl Operand {
     }
 
     /// As a tensor of this dtype.
+    /// An error if it is a number beyond the range of `dtype`.
+    pub(crate) fn check_range(&self, op: &'static str, dtype: DType) -> Result<()> {
+        if let Self::Number(n) = self { n.check_range(op, dtype) } else { Ok(()) }
+    }
+
     pub(crate) fn to_tensor(&self, dtype: DType) -> Tensor {
         match self {
             Self::Tensor(x) => x.to_dtype(dtype),

@@ -175,7 +175,8 @@ impl Tensor {
     /// was not chosen is 0.
     ///
     /// # Errors
-    /// [`Error::DType`] unless the condition is `bool`, [`Error::Broadcast`] for shapes that do not fit.
+    /// [`Error::DType`] unless the condition is `bool`, [`Error::Broadcast`] for shapes that do not fit,
+    /// [`Error::Argument`] for a number beyond the range of the result's dtype.
     ///
     /// ```
     /// use tensor::Tensor;
@@ -192,6 +193,9 @@ impl Tensor {
         let dtype = promote(&a, &b);
         let shape = Shape::broadcast("where", a.shape(), b.shape())?;
         let shape = Shape::broadcast("where", condition.shape(), &shape)?;
+        for side in [&a, &b] {
+            side.check_range("where", dtype)?;
+        }
         let (x, y) = (a.to_tensor(dtype), b.to_tensor(dtype));
         let value = dispatch!(dtype, T => choose::<T>(condition.value(), x.value(), y.value(), shape));
         Ok(record(
@@ -210,7 +214,7 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::DType`] unless the mask is `bool`, [`Error::Shape`] unless the value is 0-d, [`Error::Broadcast`] for
-    /// shapes that do not fit, [`Error::Argument`] for a number beyond the range of integers.
+    /// shapes that do not fit, [`Error::Argument`] for a value beyond the range of the tensor's dtype.
     ///
     /// ```
     /// use tensor::Tensor;
@@ -226,16 +230,11 @@ impl Tensor {
         if value.shape().rank() != 0 {
             return Err(Error::shape("masked_fill", "a 0-d value", value.shape()));
         }
-        if let Operand::Number(Number::Float(x)) = value
-            && self.dtype() == DType::I64
-            && !(i64::MIN as f64..-(i64::MIN as f64)).contains(&x)
-        {
-            return Err(Error::argument(
-                "masked_fill",
-                format!("the value {x} is not within the range of int64"),
-            ));
-        }
         let shape = Shape::broadcast("masked_fill", self.shape(), mask.shape())?;
+        if value.dtype().is_float() {
+            let number = Number::Float(value.to_tensor(DType::F64).item()?);
+            number.check_range("masked_fill", self.dtype())?;
+        }
         let (x, y) = (self.value(), value.to_tensor(self.dtype()));
         let filled = dispatch!(self.dtype(), T => choose::<T>(mask.value(), y.value(), x, shape));
         Ok(record(
@@ -257,7 +256,8 @@ impl Tensor {
     /// [`clamp_min`](Self::clamp_min) and [`clamp_max`](Self::clamp_max).
     ///
     /// # Errors
-    /// [`Error::Broadcast`] for bounds whose shapes do not fit.
+    /// [`Error::Broadcast`] for bounds whose shapes do not fit, [`Error::Argument`] for numbers beyond the range of
+    /// the result's dtype, [`Error::DType`] for booleans.
     ///
     /// ```
     /// use tensor::Tensor;
@@ -354,6 +354,7 @@ fn clamp(x: &Tensor, min: Option<&Operand>, max: Option<&Operand>) -> Result<Ten
     if dtype == DType::Bool {
         return Err(Error::DType { op: "clamp", expected: "numbers", got: dtype });
     }
+    bounds().try_for_each(|bound| bound.check_range("clamp", dtype))?;
     let mut value = x.value().to_dtype(dtype);
     if let Some(min) = min {
         let shape = Shape::broadcast("clamp", value.shape(), min.shape())?;

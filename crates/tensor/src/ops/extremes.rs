@@ -42,7 +42,7 @@ pub(crate) fn extreme(plan: &Plan, end: End) -> Array {
                 fold::fold_middle(data, extents, out, lowest, larger::<T>, larger::<T>, |x| x);
             }
             End::Smallest => {
-                let highest = f64::INFINITY.cast();
+                let highest = if dtype == DType::I64 { i64::MAX.cast() } else { f64::INFINITY.cast() };
                 fold::fold_middle(data, extents, out, highest, smaller::<T>, smaller::<T>, |x| x);
             }
         }

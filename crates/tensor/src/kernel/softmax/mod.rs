@@ -293,6 +293,17 @@ pub(crate) fn log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]
     if n == 0 || out.is_empty() {
         return out.fill(T::LOWEST);
     }
+    finite_log_sum_exp(x, n, inner, out);
+    // The maximum leaves a NaN out, and where it is infinite the sum is not looked at.
+    for (at, o) in out.iter_mut().enumerate().filter(|(_, o)| o.abs() == -T::LOWEST) {
+        let column = x[at / inner * n * inner + at % inner..].iter().step_by(inner).take(n);
+        if column.copied().any(|x| !Real::eq(&x, &x)) {
+            *o = T::lit(f64::NAN);
+        }
+    }
+}
+
+fn finite_log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     if inner > 1 {
         return columns::log_sum_exp(x, n, inner, out);
     }
