@@ -123,6 +123,12 @@ pub(super) fn weighted<L: Pointwise<2>>(
     pointwise(&Weighted(loss.clone()), [input, target, weight], reduction)
 }
 
+/// A weight in the shape of the input.
+pub(super) fn expanded(op: &'static str, weight: &Tensor, shape: &Shape) -> Result<Tensor> {
+    let fits = |_| Error::shape(op, format!("a weight that broadcasts to {shape}"), weight.shape());
+    weight.expand(shape).map_err(fits)
+}
+
 /// The same, with a mean that divides by the summed weights.
 pub(super) fn weighted_mean<L: Pointwise<2>>(
     loss: &L,
