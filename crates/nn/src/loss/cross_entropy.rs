@@ -164,41 +164,54 @@ impl<T: Float> Indices<T> {
         if count == 0 || targets.is_empty() {
             return Ok((losses, g.map(|_| input.zeros_like())));
         }
-        let rows_a_chunk = ((1 << 15) / count).max(1);
+        let rows_a_chunk = ((1 << 12) / count).max(1);
         let row = |r: usize| &x[r * count..][..count];
         let Some(g) = g else {
-            kernels::for_chunks(&mut losses, rows_a_chunk, 4 * count, |start, out| {
-                for (i, o) in out.iter_mut().enumerate() {
-                    if let Some(c) = self.classes.class(targets[start + i]) {
-                        let x = row(start + i);
-                        *o = self.term(x, c, weights, kernels::log_sum_exp(x));
+            kernels::for_chunks(
+                &mut losses,
+                rows_a_chunk,
+                4 * count,
+                #[inline(always)]
+                |start, out| {
+                    for (i, o) in out.iter_mut().enumerate() {
+                        if let Some(c) = self.classes.class(targets[start + i]) {
+                            let x = row(start + i);
+                            *o = self.term(x, c, weights, kernels::log_sum_exp(x));
+                        }
                     }
-                }
-            });
+                },
+            );
             return Ok((losses, None));
         };
         let slope = Tensor::build(input.shape(), |out| {
             let chunks = ((out, rows_a_chunk * count), (&mut losses[..], rows_a_chunk));
-            kernels::for_pairs(chunks.0, chunks.1, 4, |chunk, out, losses| {
-                for (i, (out, loss)) in out.chunks_exact_mut(count).zip(losses).enumerate() {
-                    let r = chunk * rows_a_chunk + i;
-                    let Some(c) = self.classes.class(targets[r]) else {
-                        out.fill(T::default());
-                        continue;
-                    };
-                    let (x, stats) = (row(r), kernels::log_sum_exp(row(r)));
-                    if terms {
-                        *loss = self.term(x, c, weights, stats);
+            kernels::write_pairs(
+                chunks.0,
+                chunks.1,
+                4,
+                #[inline(always)]
+                |chunk, out, losses| {
+                    for (i, (out, loss)) in out.chunks_exact_mut(count).zip(losses).enumerate() {
+                        let r = chunk * rows_a_chunk + i;
+                        let Some(c) = self.classes.class(targets[r]) else {
+                            out.fill(T::default());
+                            continue;
+                        };
+                        let (x, stats) = (row(r), kernels::log_sum_exp(row(r)));
+                        if terms {
+                            *loss = self.term(x, c, weights, stats);
+                        }
+                        let g = if g.len() == 1 { g[0] / self.divisor } else { g[r] / self.divisor };
+                        self.slope(x, c, weights, stats, g, out);
                     }
-                    let g = if g.len() == 1 { g[0] / self.divisor } else { g[r] / self.divisor };
-                    self.slope(x, c, weights, stats, g, out);
-                }
-            });
+                },
+            );
         })?;
         Ok((losses, Some(slope)))
     }
 
     /// The loss of a row, from its maximum and the logarithm of its summed exponentials.
+    #[inline(always)]
     fn term(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, ln_sum): (T, T)) -> T {
         let own = ln_sum - (x[c] - max);
         let own = weights.map_or(own, |w| own * w[c]);
@@ -206,16 +219,22 @@ impl<T: Float> Indices<T> {
         if every == T::default() {
             return own;
         }
-        let spread = kernels::sum_terms(x.len(), 1, |start, out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                let term = ln_sum - (x[start + i] - max);
-                *o = weights.map_or(term, |w| term * w[start + i]);
-            }
-        });
+        let spread = kernels::sum_terms(
+            x.len(),
+            1,
+            #[inline(always)]
+            |start, out| {
+                for (i, o) in out.iter_mut().enumerate() {
+                    let term = ln_sum - (x[start + i] - max);
+                    *o = weights.map_or(term, |w| term * w[start + i]);
+                }
+            },
+        );
         share * own + every * spread
     }
 
     /// The gradient of a row's loss times `g`.
+    #[inline(always)]
     fn slope(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, ln_sum): (T, T), g: T, out: &mut [T]) {
         let (share, every) = self.share;
         let own = weights.map_or(g, |w| w[c] * g);
@@ -323,17 +342,28 @@ impl CrossEntropyLoss {
             let factor = this.factors::<T>(count)?;
             let (x, t) = (rows.input.as_slice::<T>()?, targets.input.as_slice::<T>()?);
             let mut terms = vec![T::default(); n];
-            kernels::for_chunks(&mut terms, ((1 << 15) / count.max(1)).max(1), 4 * count, |start, out| {
-                for (i, o) in out.iter_mut().enumerate() {
-                    let (x, t) = (&x[(start + i) * count..][..count], &t[(start + i) * count..][..count]);
-                    let (max, ln_sum) = kernels::log_sum_exp(x);
-                    *o = kernels::sum_terms(count, 2, |at, out| {
-                        for (j, o) in out.iter_mut().enumerate() {
-                            *o = factor(t[at + j], at + j) * (ln_sum - (x[at + j] - max));
-                        }
-                    });
-                }
-            });
+            kernels::for_chunks(
+                &mut terms,
+                ((1 << 15) / count.max(1)).max(1),
+                4 * count,
+                #[inline(always)]
+                |start, out| {
+                    for (i, o) in out.iter_mut().enumerate() {
+                        let (x, t) = (&x[(start + i) * count..][..count], &t[(start + i) * count..][..count]);
+                        let (max, ln_sum) = kernels::log_sum_exp(x);
+                        *o = kernels::sum_terms(
+                            count,
+                            2,
+                            #[inline(always)]
+                            |at, out| {
+                                for (j, o) in out.iter_mut().enumerate() {
+                                    *o = factor(t[at + j], at + j) * (ln_sum - (x[at + j] - max));
+                                }
+                            },
+                        );
+                    }
+                },
+            );
             if self.reduction == Reduction::None {
                 Tensor::build(rows.shape, |out| out.copy_from_slice(&terms))?
             } else {
@@ -373,28 +403,39 @@ impl CrossEntropyLoss {
             if count == 0 {
                 return;
             }
-            let rows_a_chunk = ((1 << 15) / count).max(1);
-            kernels::for_chunks(out, rows_a_chunk * count, 4, |start, out| {
-                for (k, out) in out.chunks_exact_mut(count).enumerate() {
-                    let r = start / count + k;
-                    let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
-                    let g = (if each.len() == 1 { each[0] } else { each[r] }) / T::lit(divisor);
-                    let (max, ln_sum) = kernels::log_sum_exp(x);
-                    if i == 1 {
-                        for (c, o) in out.iter_mut().enumerate() {
-                            *o = slope_of_target(c) * (ln_sum - (x[c] - max)) * g;
+            let rows_a_chunk = ((1 << 12) / count).max(1);
+            kernels::write_chunks(
+                out,
+                rows_a_chunk * count,
+                4,
+                #[inline(always)]
+                |start, out| {
+                    for (k, out) in out.chunks_exact_mut(count).enumerate() {
+                        let r = start / count + k;
+                        let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
+                        let g = (if each.len() == 1 { each[0] } else { each[r] }) / T::lit(divisor);
+                        let (max, ln_sum) = kernels::log_sum_exp(x);
+                        if i == 1 {
+                            for (c, o) in out.iter_mut().enumerate() {
+                                *o = slope_of_target(c) * (ln_sum - (x[c] - max)) * g;
+                            }
+                            continue;
                         }
-                        continue;
+                        let total = kernels::sum_terms(
+                            count,
+                            1,
+                            #[inline(always)]
+                            |at, out| {
+                                out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
+                            },
+                        );
+                        kernels::softmax_scaled(x, max, ln_sum, total * g, out);
+                        for (c, o) in out.iter_mut().enumerate() {
+                            *o = *o - factor(t[c], c) * g;
+                        }
                     }
-                    let total = kernels::sum_terms(count, 1, |at, out| {
-                        out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
-                    });
-                    kernels::softmax_scaled(x, max, ln_sum, total * g, out);
-                    for (c, o) in out.iter_mut().enumerate() {
-                        *o = *o - factor(t[c], c) * g;
-                    }
-                }
-            });
+                },
+            );
         })
     }
 

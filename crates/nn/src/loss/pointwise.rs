@@ -261,22 +261,13 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
         let g = g.contiguous();
         let each = g.as_slice::<T>()?;
         Tensor::build(shape, |out| {
-            if let [g] = *each {
-                kernels::map(
-                    slices,
-                    out,
-                    #[inline(always)]
-                    |x| loss.scale(loss.grad(x)[i], g, count),
-                );
-            } else {
-                kernels::map_with(
-                    slices,
-                    each,
-                    out,
-                    #[inline(always)]
-                    |x, g| loss.scale(loss.grad(x)[i], g, count),
-                );
-            }
+            kernels::map_with(
+                slices,
+                each,
+                out,
+                #[inline(always)]
+                |x, g| loss.scale(loss.grad(x)[i], g, count),
+            );
         })
     }
 }

@@ -128,11 +128,16 @@ pub(super) fn check_weight(op: &'static str, weight: Option<&Tensor>, rows: &Row
 /// levels whose position is the row, so that ignored rows leave gaps.
 pub(super) fn sum_rows<T: Float>(rows: usize, term: impl Fn(usize) -> Option<T> + Sync) -> T {
     if rows > 1 << 15 {
-        return kernels::sum_terms(rows, 4, |start, out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                *o = term(start + i).unwrap_or_default();
-            }
-        });
+        return kernels::sum_terms(
+            rows,
+            4,
+            #[inline(always)]
+            |start, out| {
+                for (i, o) in out.iter_mut().enumerate() {
+                    *o = term(start + i).unwrap_or_default();
+                }
+            },
+        );
     }
     let log = if rows < 2 { 0 } else { (rows - 1).ilog2() + 1 };
     let power = (log / 8).max(4);

@@ -133,7 +133,9 @@ macro_rules! math {
 
             #[inline(always)]
             fn sign(x: Self) -> Self {
-                <$T>::from(i8::from(x > 0.0) - i8::from(x < 0.0))
+                // Choices between floats stay in their vectors; integers would have to be converted.
+                let (up, down) = (if x > 0.0 { 1.0 } else { 0.0 }, if x < 0.0 { 1.0 } else { 0.0 });
+                up - down
             }
         }
     };

@@ -243,7 +243,7 @@ fn softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
 
 /// Calls `f(first, row)` for every row of `n` elements, in blocks of whole rows.
 fn for_rows<T: Row>(out: &mut [T], n: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    parallel::for_chunks(out, (BLOCK / n).max(1) * n, WORK, |start, chunk| {
+    parallel::write_chunks(out, (BLOCK / n).max(1) * n, WORK, |start, chunk| {
         vectorize!(for (i, row) in chunk.chunks_exact_mut(n).enumerate() {
             f(start + i * n, row);
         });
