@@ -1,6 +1,6 @@
 """Measures the library beside PyTorch, in turns, and writes the table of docs/performance.md.
 
-python benches/compare.py [NAME...] [--threads N] [--rounds N] [--python PATH] [--peers] [--write]
+python benches/compare.py [NAME...] [--threads N] [--rounds N] [--python PATH] [--write]
 python benches/compare.py --scale [--threads N] [--python PATH]
 
 NAMEs are exact names or beginnings. --python is an interpreter that has numpy and torch (for --scale, this one needs
@@ -70,21 +70,10 @@ def measure(command, name, threads, environment):
     return json.loads(run.stdout.splitlines()[-1]) if run.returncode == 0 and run.stdout.strip() else None
 
 
-def peer(name):
-    target = ROOT / "target" / "peers"
-    manifest = HERE / "peers" / name / "Cargo.toml"
-    subprocess.run(
-        ["cargo", "build", "--release", "--manifest-path", manifest, "--target-dir", target], check=True
-    )
-    return [target / "release" / f"{name}-workloads"]
-
-
 def programs(options, ours):
     torch = [options.python, HERE / "torch_workloads.py"]
     found = {"torch": (torch, {})} | {name: (torch, variables) for name, variables in TUNED.items()}
     found["downhill"] = ([ours], {})
-    if options.peers:
-        found |= {name: (peer(name), {}) for name in ("candle", "burn")}
     return found
 
 
@@ -143,7 +132,6 @@ def row(name, options, lines, limits):
         ratio(ours, tuned), met(ours / tuned, of_tuned) if tuned else "–", spell(bound), ratio(ours, bound),
         f"{lines['downhill'][0]['peak_rss_mib']:.0f}", f"{lines['torch'][0]['peak_rss_mib']:.0f}",
     ]  # fmt: skip
-    cells += [spell(times[name]) for name in ("candle", "burn") if options.peers]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -172,7 +160,7 @@ def machine(options, results, limit):
 
 def table(options, results, limit):
     head = ["", "torch", "tuned", "downhill", "÷ torch", "target", "÷ tuned", "target", "bound", "÷ bound"]
-    head += ["MiB", "torch's MiB"] + ["candle", "burn"] * options.peers
+    head += ["MiB", "torch's MiB"]
     lines = [machine(options, results, limit), "", "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     return "\n".join(lines + [row(name, options, of, limit) for name, of in results.items()])
 
@@ -190,7 +178,6 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("--peers", action="store_true")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md, for this number of threads")
     parser.add_argument("--scale", action="store_true", help="the plots of docs/performance instead")
     options = parser.parse_args()

@@ -121,7 +121,7 @@ fn start() -> Outcome<()> {
         return coldstart::program();
     }
     if options.list {
-        work::NAMES.iter().for_each(|name| println!("{name}"));
+        println!("{}", work::NAMES.join("\n"));
         return Ok(());
     }
     let names = options.workloads();
