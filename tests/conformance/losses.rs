@@ -1,8 +1,9 @@
 //! The losses, as modules and as functions: PyTorch's names and options as the library's structs.
 
 use downhill::nn::{
-    BCELoss, BCEWithLogitsLoss, CTCLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
-    KLDivLoss, L1Loss, Loss, MSELoss, MarginRankingLoss, Module, NLLLoss, PoissonNLLLoss, Reduction,
+    BCELoss, BCEWithLogitsLoss, CTCLoss, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss,
+    HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss, Loss, MSELoss, MarginRankingLoss, Module,
+    MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, PoissonNLLLoss, Reduction,
     SmoothL1Loss, SoftMarginLoss, TripletMarginLoss, TripletMarginWithDistanceLoss,
 };
 use downhill::{Error, Tensor};
@@ -44,7 +45,13 @@ macro_rules! of_three {
         }
     )*};
 }
-of_three!(GaussianNLLLoss, MarginRankingLoss, TripletMarginLoss, TripletMarginWithDistanceLoss);
+of_three!(
+    CosineEmbeddingLoss,
+    GaussianNLLLoss,
+    MarginRankingLoss,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss
+);
 
 /// A loss of three tensors, built with its options.
 pub(crate) fn of_three(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn OfThree>>, Miss> {
@@ -54,6 +61,9 @@ pub(crate) fn of_three(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn O
             eps: a.or("eps", 1e-6)?,
             reduction: reduction(a)?,
         }),
+        "nn.CosineEmbeddingLoss" | "nn.functional.cosine_embedding_loss" => {
+            Box::new(CosineEmbeddingLoss { margin: a.or("margin", 0.0)?, reduction: reduction(a)? })
+        }
         "nn.MarginRankingLoss" | "nn.functional.margin_ranking_loss" => {
             Box::new(MarginRankingLoss { margin: a.or("margin", 0.0)?, reduction: reduction(a)? })
         }
@@ -129,6 +139,18 @@ pub(crate) fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Pri
         }
         "nn.SoftMarginLoss" | "nn.functional.soft_margin_loss" => {
             Box::new(SoftMarginLoss { reduction: reduction(a)? })
+        }
+        "nn.MultiMarginLoss" | "nn.functional.multi_margin_loss" => Box::new(MultiMarginLoss {
+            p: a.or("p", 1.0)?,
+            margin: a.or("margin", 1.0)?,
+            weight: a.option("weight")?,
+            reduction: reduction(a)?,
+        }),
+        "nn.MultiLabelMarginLoss" | "nn.functional.multilabel_margin_loss" => {
+            Box::new(MultiLabelMarginLoss { reduction: reduction(a)? })
+        }
+        "nn.MultiLabelSoftMarginLoss" | "nn.functional.multilabel_soft_margin_loss" => {
+            Box::new(MultiLabelSoftMarginLoss { weight: a.option("weight")?, reduction: reduction(a)? })
         }
         _ => return Ok(None),
     }))

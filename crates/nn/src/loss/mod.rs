@@ -23,6 +23,10 @@
 //! | [`HingeEmbeddingLoss`] | distances, signs | `x` or `max(0, margin−x)` |
 //! | [`SoftMarginLoss`] | scores, signs | `ln(1 + e^(−t x))` |
 //! | [`MarginRankingLoss`] | two scores, signs | `max(0, −t (a−b) + margin)` |
+//! | [`CosineEmbeddingLoss`] | two vectors, signs | `1 − cos(a, b)` or `max(0, cos(a, b) − margin)` |
+//! | [`MultiMarginLoss`] | scores, class indices | `Σ max(0, margin − x[t] + x[i])ᵖ / C` |
+//! | [`MultiLabelMarginLoss`] | scores, lists of labels | the same for each label, with a margin of 1 |
+//! | [`MultiLabelSoftMarginLoss`] | logits, probabilities | binary cross-entropy, averaged over the classes |
 //!
 //! All of them can be differentiated twice. All but [`AdaptiveLogSoftmaxWithLoss`], [`DiceLoss`] and [`FocalLoss`] are one node of the
 //! graph: one pass over memory forward, one backward.
@@ -30,6 +34,7 @@
 mod adaptive_log_softmax;
 mod bce;
 mod bce_with_logits;
+mod cosine_embedding;
 mod cross_entropy;
 mod ctc;
 mod dice;
@@ -42,6 +47,9 @@ mod l1;
 mod lattice;
 mod margin_ranking;
 mod mse;
+mod multi_margin;
+mod multilabel_margin;
+mod multilabel_soft_margin;
 mod nll;
 mod pointwise;
 mod poisson_nll;
@@ -56,6 +64,7 @@ pub use adaptive_log_softmax::{
 };
 pub use bce::BCELoss;
 pub use bce_with_logits::BCEWithLogitsLoss;
+pub use cosine_embedding::CosineEmbeddingLoss;
 pub use cross_entropy::CrossEntropyLoss;
 pub use ctc::{CTCLoss, Lengths};
 pub use dice::DiceLoss;
@@ -67,6 +76,9 @@ pub use kl_div::{KLDivLoss, KLDivReduction};
 pub use l1::L1Loss;
 pub use margin_ranking::MarginRankingLoss;
 pub use mse::MSELoss;
+pub use multi_margin::MultiMarginLoss;
+pub use multilabel_margin::MultiLabelMarginLoss;
+pub use multilabel_soft_margin::MultiLabelSoftMarginLoss;
 pub use nll::NLLLoss;
 pub use pointwise::{Pointwise, Weighted, pointwise};
 pub use poisson_nll::PoissonNLLLoss;
