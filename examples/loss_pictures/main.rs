@@ -71,6 +71,12 @@ fn pictures() -> Result<Vec<Picture>> {
 }
 
 fn classes() -> Result<Vec<Picture>> {
+    let hinge = |p: f64, margin: f64| {
+        move |x: &Tensor| {
+            let loss = MultiMarginLoss { p, margin, reduction: Each, ..Default::default() };
+            loss.forward(&row(x, &[0.0, 1.0])?, &first(x)?)
+        }
+    };
     let smooth = |e: f64| {
         move |x: &Tensor| {
             let loss = CrossEntropyLoss { label_smoothing: e, reduction: Each, ..Default::default() };
@@ -129,6 +135,15 @@ fn classes() -> Result<Vec<Picture>> {
         .curve("2", focal(2.0))?
         .curve("5", focal(5.0))?,
         Picture::new(
+            "multi_margin",
+            "MultiMarginLoss of three classes",
+            ["score of the target class, the others being 0 and 1", "loss", SLOPE],
+            -2.0..4.0,
+        )
+        .curve("margin 1, p = 1", hinge(1.0, 1.0))?
+        .curve("margin 2, p = 1", hinge(1.0, 2.0))?
+        .curve("margin 1, p = 2", hinge(2.0, 1.0))?,
+        Picture::new(
             "adaptive_log_softmax",
             "AdaptiveLogSoftmaxWithLoss: 4 frequent classes, a cluster of 16",
             ["the score that varies, all others being 0", NATS, SLOPE],
@@ -161,6 +176,22 @@ fn adaptive(x: &Tensor, class: i64, varied: usize) -> Result<Tensor> {
 }
 
 fn labels() -> Result<Vec<Picture>> {
+    // The classes 0 and 1 are labels.
+    let listed = |place: usize| {
+        move |x: &Tensor| {
+            let mut columns = vec![all(x, 2.0)?, all(x, 1.0)?, all(x, 0.0)?, all(x, -1.0)?];
+            columns[place] = x.clone();
+            let target = Tensor::from([0, 1, -1, -1]).expand([x.numel(), 4])?;
+            MultiLabelMarginLoss { reduction: Each }.forward(&Tensor::stack(&columns, 1)?, &target)
+        }
+    };
+    let averaged = |t: f64, weight: f64| {
+        move |x: &Tensor| {
+            let weight = Some(Tensor::from([weight, 1.0]));
+            let loss = MultiLabelSoftMarginLoss { weight, reduction: Each };
+            loss.forward(&row(x, &[0.0])?, &row(&all(x, t)?, &[1.0])?)
+        }
+    };
     let bce =
         |t: f64| move |x: &Tensor| BCELoss { reduction: Each, ..Default::default() }.forward(x, &all(x, t)?);
     let logits = |t: f64, p: f64| {
@@ -201,6 +232,23 @@ fn labels() -> Result<Vec<Picture>> {
         Picture::new("soft_margin", "SoftMarginLoss", ["score x", NATS, SLOPE], -6.0..6.0)
             .curve("target 1", soft(1.0))?
             .curve("−1", soft(-1.0))?,
+        Picture::new(
+            "multilabel_soft_margin",
+            "MultiLabelSoftMarginLoss of two classes, the other with logit 0 and target 1",
+            [LOGIT, NATS, SLOPE],
+            -6.0..6.0,
+        )
+        .curve("target 1", averaged(1.0, 1.0))?
+        .curve("0", averaged(0.0, 1.0))?
+        .curve("1 with weight 2", averaged(1.0, 2.0))?,
+        Picture::new(
+            "multilabel_margin",
+            "MultiLabelMarginLoss: two labels with scores 2 and 1, two others with 0 and −1",
+            ["the score that varies", "loss", SLOPE],
+            -3.0..4.0,
+        )
+        .curve("the first label's", listed(0))?
+        .curve("the first other's", listed(2))?,
         Picture::new(
             "dice",
             "DiceLoss of 100 pixels, the background predicted 0.1",
@@ -323,6 +371,13 @@ fn sequences() -> Result<Vec<Picture>> {
 }
 
 fn pairs() -> Result<Vec<Picture>> {
+    let cosine = |t: f64, margin: f64| {
+        move |x: &Tensor| {
+            let a = Tensor::stack(&[x.cos(), x.sin()], 1)?;
+            let b = Tensor::from([1.0, 0.0]).expand(a.shape())?;
+            CosineEmbeddingLoss { margin, reduction: Each }.forward(&a, &b, &all(x, t)?)
+        }
+    };
     let hinge = |t: f64, margin: f64| {
         move |x: &Tensor| HingeEmbeddingLoss { margin, reduction: Each }.forward(x, &all(x, t)?)
     };
@@ -359,6 +414,15 @@ fn pairs() -> Result<Vec<Picture>> {
         .curve("target 1, margin 0", ranking(1.0, 0.0))?
         .curve("1, margin 1", ranking(1.0, 1.0))?
         .curve("−1, margin 1", ranking(-1.0, 1.0))?,
+        Picture::new(
+            "cosine_embedding",
+            "CosineEmbeddingLoss",
+            ["angle between the vectors (radians)", "loss", "gradient ∂ℓ/∂angle"],
+            0.0..std::f64::consts::PI,
+        )
+        .curve("target 1", cosine(1.0, 0.0))?
+        .curve("−1, margin 0", cosine(-1.0, 0.0))?
+        .curve("−1, margin 0.5", cosine(-1.0, 0.5))?,
         Picture::new(
             "triplet_margin",
             "TripletMarginLoss: anchor at 0, positive at 1",
