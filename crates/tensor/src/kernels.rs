@@ -7,7 +7,10 @@
 //! Slices come from [`Tensor::as_slice`](crate::Tensor::as_slice), results go into
 //! [`Tensor::build`](crate::Tensor::build).
 
-#![allow(clippy::needless_range_loop, reason = "several arrays at one index vectorise, zipped iterators need not")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "several arrays at one index vectorise, zipped iterators need not"
+)]
 
 use crate::kernel::math::Math;
 use crate::kernel::reduce::EXACT;
