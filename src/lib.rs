@@ -47,9 +47,9 @@ pub mod prelude {
         AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
         CrossEntropyLoss, DiceLoss, Dropout, ELU, Embedding, Flatten, FocalLoss, Forward, GELU,
         GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss, LayerNorm,
-        LeakyReLU, Linear, LogSigmoid, LogSoftmax, Loss, MSELoss, MarginRankingLoss, Module, NLLLoss,
-        Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid,
-        SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss,
+        LeakyReLU, Linear, LinearCrossEntropyLoss, LogSigmoid, LogSoftmax, Loss, MSELoss, MarginRankingLoss,
+        Module, NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions,
+        SiLU, Sigmoid, SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss,
         TripletMarginWithDistanceLoss, accuracy, functional,
     };
     pub use tensor::random::manual_seed;
