@@ -1,6 +1,7 @@
 //! Cross-entropy of the logits of a linear layer, without the logits.
 
-use super::logit_blocks::{Blocks, Factors, Found, Sizes, Target};
+use super::logit_blocks::{Blocks, Factors, Found, Target};
+use super::logit_cut::Sizes;
 use super::rows::{Classes, Rows, check_weight};
 use super::{CrossEntropyLoss, Loss, Reduction};
 use crate::{Linear, Module};

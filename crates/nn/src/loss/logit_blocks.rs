@@ -8,32 +8,11 @@
 //!
 //! Cuts depend on the sizes alone and parts are added in the order of the groups: the bits do not depend on the threads.
 
+use super::logit_cut::{Cut, SMALL_TILE, Sizes};
 use super::logit_stats::{Lanes, Stat};
 use super::rows::Classes;
 use std::ops::Range;
 use tensor::{Float, Result, Tensor, kernels};
-
-/// Parts that the classes are cut into for the cores. Each has a partial gradient of a block's input.
-const GROUPS: usize = 8;
-/// Classes of a tile. With 192 rows in `f32` its logits are 192 KiB, which a core's second-level cache holds.
-const TILE: usize = 256;
-/// Classes of the smallest tile.
-const SMALL_TILE: usize = 32;
-/// Rows of a block beyond which larger products gain nothing.
-const MOST_ROWS: usize = 512;
-/// Rows below which computing the logits twice costs less than products of so few rows.
-const FEW_ROWS: usize = 64;
-
-/// What the loss is of.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    /// Rows of the input.
-    pub(super) rows: usize,
-    pub(super) features: usize,
-    pub(super) classes: usize,
-    /// Targets a row.
-    pub(super) outputs: usize,
-}
 
 /// What the rows should be.
 #[derive(Clone, Copy, Debug)]
@@ -80,36 +59,6 @@ pub(super) struct Found {
     pub(super) terms: Vec<[f64; 2]>,
     /// The gradients of input, linear weight, bias and probabilities that were wanted.
     pub(super) slopes: [Option<Tensor>; 4],
-}
-
-/// How the work is cut.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Cut {
-    rows: usize,
-    tile: usize,
-    /// Classes of a group, a multiple of `tile`.
-    group: usize,
-    groups: usize,
-    /// Whether a block's logits are kept between the passes.
-    kept: bool,
-}
-
-impl Cut {
-    fn new(sizes: Sizes, rows: usize, budget: usize) -> Self {
-        let Sizes { features, classes, .. } = sizes;
-        let tile = classes.div_ceil(GROUPS).next_multiple_of(SMALL_TILE).clamp(SMALL_TILE, TILE);
-        let group = classes.div_ceil(tile).div_ceil(GROUPS).max(1) * tile;
-        let groups = classes.div_ceil(group);
-        // The partial gradients of the rows, and the rows themselves.
-        let beside = (groups + 1) * features;
-        let fit = budget / (classes + beside).max(1);
-        let kept = fit >= FEW_ROWS || group == tile;
-        let fit = if kept { fit } else { (budget / (groups * tile + beside)).min(TILE) };
-        let most = fit.clamp(1, MOST_ROWS);
-        // Blocks of about one size, in whole vectors.
-        let even = rows.div_ceil(rows.div_ceil(most).max(1)).next_multiple_of(16);
-        Self { rows: even.clamp(1, most), tile, group, groups, kept }
-    }
 }
 
 /// What the second pass needs of a row.
@@ -173,10 +122,10 @@ impl<T: Float> Blocks<'_, T> {
             return Ok(Found { terms, slopes });
         }
         let backward = !(dx.is_empty() && dw.is_empty() && db.is_empty());
-        let cut = Cut::new(self.sizes, rows, self.budget / size_of::<T>());
+        let cut = Cut::new(self.sizes, self.budget / size_of::<T>());
         let cut = Cut { kept: cut.kept && backward, ..cut };
         let mut x = scratch::<T>(cut.rows * features)?;
-        let mut z = scratch::<T>(cut.rows * if cut.kept { classes } else { cut.groups * cut.tile })?;
+        let mut z = scratch::<T>(cut.logits(classes))?;
         let mut parts = scratch::<T>(if dx.is_empty() { 0 } else { cut.groups * cut.rows * features })?;
         let (x, z, parts) = (x.make_mut::<T>()?, z.make_mut::<T>()?, parts.make_mut::<T>()?);
         for output in 0..outputs {

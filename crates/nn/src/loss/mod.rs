@@ -43,6 +43,7 @@ mod l1;
 mod lattice;
 mod linear_cross_entropy;
 mod logit_blocks;
+mod logit_cut;
 mod logit_stats;
 mod margin_ranking;
 mod mse;
