@@ -2,7 +2,8 @@
 
 use nn::functional::linear_cross_entropy;
 use nn::{
-    CrossEntropyLoss, LinearCrossEntropyLoss, LinearCrossEntropyOptions, Loss, Module, Reduction, StateDict,
+    CrossEntropyLoss, LinearCrossEntropyLoss, LinearCrossEntropyOptions, Loss, Module, Parameter, Reduction,
+    StateDict,
 };
 use proptest::prelude::*;
 use tensor::autograd::{GradOptions, grad_with};
@@ -410,7 +411,7 @@ fn the_module_prints_and_is_saved_as_in_pytorch() -> Result<()> {
     let value = loss.forward(&tensor::ones([1, 3])?, &Tensor::from([[0, 1]]))?;
     assert_eq!(value.grad_fn(), Some("AddBackward0"));
     value.backward()?;
-    assert_eq!(loss.linear.bias.as_ref().and_then(|b| b.grad()).expect("a gradient").shape(), &[8]);
+    assert_eq!(loss.linear.bias.as_ref().and_then(Parameter::grad).expect("a gradient").shape(), &[8]);
     let plain = LinearCrossEntropyLoss::new(2, 3, Options::default())?;
     assert!(
         plain
@@ -421,7 +422,7 @@ fn the_module_prints_and_is_saved_as_in_pytorch() -> Result<()> {
 }
 
 #[test]
-fn bad_input_is_an_error_that_names_the_numbers() -> Result<()> {
+fn bad_input_is_an_error_that_names_the_numbers() {
     let zeros = |shape: &[usize]| tensor::zeros(shape).unwrap();
     let (x, w, t) = (zeros(&[2, 3]), zeros(&[4, 3]), Tensor::from([0, 1]));
     let plain = Options::default();
@@ -493,5 +494,4 @@ fn bad_input_is_an_error_that_names_the_numbers() -> Result<()> {
         new(Options { label_smoothing: f64::NAN, ..plain }),
         "linear_cross_entropy: label_smoothing must be between 0 and 1, but is NaN"
     );
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! What a linear cross-entropy holds. Alone in its program, because the counters are of the whole process.
 
+use nn::LinearCrossEntropyOptions;
 use nn::functional::linear_cross_entropy;
 use tensor::{Tensor, memory};
 
@@ -17,7 +18,8 @@ fn a_training_step_holds_its_gradients_and_32_mib() {
         w.set_grad(None).unwrap();
         let before = memory::stats().live;
         memory::reset_peak();
-        let loss = linear_cross_entropy(&x, &w, &target, None, &Default::default()).unwrap();
+        let loss =
+            linear_cross_entropy(&x, &w, &target, None, &LinearCrossEntropyOptions::default()).unwrap();
         loss.mul(upstream).unwrap().backward().unwrap();
         let beyond = memory::stats().peak - before - gradients;
         assert!(beyond <= 32 << 20, "{beyond} bytes beyond the gradients");

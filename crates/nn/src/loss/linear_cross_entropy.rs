@@ -359,15 +359,14 @@ fn run<T: Float>(
     let Found { terms, slopes } = this
         .blocks::<T>(inputs)?
         .pass(early.then_some(Factors::Same(1.0 / divisors.0, 1.0 / divisors.1)), wanted)?;
-    let value = match options.reduction {
-        Reduction::None => Tensor::build(shape, |out| {
+    let value = if options.reduction == Reduction::None {
+        Tensor::build(shape, |out| {
             out.iter_mut().zip(&terms).for_each(|(o, [term, drift])| *o = T::lit(term + drift));
-        })?,
-        _ => {
-            let [term, drift] = terms.iter().fold([0.0; 2], |sum, term| [sum[0] + term[0], sum[1] + term[1]]);
-            let drift = if options.z_loss > 0.0 { drift / divisors.1 } else { 0.0 };
-            Tensor::build((), |out| out[0] = T::lit(term / divisors.0 + drift))?
-        }
+        })?
+    } else {
+        let [term, drift] = terms.iter().fold([0.0; 2], |sum, term| [sum[0] + term[0], sum[1] + term[1]]);
+        let drift = if options.z_loss > 0.0 { drift / divisors.1 } else { 0.0 };
+        Tensor::build((), |out| out[0] = T::lit(term / divisors.0 + drift))?
     };
     let ready = Mutex::new(Ready { upstream: None, slopes });
     let definition = this.clone();

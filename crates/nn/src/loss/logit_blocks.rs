@@ -232,7 +232,9 @@ impl<T: Float> Block<'_, T> {
         kernels::matmul([classes.len(), features, n], (w, [features, 1]), (self.x, [1, features]), z, false);
         if let Some(bias) = self.all.bias {
             for (z, &b) in z.chunks_exact_mut(n).zip(&bias[first..]) {
-                z.iter_mut().for_each(|z| *z += b);
+                for z in z {
+                    *z += b;
+                }
             }
         }
     }
