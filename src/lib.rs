@@ -47,11 +47,11 @@ pub mod prelude {
         AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
         CosineEmbeddingLoss, CrossEntropyLoss, DiceLoss, Dropout, ELU, Embedding, Flatten, FocalLoss,
         Forward, GELU, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss,
-        LayerNorm, LeakyReLU, Linear, LogSigmoid, LogSoftmax, Loss, MSELoss, MarginRankingLoss, Module,
-        MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, Optimizer, Parameter,
-        PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid, SmoothL1Loss,
-        SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss, TripletMarginWithDistanceLoss,
-        accuracy, functional,
+        LayerNorm, LeakyReLU, Linear, LinearCrossEntropyLoss, LogSigmoid, LogSoftmax, Loss, MSELoss,
+        MarginRankingLoss, Module, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss,
+        Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid,
+        SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss,
+        TripletMarginWithDistanceLoss, accuracy, functional,
     };
     pub use tensor::random::manual_seed;
     pub use tensor::{

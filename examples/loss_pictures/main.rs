@@ -1,6 +1,6 @@
 //! Draws the pictures of `docs/losses`: of every loss its value and its gradient, both computed by this library, along
 //! one line through its inputs.
-use downhill::nn::loss::{AdaptiveLogSoftmaxOptions, Reduction::None as Each};
+use downhill::nn::loss::{AdaptiveLogSoftmaxOptions, LinearCrossEntropyOptions, Reduction::None as Each};
 use downhill::prelude::*;
 use draw::Picture;
 use std::error::Error as StdError;
@@ -89,6 +89,13 @@ fn classes() -> Result<Vec<Picture>> {
             loss.forward(&Tensor::stack(&[x, x, x], 1)?, &first(x)?)
         }
     };
+    let layer = |class: i64| {
+        move |x: &Tensor| {
+            let options = LinearCrossEntropyOptions { reduction: Each, ..Default::default() };
+            let (w, t) = (Tensor::from([[1.0], [0.0], [-1.0]]), Tensor::from(class).expand(x.shape())?);
+            functional::linear_cross_entropy(&x.unsqueeze(1)?, &w, &t, None, &options)
+        }
+    };
     let nll = |w: f64| {
         move |x: &Tensor| {
             let weight = Some(Tensor::from([w, 1.0]));
@@ -105,6 +112,15 @@ fn classes() -> Result<Vec<Picture>> {
             .curve("label_smoothing 0", smooth(0.0))?
             .curve("0.1", smooth(0.1))?
             .curve("0.3", smooth(0.3))?,
+        Picture::new(
+            "linear_cross_entropy",
+            "LinearCrossEntropyLoss of one feature, weights 1, 0 and −1",
+            ["the feature x", NATS, SLOPE],
+            -6.0..6.0,
+        )
+        .curve("target of weight 1", layer(0))?
+        .curve("0", layer(1))?
+        .curve("−1", layer(2))?,
         Picture::new(
             "z_loss",
             "CrossEntropyLoss with z_loss: three equal logits",

@@ -2,14 +2,15 @@
 
 use downhill::nn::{
     BCELoss, BCEWithLogitsLoss, CTCLoss, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss,
-    HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss, Loss, MSELoss, MarginRankingLoss, Module,
-    MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, PoissonNLLLoss, Reduction,
-    SmoothL1Loss, SoftMarginLoss, TripletMarginLoss, TripletMarginWithDistanceLoss,
+    HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss, LinearCrossEntropyLoss, LinearCrossEntropyOptions,
+    Loss, MSELoss, MarginRankingLoss, Module, MultiLabelMarginLoss, MultiLabelSoftMarginLoss,
+    MultiMarginLoss, NLLLoss, PoissonNLLLoss, Reduction, SmoothL1Loss, SoftMarginLoss, TripletMarginLoss,
+    TripletMarginWithDistanceLoss, functional,
 };
 use downhill::{Error, Tensor};
 use std::str::FromStr;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Argument, Arguments};
 use crate::report::Miss;
 
 /// Computes the loss of this name; `None` if it is not one of these.
@@ -19,6 +20,12 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
     }
     if let Some(loss) = of_three(name, a)? {
         return Ok(Some(vec![loss.loss(&a.at(0)?, &a.at(1)?, &a.at(2)?)?]));
+    }
+    if name == "nn.functional.linear_cross_entropy" {
+        let (bias, options) = (a.option::<Tensor>("linear_bias")?, linear_cross_entropy(a)?);
+        let loss =
+            functional::linear_cross_entropy(&a.at(0)?, &a.at(1)?, &a.at(2)?, bias.as_ref(), &options)?;
+        return Ok(Some(vec![loss]));
     }
     if !matches!(name, "nn.CTCLoss" | "nn.functional.ctc_loss") {
         return Ok(None);
@@ -154,6 +161,29 @@ pub(crate) fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Pri
         }
         _ => return Ok(None),
     }))
+}
+
+/// A loss that owns its layer; `None` if the class is not one of these.
+pub(crate) fn with_layer(class: &str, a: &mut Arguments) -> Result<Option<LinearCrossEntropyLoss>, Miss> {
+    if class != "LinearCrossEntropyLoss" {
+        return Ok(None);
+    }
+    let (features, classes) = (a.need("in_features")?, a.need("num_classes")?);
+    let (outputs, bias) = (a.or("out_features", Vec::<usize>::new())?, a.or("bias", false)?);
+    let options = linear_cross_entropy(a)?;
+    Ok(Some(LinearCrossEntropyLoss::with_outputs(features, classes, &outputs, bias, options)?))
+}
+
+/// PyTorch's `options` change memory use and not values.
+fn linear_cross_entropy(a: &mut Arguments) -> Result<LinearCrossEntropyOptions, Miss> {
+    a.option::<Argument>("options")?;
+    Ok(LinearCrossEntropyOptions {
+        weight: a.option("weight")?,
+        reduction: reduction(a)?,
+        ignore_index: a.or("ignore_index", None)?,
+        label_smoothing: a.or("label_smoothing", 0.0)?,
+        ..Default::default()
+    })
 }
 
 fn reduction(a: &mut Arguments) -> Result<Reduction, Miss> {

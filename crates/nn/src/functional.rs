@@ -5,6 +5,7 @@ pub use crate::dropout::dropout;
 pub use crate::embedding::embedding;
 pub use crate::layer_norm::layer_norm;
 pub use crate::linear::linear;
+pub use crate::loss::linear_cross_entropy;
 
 use crate::Forward;
 use crate::loss::{Lengths, Loss};

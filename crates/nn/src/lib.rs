@@ -64,6 +64,7 @@ pub use loss::{
     SoftMarginLoss,
 };
 pub use loss::{Distance, TripletMarginLoss, TripletMarginWithDistanceLoss};
+pub use loss::{LinearCrossEntropyLoss, LinearCrossEntropyOptions};
 pub use metrics::accuracy;
 pub use module::{Forward, Member, Mode, Module, Visit};
 pub use optim::{

@@ -13,6 +13,7 @@
 )]
 
 use crate::kernel::math::Math;
+use crate::kernel::matmul::{self, Matrix};
 use crate::kernel::reduce::EXACT;
 use crate::kernel::simd::vectorize;
 use crate::kernel::{parallel, reduce, softmax, update as in_place};
@@ -67,6 +68,57 @@ pub fn write_pairs<T: Element, U: Send>(
     f: impl Fn(usize, &mut [T], &mut [U]) + Sync,
 ) {
     parallel::write_pairs((out, size), (side, side_size), work, |i, a, b| vectorize!(f(i, a, b)));
+}
+
+/// Calls `f` for every job, in parallel if all of them together are worth it (`work` in units of one addition). A job holds
+/// what it writes to: parts of several outputs that no other job has.
+///
+/// ```
+/// let (mut a, mut b) = ([0; 4], [0; 2]);
+/// let jobs = a.chunks_mut(2).zip(&mut b).enumerate().collect();
+/// tensor::kernels::for_jobs(jobs, 6, |(i, (pair, sum))| {
+///     pair.fill(i);
+///     *sum = 2 * i;
+/// });
+/// assert_eq!((a, b), ([0, 0, 1, 1], [0, 2]));
+/// ```
+pub fn for_jobs<J: Send>(jobs: Vec<J>, work: usize, f: impl Fn(J) + Sync) {
+    let run = |job| vectorize!(f(job));
+    if work < parallel::PARALLEL_MIN || jobs.len() < 2 {
+        jobs.into_iter().for_each(run);
+    } else {
+        parallel::for_jobs(jobs, &run);
+    }
+}
+
+/// The matrix product `out = a · b`, or with `accumulate` `out += a · b`. With `[m, k, n]`, `a` is `m × k`, `b` is `k × n`, and
+/// `out` the first `m × n` elements of a slice, row by row. An operand is a slice with the distances between its rows and
+/// between its columns: `[k, 1]` if `a` lies row by row, `[1, m]` if its transpose does.
+///
+/// Parallel over blocks of 256 rows of `out`; call it in a job for smaller ones.
+///
+/// # Panics
+/// If a matrix does not lie within its slice.
+///
+/// ```
+/// use tensor::kernels::matmul;
+/// let (row, column) = ([1.0_f32, 2.0], [3.0, 4.0]);
+/// let mut out = [0.0];
+/// matmul([1, 2, 1], (&row, [2, 1]), (&column, [1, 1]), &mut out, false);
+/// assert_eq!(out, [11.0]);
+/// matmul([1, 2, 1], (&row, [2, 1]), (&column, [1, 1]), &mut out, true);
+/// assert_eq!(out, [22.0]);
+/// ```
+pub fn matmul<T: Float>(
+    [m, k, n]: [usize; 3],
+    (a, a_strides): (&[T], [usize; 2]),
+    (b, b_strides): (&[T], [usize; 2]),
+    out: &mut [T],
+    accumulate: bool,
+) {
+    let matrix = |data, [row_stride, column_stride]: [usize; 2]| Matrix { data, row_stride, column_stride };
+    let (a, b) = (matrix(a, a_strides), matrix(b, b_strides));
+    matmul::matmul(m, k, n, a, b, &mut out[..m * n], accumulate);
 }
 
 /// `out[i] = f([inputs[0][i], inputs[1][i], …])`. All slices have one length.
@@ -287,4 +339,15 @@ pub fn softmax_scaled<T: Float>(row: &[T], max: T, ln_sum: T, scale: T, out: &mu
     for (o, &x) in out.iter_mut().zip(row) {
         *o = <T as Math>::fast_exp((x - max) - ln_sum) * scale;
     }
+}
+
+/// `eˣ` within one unit in the last place, as [`Tensor::softmax`](crate::Tensor::softmax) computes it: exactly 1 at 0 and 0 at
+/// −∞. A loop over it is vectorised inside of [`for_chunks`] and [`for_jobs`].
+///
+/// ```
+/// assert_eq!(tensor::kernels::fast_exp(0.0_f32), 1.0);
+/// ```
+#[inline(always)]
+pub fn fast_exp<T: Float>(x: T) -> T {
+    <T as Math>::fast_exp(x)
 }

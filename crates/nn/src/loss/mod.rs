@@ -3,6 +3,7 @@
 //! | loss | input, target | formula of a term |
 //! | --- | --- | --- |
 //! | [`CrossEntropyLoss`] | logits, class indices or probabilities | `−ln softmax(x)[t]` |
+//! | [`LinearCrossEntropyLoss`] | features, class indices or probabilities | `−ln softmax(x Wᵀ)[t]` |
 //! | [`NLLLoss`] | log-probabilities, class indices | `−x[t]` |
 //! | [`BCELoss`] | probabilities, probabilities | `−t ln x − (1−t) ln(1−x)` |
 //! | [`CTCLoss`] | log-probabilities, sequences of labels | `−ln Σ p(alignment)` |
@@ -45,6 +46,10 @@ mod huber;
 mod kl_div;
 mod l1;
 mod lattice;
+mod linear_cross_entropy;
+mod logit_blocks;
+mod logit_cut;
+mod logit_stats;
 mod margin_ranking;
 mod mse;
 mod multi_margin;
@@ -74,6 +79,7 @@ pub use hinge_embedding::HingeEmbeddingLoss;
 pub use huber::HuberLoss;
 pub use kl_div::{KLDivLoss, KLDivReduction};
 pub use l1::L1Loss;
+pub use linear_cross_entropy::{LinearCrossEntropyLoss, LinearCrossEntropyOptions, linear_cross_entropy};
 pub use margin_ranking::MarginRankingLoss;
 pub use mse::MSELoss;
 pub use multi_margin::MultiMarginLoss;

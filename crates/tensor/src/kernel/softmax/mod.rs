@@ -10,6 +10,7 @@ mod columns;
 mod short;
 
 use super::math::Math;
+use super::matmul::Multiply;
 use super::parallel;
 use super::reduce::Summand;
 use super::simd::vectorize;
@@ -27,7 +28,7 @@ const WIDE: usize = 16;
 
 /// What rows are made of.
 #[allow(unreachable_pub, private_bounds, reason = "a bound that seals `Float`")]
-pub trait Row: Element + Real<Mask = bool> + Summand + Math {
+pub trait Row: Element + Real<Mask = bool> + Summand + Math + Multiply {
     /// The lanes that sums are spread over.
     const LANES: usize;
     const LOWEST: Self;
