@@ -95,7 +95,8 @@ pub fn for_jobs<J: Send>(jobs: Vec<J>, work: usize, f: impl Fn(J) + Sync) {
 /// `out` the first `m × n` elements of a slice, row by row. An operand is a slice with the distances between its rows and
 /// between its columns: `[k, 1]` if `a` lies row by row, `[1, m]` if its transpose does.
 ///
-/// Parallel over blocks of 256 rows of `out`; call it in a job for smaller ones.
+/// It runs on the thread that calls it: a part of a larger product, in a job of [`for_jobs`] or [`for_chunks`].
+/// [`Tensor::matmul`](crate::Tensor::matmul) uses all threads.
 ///
 /// # Panics
 /// If a matrix does not lie within its slice.
@@ -118,7 +119,7 @@ pub fn matmul<T: Float>(
 ) {
     let matrix = |data, [row_stride, column_stride]: [usize; 2]| Matrix { data, row_stride, column_stride };
     let (a, b) = (matrix(a, a_strides), matrix(b, b_strides));
-    matmul::matmul(m, k, n, a, b, &mut out[..m * n], accumulate);
+    matmul::matmul_here([m, k, n], a, b, &mut out[..m * n], accumulate);
 }
 
 /// `out[i] = f([inputs[0][i], inputs[1][i], …])`. All slices have one length.

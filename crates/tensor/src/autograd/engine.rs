@@ -55,26 +55,52 @@ pub(super) enum Want {
     Nodes { found: ById<Option<Tensor>>, oldest: u64 },
 }
 
-/// Gradients that wait for their node, which waits in the heap.
+/// Gradients that wait for their node. The newest node of all may wait in a place of its own: in a chain of operations it is the
+/// only one, and needs neither heap nor map.
 #[derive(Default)]
 struct Queue {
+    newest: Option<(Arc<Node>, Tensor)>,
     heap: BinaryHeap<Newest>,
     waiting: ById<Tensor>,
 }
 
 impl Queue {
     fn push(&mut self, to: &Arc<Node>, grad: Tensor) -> Result<()> {
-        let sum = if let Some(earlier) = self.waiting.remove(&to.id) {
+        match &self.newest {
+            Some((node, _)) if node.id > to.id => return self.enqueue(to.clone(), grad),
+            None if self.heap.peek().is_some_and(|next| next.0.id >= to.id) => {
+                return self.enqueue(to.clone(), grad);
+            }
+            _ => {}
+        }
+        self.newest = Some(match self.newest.take() {
+            Some((node, earlier)) if node.id == to.id => (node, accumulate(earlier, grad)?),
+            older => {
+                if let Some((node, grad)) = older {
+                    self.enqueue(node, grad)?;
+                }
+                (to.clone(), grad)
+            }
+        });
+        Ok(())
+    }
+
+    fn enqueue(&mut self, to: Arc<Node>, grad: Tensor) -> Result<()> {
+        let id = to.id;
+        let sum = if let Some(earlier) = self.waiting.remove(&id) {
             accumulate(earlier, grad)?
         } else {
-            self.heap.push(Newest(to.clone()));
+            self.heap.push(Newest(to));
             grad
         };
-        self.waiting.insert(to.id, sum);
+        self.waiting.insert(id, sum);
         Ok(())
     }
 
     fn pop(&mut self) -> Option<(Arc<Node>, Tensor)> {
+        if self.newest.is_some() {
+            return self.newest.take();
+        }
         let Newest(node) = self.heap.pop()?;
         let grad = self.waiting.remove(&node.id).expect("a node enters the heap with its gradient");
         Some((node, grad))

@@ -2,33 +2,72 @@
 #![allow(unsafe_code, reason = "gemm's only entry point takes raw pointers")]
 
 use super::matmul::{Matrix, Multiply};
+use std::marker::PhantomData;
 
-/// `out = a · b`, or `out += a · b`, on one thread, for `m × k` and `k × n` matrices; `out` is row-major.
+/// A rectangle of a row-major matrix, to be written to.
+#[derive(Debug)]
+pub(crate) struct Block<'a, T> {
+    first: *mut T,
+    /// Elements from a row to the next.
+    stride: usize,
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+    rows: usize,
+    columns: usize,
+    matrix: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: a block stands for the exclusive borrow of its elements, which no other block has.
+unsafe impl<T: Send> Send for Block<'_, T> {}
+
+/// Cuts a matrix of `n` columns into blocks of this height and width; those at the ends may be smaller.
+pub(crate) fn blocks<T>(out: &mut [T], n: usize, (height, width): (usize, usize)) -> Vec<Block<'_, T>> {
+    let m = out.len() / n;
+    assert!(m * n == out.len() && height > 0 && width > 0, "whole rows, and blocks that are not empty");
+    let first = out.as_mut_ptr();
+    let block = |row, column| Block {
+        // SAFETY: row < m and column < n.
+        first: unsafe { first.add(row * n + column) },
+        stride: n,
+        row,
+        column,
+        rows: height.min(m - row),
+        columns: width.min(n - column),
+        matrix: PhantomData,
+    };
+    let rows = (0..m).step_by(height);
+    rows.flat_map(|row| (0..n).step_by(width).map(move |column| (row, column)))
+        .map(|(r, c)| block(r, c))
+        .collect()
+}
+
+/// `out = a · b`, or `out += a · b`, on one thread, for the `k` columns of `a` that meet the rows of `b`; `a` begins in the
+/// block's first row, `b` in its first column.
 pub(crate) fn gemm<T: Multiply>(
-    m: usize,
     k: usize,
-    n: usize,
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
-    out: &mut [T],
+    out: Block<'_, T>,
     accumulate: bool,
 ) {
+    let (m, n) = (out.rows, out.columns);
     let last = |x: &Matrix<'_, T>, rows: usize, columns: usize| {
         (rows - 1) * x.row_stride + (columns - 1) * x.column_stride
     };
-    assert!(m > 0 && k > 0 && n > 0 && out.len() == m * n, "the caller has handled empty products");
+    assert!(m > 0 && k > 0 && n > 0, "the caller has handled empty products");
     assert!(last(&a, m, k) < a.data.len() && last(&b, k, n) < b.data.len(), "matrices lie within their data");
     assert!(T::KERNEL, "f32 and f64 only");
-    // SAFETY: by the assertions above every element that the strides reach lies within its slice; `out` is borrowed
-    // mutably and so overlaps neither; `KERNEL` types are f32 and f64, which the library implements.
+    // SAFETY: by the assertions above every element that the strides reach lies within its slice, and those of `out` are
+    // the block's own; they are borrowed mutably and so overlap neither operand; `KERNEL` types are f32 and f64, which the
+    // library implements.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            out.as_mut_ptr(),
+            out.first,
             1,
-            n as isize,
+            out.stride as isize,
             accumulate,
             a.data.as_ptr(),
             a.column_stride as isize,

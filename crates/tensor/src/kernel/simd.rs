@@ -105,6 +105,7 @@ impl PastCaches {
     }
 
     /// Copies `from` to `to`, which have one length.
+    #[allow(clippy::unused_self, reason = "whoever copies must drop this afterwards")]
     pub(crate) fn copy<T: Element>(&self, from: &[T], to: &mut [T]) {
         assert_eq!(from.len(), to.len(), "the caller has cut both alike");
         #[cfg(target_arch = "x86_64")]
