@@ -86,7 +86,12 @@ fn for_tiles<T: Float, const N: usize>(
 }
 
 #[inline]
-fn apply<T: Float, const N: usize>(inputs: [&[T]; N], start: usize, out: &mut [T], f: impl Fn([T; N]) -> T) {
+fn apply<T: Float, U: Float, const N: usize>(
+    inputs: [&[T]; N],
+    start: usize,
+    out: &mut [U],
+    f: impl Fn([T; N]) -> U,
+) {
     let inputs = inputs.map(|x| &x[start..start + out.len()]);
     vectorize!(for_tiles(
         inputs,
@@ -157,15 +162,20 @@ pub fn update<T: Float, const M: usize, const N: usize>(
 }
 
 /// The sum of `f([inputs[0][i], inputs[1][i], …])` over all `i` below `count`, in the order of
-/// [`Tensor::sum`](crate::Tensor::sum), without storing the terms.
+/// [`Tensor::sum`](crate::Tensor::sum), without storing the terms. Terms may be wider than inputs.
 ///
 /// # Panics
 /// If an input is shorter than `count`.
 ///
 /// ```
 /// assert_eq!(tensor::kernels::sum([&[1.0_f32, 2.0], &[3.0, 4.0]], 2, |[a, b]| a * b), 11.0);
+/// assert_eq!(tensor::kernels::sum([&[1e-9_f32, 1.0]], 2, |[a]| f64::from(a)), 1.0 + f64::from(1e-9_f32));
 /// ```
-pub fn sum<T: Float, const N: usize>(inputs: [&[T]; N], count: usize, f: impl Fn([T; N]) -> T + Sync) -> T {
+pub fn sum<T: Float, U: Float, const N: usize>(
+    inputs: [&[T]; N],
+    count: usize,
+    f: impl Fn([T; N]) -> U + Sync,
+) -> U {
     reduce::sum_terms(count, 1, |start, terms| apply(inputs, start, terms, &f))
 }
 
@@ -179,12 +189,12 @@ pub fn sum<T: Float, const N: usize>(inputs: [&[T]; N], count: usize, f: impl Fn
 /// let loss = tensor::kernels::map_sum([&[1.0_f32, 2.0]], &mut slope, |[x]| (x * x, 2.0 * x));
 /// assert_eq!((loss, slope), (5.0, [2.0, 4.0]));
 /// ```
-pub fn map_sum<T: Float, const N: usize>(
+pub fn map_sum<T: Float, U: Float, const N: usize>(
     inputs: [&[T]; N],
     out: &mut [T],
-    f: impl Fn([T; N]) -> (T, T) + Sync,
-) -> T {
-    let fill = |start: usize, out: &mut [T], terms: &mut [T]| {
+    f: impl Fn([T; N]) -> (U, T) + Sync,
+) -> U {
+    let fill = |start: usize, out: &mut [T], terms: &mut [U]| {
         let inputs = inputs.map(|x| &x[start..start + out.len()]);
         vectorize!(for_tiles(
             inputs,
@@ -202,11 +212,11 @@ pub fn map_sum<T: Float, const N: usize>(
     if count <= EXACT {
         return reduce::sum_few(count, |terms| fill(0, out, terms));
     }
-    let mut parts = vec![T::Wide::default(); count.div_ceil(EXACT)];
+    let mut parts = vec![U::Wide::default(); count.div_ceil(EXACT)];
     parallel::for_pairs((out, EXACT), (&mut parts, 1), 1, |block, out, part| {
         part[0] = reduce::sum_wide(out, |at, out, terms| fill(block * EXACT + at, out, terms));
     });
-    reduce::combine::<T>(&mut parts)
+    reduce::combine::<U>(&mut parts)
 }
 
 /// The sum of `count` terms that `fill(start, terms)` computes a few at a time, in the order of
@@ -233,6 +243,33 @@ pub fn sum_terms<T: Float>(count: usize, work: usize, fill: impl Fn(usize, &mut 
 pub fn log_sum_exp<T: Float>(row: &[T]) -> (T, T) {
     let (max, sum) = softmax::max_and_sum(row);
     (max, Math::ln(sum))
+}
+
+/// `ln Σ eˣ` of a row as an `f64`. It is NaN where [`log_sum_exp`] makes it so. Call it inside of [`for_chunks`].
+///
+/// ```
+/// assert_eq!(tensor::kernels::wide_log_sum_exp(&[1e4_f32, 1e4]), 1e4 + 2.0_f64.ln());
+/// ```
+#[inline(always)]
+pub fn wide_log_sum_exp<T: Float>(row: &[T]) -> f64 {
+    let (max, sum) = softmax::max_and_sum(row);
+    max.cast::<f64>() + Math::ln(sum.cast::<f64>())
+}
+
+/// `out[i] = f(i, p)` where `p` is the softmax of entry `i` of a row whose [`wide_log_sum_exp`] this is: in `f64`, exact enough for
+/// one rounding to `T`. Call it inside of [`for_chunks`].
+///
+/// ```
+/// let (row, mut out) = ([0.0_f32, 0.0], [0.0; 2]);
+/// let total = tensor::kernels::wide_log_sum_exp(&row);
+/// tensor::kernels::map_softmax(&row, total, &mut out, |_, p| p - 1.0);
+/// assert_eq!(out, [-0.5, -0.5]);
+/// ```
+#[inline(always)]
+pub fn map_softmax<T: Float>(row: &[T], log_sum_exp: f64, out: &mut [T], f: impl Fn(usize, f64) -> f64) {
+    for (i, (o, &x)) in out.iter_mut().zip(row).enumerate() {
+        *o = T::of_f64(f(i, <T as Math>::wide_exp(x.cast::<f64>() - log_sum_exp)));
+    }
 }
 
 /// `out = softmax(row) · scale`, from the row's [`log_sum_exp`]. Call it inside of [`for_chunks`].

@@ -6,7 +6,7 @@ use super::{Loss, Reduction};
 use crate::Module;
 use std::sync::{Mutex, PoisonError};
 use tensor::autograd::fused;
-use tensor::{DType, Error, Float, Result, Tensor, grad_enabled, kernels};
+use tensor::{DType, Element, Error, Float, Result, Tensor, grad_enabled, kernels};
 
 /// Cross-entropy between logits and class indices or class probabilities: the loss of classification.
 ///
@@ -112,8 +112,9 @@ struct Indices<T> {
     classes: Classes,
     /// What the mean divides by.
     divisor: T,
-    /// The share of the target class, and that of every class.
-    share: (T, T),
+    /// With label smoothing: the share of the target class, that of every class, and the divisor. Here rows are computed in `f64` and
+    /// rounded once, because `p Σ q − q` cancels; without, in the order in which PyTorch does.
+    smooth: Option<(f64, f64, f64)>,
     /// The gradient for an incoming gradient of 1, where the forward pass has computed it.
     ready: Mutex<Option<Tensor>>,
 }
@@ -121,22 +122,22 @@ struct Indices<T> {
 impl<T: Float> Indices<T> {
     fn run(loss: &CrossEntropyLoss, rows: Rows, classes: Classes, name: &'static str) -> Result<Tensor> {
         let e = loss.label_smoothing;
-        let this = Self {
-            divisor: classes.divisor()?,
-            share: (T::lit(1.0 - e), T::lit(e / rows.classes as f64)),
-            classes,
-            ready: Mutex::new(None),
-        };
+        let share = (1.0 - e, e / rows.classes as f64);
+        let smooth =
+            (e > 0.0).then(|| classes.divisor::<T, f64>().map(|n| (share.0, share.1, n))).transpose()?;
+        let this = Self { divisor: classes.divisor::<T, T>()?, smooth, classes, ready: Mutex::new(None) };
         let keep = this.classes.reduction != Reduction::None && grad_enabled() && rows.input.requires_grad();
         let (terms, slope) =
-            this.pass(&rows.input, keep.then(|| T::lit(1.0)).as_ref().map(std::slice::from_ref), true)?;
+            this.pass(&rows.input, keep.then(|| T::lit(1.0)).as_ref().map(std::slice::from_ref))?;
         *this.ready.lock().unwrap_or_else(PoisonError::into_inner) = slope;
         let targets = this.classes.targets()?;
-        let value = reduce(&rows, this.classes.reduction, this.divisor, |r| {
-            this.classes.class(targets[r]).map(|_| terms[r])
-        })?;
-        let (definition, share, shape) =
-            (this.classes.clone(), (1.0 - e, e / rows.classes as f64), rows.shape);
+        let (reduction, term) =
+            (this.classes.reduction, |r: usize| this.classes.class(targets[r]).map(|_| terms[r]));
+        let value = match this.smooth {
+            Some((_, _, divisor)) => reduce(&rows, reduction, divisor, term)?,
+            None => reduce(&rows, reduction, this.divisor, term)?,
+        };
+        let (definition, shape) = (this.classes.clone(), rows.shape);
         Ok(fused(
             name,
             [&rows.input],
@@ -151,12 +152,12 @@ impl<T: Float> Indices<T> {
             return if g.item::<f64>()? == 1.0 { Ok(slope) } else { slope.mul(g) };
         }
         let g = g.contiguous();
-        let (_, slope) = self.pass(x, Some(g.as_slice()?), false)?;
+        let (_, slope) = self.pass(x, Some(g.as_slice()?))?;
         slope.ok_or(Error::NoGrad { op: OP })
     }
 
     /// The terms of the rows, and, given the gradient of the loss (one number, or one a row), that of the input.
-    fn pass(&self, input: &Tensor, g: Option<&[T]>, terms: bool) -> Result<(Vec<T>, Option<Tensor>)> {
+    fn pass(&self, input: &Tensor, g: Option<&[T]>) -> Result<(Vec<T>, Option<Tensor>)> {
         let (x, targets, weights) =
             (input.as_slice::<T>()?, self.classes.targets()?, self.classes.weights::<T>()?);
         let count = input.shape()[1];
@@ -170,8 +171,7 @@ impl<T: Float> Indices<T> {
             kernels::for_chunks(&mut losses, rows_a_chunk, 4 * count, |start, out| {
                 for (i, o) in out.iter_mut().enumerate() {
                     if let Some(c) = self.classes.class(targets[start + i]) {
-                        let x = row(start + i);
-                        *o = self.term(x, c, weights, kernels::log_sum_exp(x));
+                        *o = self.term(row(start + i), c, weights);
                     }
                 }
             });
@@ -186,56 +186,78 @@ impl<T: Float> Indices<T> {
                         out.fill(T::default());
                         continue;
                     };
-                    let (x, stats) = (row(r), kernels::log_sum_exp(row(r)));
-                    if terms {
-                        *loss = self.term(x, c, weights, stats);
-                    }
-                    let g = if g.len() == 1 { g[0] / self.divisor } else { g[r] / self.divisor };
-                    self.slope(x, c, weights, stats, g, out);
+                    let g = if g.len() == 1 { g[0] } else { g[r] };
+                    *loss = self.term_and_slope(row(r), c, weights, g, out);
                 }
             });
         })?;
         Ok((losses, Some(slope)))
     }
 
-    /// The loss of a row, from its maximum and the logarithm of its summed exponentials.
-    fn term(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, ln_sum): (T, T)) -> T {
-        let own = ln_sum - (x[c] - max);
-        let own = weights.map_or(own, |w| own * w[c]);
-        let (share, every) = self.share;
-        if every == T::default() {
-            return own;
+    /// The loss of a row.
+    fn term(&self, x: &[T], c: usize, weights: Option<&[T]>) -> T {
+        if let Some(share) = self.smooth {
+            return smooth_term(x, c, weights, share, kernels::wide_log_sum_exp(x));
         }
-        let spread = kernels::sum_terms(x.len(), 1, |start, out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                let term = ln_sum - (x[start + i] - max);
-                *o = weights.map_or(term, |w| term * w[start + i]);
-            }
-        });
-        share * own + every * spread
+        let (max, ln_sum) = kernels::log_sum_exp(x);
+        let own = ln_sum - (x[c] - max);
+        weights.map_or(own, |w| own * w[c])
     }
 
-    /// The gradient of a row's loss times `g`.
-    fn slope(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, ln_sum): (T, T), g: T, out: &mut [T]) {
-        let (share, every) = self.share;
+    /// The loss of a row, and its gradient times `g`.
+    fn term_and_slope(&self, x: &[T], c: usize, weights: Option<&[T]>, g: T, out: &mut [T]) -> T {
+        if let Some(share) = self.smooth {
+            let total = kernels::wide_log_sum_exp(x);
+            smooth_slope(x, c, weights, share, total, g.cast::<f64>() / share.2, out);
+            return smooth_term(x, c, weights, share, total);
+        }
+        let (max, ln_sum) = kernels::log_sum_exp(x);
+        let term = ln_sum - (x[c] - max);
+        let g = g / self.divisor;
         let own = weights.map_or(g, |w| w[c] * g);
-        if every == T::default() {
-            kernels::softmax_scaled(x, max, ln_sum, own, out);
-            let mut p = [T::default()];
-            kernels::softmax_scaled(&x[c..=c], max, ln_sum, T::lit(1.0), &mut p);
-            // (p − 1) · own, rounded once.
-            out[c] = p[0].mul_add(own, -own);
-            return;
-        }
-        let all = weights.map_or(T::lit(x.len() as f64), |w| kernels::sum([w], w.len(), |[w]| w));
-        let unweighted = T::lit(1.0);
-        let total = share * weights.map_or(unweighted, |w| w[c]) + every * all;
-        kernels::softmax_scaled(x, max, ln_sum, total * g, out);
-        for (i, o) in out.iter_mut().enumerate() {
-            *o = *o - every * g * weights.map_or(unweighted, |w| w[i]);
-        }
-        out[c] = out[c] - share * own;
+        kernels::softmax_scaled(x, max, ln_sum, own, out);
+        let mut p = [T::default()];
+        kernels::softmax_scaled(&x[c..=c], max, ln_sum, T::lit(1.0), &mut p);
+        // (p − 1) · own, rounded once.
+        out[c] = p[0].mul_add(own, -own);
+        weights.map_or(term, |w| term * w[c])
     }
+}
+
+/// The smoothed loss of a row, from its log-sum-exp.
+fn smooth_term<T: Float>(
+    x: &[T],
+    c: usize,
+    weights: Option<&[T]>,
+    (share, every, _): (f64, f64, f64),
+    total: f64,
+) -> T {
+    let term = |c: usize| {
+        let term = total - x[c].cast::<f64>();
+        weights.map_or(term, |w| term * w[c].cast::<f64>())
+    };
+    let spread = kernels::sum_terms(x.len(), 1, |start, out: &mut [f64]| {
+        out.iter_mut().enumerate().for_each(|(i, o)| *o = term(start + i));
+    });
+    (share * term(c) + every * spread).cast()
+}
+
+/// The gradient of the smoothed loss of a row, times `g`.
+fn smooth_slope<T: Float>(
+    x: &[T],
+    c: usize,
+    weights: Option<&[T]>,
+    (share, every, _): (f64, f64, f64),
+    total: f64,
+    g: f64,
+    out: &mut [T],
+) {
+    let weight = |c: usize| weights.map_or(1.0, |w| w[c].cast::<f64>());
+    let all = weights.map_or(x.len() as f64, |w| kernels::sum([w], w.len(), |[w]| w.cast::<f64>()));
+    let factors = share * weight(c) + every * all;
+    kernels::map_softmax(x, total, out, |c, p| (p * factors - every * weight(c)) * g);
+    let own = (share + every) * weight(c);
+    kernels::map_softmax(&x[c..=c], total, &mut out[c..=c], |_, p| (p * factors - own) * g);
 }
 
 /// The loss in tensor operations, for a matrix of logits.
@@ -303,15 +325,13 @@ impl CrossEntropyLoss {
         }
     }
 
-    /// The factor of each log-probability: `w ((1−e) t + e/C)`.
-    fn factors<T: Float>(&self, classes: usize) -> Result<impl Fn(T, usize) -> T + Sync + use<'_, T>> {
+    /// The factor of each log-probability: `w ((1−e) t + e/C)`. With probabilities all is computed in `f64` and rounded once.
+    fn factors<T: Float>(&self, classes: usize) -> Result<impl Fn(T, usize) -> f64 + Sync + use<'_, T>> {
         let weights = self.weight.as_ref().map(|w| w.as_slice::<T>()).transpose()?;
-        let (share, every) =
-            (T::lit(1.0 - self.label_smoothing), T::lit(self.label_smoothing / classes as f64));
-        let plain = self.label_smoothing == 0.0;
+        let (share, every) = (1.0 - self.label_smoothing, self.label_smoothing / classes as f64);
         Ok(move |t: T, c: usize| {
-            let t = if plain { t } else { share * t + every };
-            weights.map_or(t, |w| w[c] * t)
+            let t = share * t.cast::<f64>() + every;
+            weights.map_or(t, |w| w[c].cast::<f64>() * t)
         })
     }
 
@@ -322,23 +342,25 @@ impl CrossEntropyLoss {
         let value = {
             let factor = this.factors::<T>(count)?;
             let (x, t) = (rows.input.as_slice::<T>()?, targets.input.as_slice::<T>()?);
-            let mut terms = vec![T::default(); n];
+            let mut terms = vec![0.0; n];
             kernels::for_chunks(&mut terms, ((1 << 15) / count.max(1)).max(1), 4 * count, |start, out| {
                 for (i, o) in out.iter_mut().enumerate() {
                     let (x, t) = (&x[(start + i) * count..][..count], &t[(start + i) * count..][..count]);
-                    let (max, ln_sum) = kernels::log_sum_exp(x);
+                    let total = kernels::wide_log_sum_exp(x);
                     *o = kernels::sum_terms(count, 2, |at, out| {
                         for (j, o) in out.iter_mut().enumerate() {
-                            *o = factor(t[at + j], at + j) * (ln_sum - (x[at + j] - max));
+                            *o = factor(t[at + j], at + j) * (total - x[at + j].cast::<f64>());
                         }
                     });
                 }
             });
             if self.reduction == Reduction::None {
-                Tensor::build(rows.shape, |out| out.copy_from_slice(&terms))?
+                Tensor::build(rows.shape, |out| {
+                    out.iter_mut().zip(&terms).for_each(|(o, x)| *o = x.cast::<T>())
+                })?
             } else {
                 let sum = kernels::sum([&terms], n, |[x]| x);
-                Tensor::build((), |out| out[0] = sum / T::lit(divisor))?
+                Tensor::build((), |out| out[0] = (sum / divisor).cast::<T>())?
             }
         };
         let name = if self.reduction == Reduction::Mean { "DivBackward1" } else { "NegBackward0" };
@@ -364,8 +386,8 @@ impl CrossEntropyLoss {
         let factor = self.factors::<T>(count)?;
         let slope_of_target = {
             let weights = self.weight.as_ref().map(|w| w.as_slice::<T>()).transpose()?;
-            let share = T::lit(1.0 - self.label_smoothing);
-            move |c: usize| weights.map_or(share, |w| share * w[c])
+            let share = 1.0 - self.label_smoothing;
+            move |c: usize| weights.map_or(share, |w| share * w[c].cast::<f64>())
         };
         let (x, t, g) = (input.as_slice::<T>()?, target.as_slice::<T>()?, g.contiguous());
         let each = g.as_slice::<T>()?;
@@ -378,21 +400,18 @@ impl CrossEntropyLoss {
                 for (k, out) in out.chunks_exact_mut(count).enumerate() {
                     let r = start / count + k;
                     let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
-                    let g = (if each.len() == 1 { each[0] } else { each[r] }) / T::lit(divisor);
-                    let (max, ln_sum) = kernels::log_sum_exp(x);
+                    let g = (if each.len() == 1 { each[0] } else { each[r] }).cast::<f64>() / divisor;
+                    let total = kernels::wide_log_sum_exp(x);
                     if i == 1 {
                         for (c, o) in out.iter_mut().enumerate() {
-                            *o = slope_of_target(c) * (ln_sum - (x[c] - max)) * g;
+                            *o = (slope_of_target(c) * (total - x[c].cast::<f64>()) * g).cast();
                         }
                         continue;
                     }
-                    let total = kernels::sum_terms(count, 1, |at, out| {
+                    let factors = kernels::sum_terms(count, 1, |at, out| {
                         out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
                     });
-                    kernels::softmax_scaled(x, max, ln_sum, total * g, out);
-                    for (c, o) in out.iter_mut().enumerate() {
-                        *o = *o - factor(t[c], c) * g;
-                    }
+                    kernels::map_softmax(x, total, out, |c, p| (p * factors - factor(t[c], c)) * g);
                 }
             });
         })

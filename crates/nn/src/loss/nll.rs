@@ -74,7 +74,7 @@ pub(super) fn name(input: &Tensor) -> &'static str {
 
 fn run<T: Float>(rows: &Rows, classes: Classes, name: &'static str) -> Result<Tensor> {
     let (x, targets, weights) = (rows.input.as_slice::<T>()?, classes.targets()?, classes.weights::<T>()?);
-    let divisor = classes.divisor::<T>()?;
+    let divisor = classes.divisor::<T, T>()?;
     let value = reduce(rows, classes.reduction, divisor, |r| {
         let c = classes.class(targets[r])?;
         let x = -x[r * rows.classes + c];

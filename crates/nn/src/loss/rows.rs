@@ -93,14 +93,15 @@ impl Classes {
     }
 
     /// What the reduction divides by: for a mean, the summed weights of the rows that count.
-    pub(super) fn divisor<T: Float>(&self) -> Result<T> {
+    /// Weights of type `T` are added up in `S`.
+    pub(super) fn divisor<T: Float, S: Float>(&self) -> Result<S> {
         if self.reduction != Reduction::Mean {
-            return Ok(T::lit(1.0));
+            return Ok(S::lit(1.0));
         }
         let (targets, weights) = (self.targets()?, self.weights::<T>()?);
         Ok(match weights {
-            None => T::lit(targets.iter().filter(|&&t| t != self.ignore_index).count() as f64),
-            Some(w) => sum_rows(targets.len(), |r| self.class(targets[r]).map(|c| w[c])),
+            None => S::lit(targets.iter().filter(|&&t| t != self.ignore_index).count() as f64),
+            Some(w) => sum_rows(targets.len(), |r| self.class(targets[r]).map(|c| w[c].cast())),
         })
     }
 }
@@ -152,11 +153,11 @@ pub(super) fn sum_rows<T: Float>(rows: usize, term: impl Fn(usize) -> Option<T> 
     level.into_iter().fold(T::default(), |sum, x| sum + x)
 }
 
-/// The reduced loss from the terms of the rows that count.
-pub(super) fn reduce<T: Float>(
+/// The reduced loss from the terms of the rows that count, added up in `S`.
+pub(super) fn reduce<T: Float, S: Float>(
     rows: &Rows,
     reduction: Reduction,
-    divisor: T,
+    divisor: S,
     term: impl Fn(usize) -> Option<T> + Sync,
 ) -> Result<Tensor> {
     let count = rows.shape.numel();
@@ -167,8 +168,8 @@ pub(super) fn reduce<T: Float>(
             }
         });
     }
-    let sum = sum_rows(count, term);
-    Tensor::build((), |out| out[0] = sum / divisor)
+    let sum: S = sum_rows(count, |r| term(r).map(T::cast));
+    Tensor::build((), |out: &mut [T]| out[0] = (sum / divisor).cast())
 }
 
 /// The parts of definitions in tensor operations.
@@ -200,7 +201,7 @@ impl Classes {
             Reduction::None => Ok(terms.clone()),
             Reduction::Sum => Ok(terms.sum()),
             Reduction::Mean => {
-                terms.sum().div(self.divisor::<f64>().or_else(|_| self.divisor::<f32>().map(f64::from))?)
+                terms.sum().div(self.divisor::<f64, f64>().or_else(|_| self.divisor::<f32, f64>())?)
             }
         }
     }

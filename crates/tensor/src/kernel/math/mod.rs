@@ -37,6 +37,9 @@ pub(crate) trait Math: Copy {
     /// Exactly 1 at 0 and exactly 0 at -∞, so a row's maximum weighs 1 and a masked entry nothing.
     fn fast_exp(x: Self) -> Self;
 
+    /// `e^x` of a number that is wider: to 2⁻³⁰ for one rounding to `f32`.
+    fn wide_exp(x: f64) -> f64;
+
     /// `e^x - 1`, accurate near 0.
     fn expm1(x: Self) -> Self;
 
@@ -96,12 +99,17 @@ pub(crate) trait Math: Copy {
 }
 
 macro_rules! math {
-    ($T:ident { $($name:ident: $f:expr,)* }) => {
+    ($T:ident, $wide:path { $($name:ident: $f:expr,)* }) => {
         impl Math for $T {
             $(#[inline(always)]
             fn $name(x: Self) -> Self {
                 $f(x)
             })*
+
+            #[inline(always)]
+            fn wide_exp(x: f64) -> f64 {
+                $wide(x)
+            }
 
             #[inline(always)]
             fn sigmoid(x: Self) -> Self {
@@ -139,41 +147,47 @@ macro_rules! math {
     };
 }
 
-math!(f32 {
-    exp: exp::exp_f32,
-    fast_exp: exp::fast_exp_f32,
-    expm1: exp::expm1_f32,
-    ln: log::ln_f32,
-    log1p: log::log1p_f32,
-    log2: log::log2_f32,
-    tanh: exp::tanh_f32,
-    erf: erf::erf_f32,
-    sin: f32::sin,
-    cos: f32::cos,
-    sqrt: f32::sqrt,
-    abs: f32::abs,
-    floor: f32::floor,
-    ceil: f32::ceil,
-    round_half_even: f32::round_ties_even,
-});
+math!(
+    f32,
+    exp::coarse_exp {
+        exp: exp::exp_f32,
+        fast_exp: exp::fast_exp_f32,
+        expm1: exp::expm1_f32,
+        ln: log::ln_f32,
+        log1p: log::log1p_f32,
+        log2: log::log2_f32,
+        tanh: exp::tanh_f32,
+        erf: erf::erf_f32,
+        sin: f32::sin,
+        cos: f32::cos,
+        sqrt: f32::sqrt,
+        abs: f32::abs,
+        floor: f32::floor,
+        ceil: f32::ceil,
+        round_half_even: f32::round_ties_even,
+    }
+);
 
-math!(f64 {
-    exp: exp::exp_f64,
-    fast_exp: exp::exp_f64,
-    expm1: f64::exp_m1,
-    ln: log::ln_f64,
-    log1p: log::log1p_f64,
-    log2: f64::log2,
-    tanh: f64::tanh,
-    erf: libm::erf,
-    sin: f64::sin,
-    cos: f64::cos,
-    sqrt: f64::sqrt,
-    abs: f64::abs,
-    floor: f64::floor,
-    ceil: f64::ceil,
-    round_half_even: f64::round_ties_even,
-});
+math!(
+    f64,
+    exp::exp_f64 {
+        exp: exp::exp_f64,
+        fast_exp: exp::exp_f64,
+        expm1: f64::exp_m1,
+        ln: log::ln_f64,
+        log1p: log::log1p_f64,
+        log2: f64::log2,
+        tanh: f64::tanh,
+        erf: libm::erf,
+        sin: f64::sin,
+        cos: f64::cos,
+        sqrt: f64::sqrt,
+        abs: f64::abs,
+        floor: f64::floor,
+        ceil: f64::ceil,
+        round_half_even: f64::round_ties_even,
+    }
+);
 
 #[cfg(test)]
 mod tests;
