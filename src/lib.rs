@@ -45,9 +45,10 @@ pub mod prelude {
     };
     pub use nn::{
         AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
-        CrossEntropyLoss, DiceLoss, Dropout, ELU, Embedding, Flatten, FocalLoss, Forward, GELU,
-        GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss, LayerNorm,
-        LeakyReLU, Linear, LogSigmoid, LogSoftmax, Loss, MSELoss, MarginRankingLoss, Module, NLLLoss,
+        CosineEmbeddingLoss, CrossEntropyLoss, DiceLoss, Dropout, ELU, Embedding, Flatten, FocalLoss,
+        Forward, GELU, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss,
+        LayerNorm, LeakyReLU, Linear, LinearCrossEntropyLoss, LogSigmoid, LogSoftmax, Loss, MSELoss,
+        MarginRankingLoss, Module, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss,
         Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid,
         SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss,
         TripletMarginWithDistanceLoss, accuracy, functional,

@@ -9,6 +9,21 @@ mod adding_an_op {}
 #[doc = include_str!("../docs/losses.md")]
 mod losses {}
 
+#[doc = include_str!("../docs/losses/classes.md")]
+mod classes {}
+
+#[doc = include_str!("../docs/losses/labels.md")]
+mod labels {}
+
+#[doc = include_str!("../docs/losses/numbers.md")]
+mod numbers {}
+
+#[doc = include_str!("../docs/losses/sequences.md")]
+mod sequences {}
+
+#[doc = include_str!("../docs/losses/pairs.md")]
+mod pairs {}
+
 #[doc = include_str!("../docs/coming-from-pytorch.md")]
 mod coming_from_pytorch {}
 

@@ -172,6 +172,20 @@ fn losses() -> Vec<(&'static str, Call)> {
             .forward(&c.a, &c.b, &c.c.square())?;
         hinge_embedding: HingeEmbeddingLoss { margin: c.x, reduction: reduction(c) }.forward(&c.a, &c.b)?;
         soft_margin: SoftMarginLoss { reduction: reduction(c) }.forward(&c.a, &c.b)?;
+        multi_margin: MultiMarginLoss {
+            p: c.count as f64, margin: c.x, weight: c.flag.then(|| c.c.detach()), reduction: reduction(c),
+        }.forward(&c.a, &c.b)?;
+        multi_margin_plain: MultiMarginLoss { reduction: reduction(c), ..Default::default() }
+            .forward(&c.a, &c.a.argmax(-1, false)?)?;
+        multilabel_margin: MultiLabelMarginLoss { reduction: reduction(c) }.forward(&c.a, &c.b)?;
+        multilabel_margin_plain: MultiLabelMarginLoss { reduction: reduction(c) }
+            .forward(&c.a, &c.b.sign().to_dtype(DType::I64).clamp(-1, 0)?)?;
+        multilabel_soft_margin: MultiLabelSoftMarginLoss {
+            weight: c.flag.then(|| c.c.clone()), reduction: reduction(c),
+        }.forward(&c.a, &c.b)?;
+        cosine_embedding: CosineEmbeddingLoss { margin: c.x, reduction: reduction(c) }.forward(&c.a, &c.b, &c.c)?;
+        cosine_embedding_plain: CosineEmbeddingLoss { margin: c.x, reduction: reduction(c) }
+            .forward(&c.a, &c.b, &c.a.argmax(-1, false)?)?;
         margin_ranking: MarginRankingLoss { margin: c.x, reduction: reduction(c) }.forward(&c.a, &c.b, &c.c)?;
     )
     .into()

@@ -71,6 +71,36 @@ fn the_line_counts_of_the_tutorial_are_those_of_the_examples() {
     }
 }
 
+#[test]
+fn every_loss_is_found_from_the_guide_and_has_its_picture() {
+    let (module, guide) = (read("crates/nn/src/loss/mod.rs"), read("docs/losses.md"));
+    let names = module.lines().filter_map(|line| line.strip_prefix("//! | [`")?.split('`').next());
+    let names: Vec<_> = names.collect();
+    assert!(names.len() > 20);
+    for name in names {
+        let anchor = name.to_lowercase();
+        let (page, _) = guide
+            .split(&format!("[{name}](losses/"))
+            .nth(1)
+            .and_then(|rest| rest.split_once(&format!(".md#{anchor})")))
+            .unwrap_or_else(|| panic!("docs/losses.md has no link to {name}"));
+        let page = read(&format!("docs/losses/{page}.md"));
+        let section =
+            page.split(&format!("\n## {name}\n")).nth(1).unwrap_or_else(|| panic!("no section {name}"));
+        let section = section.split("\n## ").next().expect("text");
+        let (_, picture) = section
+            .split_once("](")
+            .filter(|(before, _)| before.trim().starts_with("!["))
+            .unwrap_or_else(|| panic!("{name} has no picture"));
+        let picture = picture.split(')').next().expect("a name");
+        assert!(read(&format!("docs/losses/{picture}")).starts_with("<svg"), "{picture}");
+        assert!(
+            guide.contains(&format!("src=\"losses/{picture}\"")),
+            "docs/losses.md does not show {picture}"
+        );
+    }
+}
+
 /// The lines of the Rust files of a folder; of those below it, too, where no other part counts them.
 fn lines(folder: &Path, others: &[&str]) -> usize {
     let mut count = 0;

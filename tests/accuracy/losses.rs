@@ -1,10 +1,12 @@
 //! The losses by PyTorch's names, with their options.
 
+use downhill::nn::functional::linear_cross_entropy;
 use downhill::nn::loss::{AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss};
 use downhill::nn::{
-    BCELoss, BCEWithLogitsLoss, CTCLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
-    KLDivLoss, L1Loss, Loss, MSELoss, MarginRankingLoss, Module, NLLLoss, PoissonNLLLoss, SmoothL1Loss,
-    SoftMarginLoss, TripletMarginLoss, TripletMarginWithDistanceLoss,
+    BCELoss, BCEWithLogitsLoss, CTCLoss, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss,
+    HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss, LinearCrossEntropyOptions, Loss, MSELoss,
+    MarginRankingLoss, Module, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss,
+    PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss, TripletMarginLoss, TripletMarginWithDistanceLoss,
 };
 use downhill::{Error, Result, Tensor};
 use serde_json::Value as Json;
@@ -32,9 +34,8 @@ impl Options<'_> {
     }
 }
 
-/// The loss of this name; `None` if the library does not have it. Where the gradients are those of parameters, these take the
-/// place of the inputs.
-pub(crate) fn call(name: &str, o: &Options<'_>, x: &mut [Tensor]) -> Result<Option<Tensor>> {
+/// The loss of this name. Where the gradients are those of parameters, these take the place of the inputs.
+pub(crate) fn call(name: &str, o: &Options<'_>, x: &mut [Tensor]) -> Result<Tensor> {
     let of_two: Box<dyn Loss> = match name {
         "CrossEntropyLoss" => Box::new(CrossEntropyLoss {
             weight: o.tensor("weight"),
@@ -70,13 +71,23 @@ pub(crate) fn call(name: &str, o: &Options<'_>, x: &mut [Tensor]) -> Result<Opti
             Box::new(HingeEmbeddingLoss { reduction: o.reduction()?, ..Default::default() })
         }
         "SoftMarginLoss" => Box::new(SoftMarginLoss { reduction: o.reduction()? }),
+        "MultiMarginLoss" => Box::new(MultiMarginLoss {
+            p: o.number("p", 1.0),
+            margin: o.number("margin", 1.0),
+            weight: o.tensor("weight"),
+            reduction: o.reduction()?,
+        }),
+        "MultiLabelMarginLoss" => Box::new(MultiLabelMarginLoss { reduction: o.reduction()? }),
+        "MultiLabelSoftMarginLoss" => {
+            Box::new(MultiLabelSoftMarginLoss { weight: o.tensor("weight"), reduction: o.reduction()? })
+        }
         _ => return of_more(name, o, x),
     };
-    of_two.forward(&x[0], &x[1]).map(Some)
+    of_two.forward(&x[0], &x[1])
 }
 
-fn of_more(name: &str, o: &Options<'_>, x: &mut [Tensor]) -> Result<Option<Tensor>> {
-    Ok(Some(match name {
+fn of_more(name: &str, o: &Options<'_>, x: &mut [Tensor]) -> Result<Tensor> {
+    Ok(match name {
         "GaussianNLLLoss" => {
             let loss =
                 GaussianNLLLoss { full: o.flag("full"), reduction: o.reduction()?, ..Default::default() };
@@ -103,6 +114,18 @@ fn of_more(name: &str, o: &Options<'_>, x: &mut [Tensor]) -> Result<Option<Tenso
             };
             loss.forward(&x[0], &x[1], &x[2])?
         }
+        "CosineEmbeddingLoss" => {
+            let loss = CosineEmbeddingLoss { margin: o.number("margin", 0.0), reduction: o.reduction()? };
+            loss.forward(&x[0], &x[1], &x[2])?
+        }
+        "LinearCrossEntropyLoss" => {
+            let options = LinearCrossEntropyOptions {
+                label_smoothing: o.number("label_smoothing", 0.0),
+                reduction: o.reduction()?,
+                ..Default::default()
+            };
+            linear_cross_entropy(&x[0], &x[1], &x[2], None, &options)?
+        }
         "CTCLoss" => {
             let (steps, batch) = (x[0].size(0)?, x[0].size(1)?);
             let labels = x[1].size(1)?;
@@ -124,6 +147,6 @@ fn of_more(name: &str, o: &Options<'_>, x: &mut [Tensor]) -> Result<Option<Tenso
             }
             layers.forward(&x[0], &x[1])?.loss
         }
-        _ => return Ok(None),
-    }))
+        _ => return Err(Error::Argument { op: "losses", message: format!("no loss {name}") }),
+    })
 }

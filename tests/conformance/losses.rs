@@ -1,14 +1,16 @@
 //! The losses, as modules and as functions: PyTorch's names and options as the library's structs.
 
 use downhill::nn::{
-    BCELoss, BCEWithLogitsLoss, CTCLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
-    KLDivLoss, L1Loss, Loss, MSELoss, MarginRankingLoss, Module, NLLLoss, PoissonNLLLoss, Reduction,
-    SmoothL1Loss, SoftMarginLoss, TripletMarginLoss, TripletMarginWithDistanceLoss,
+    BCELoss, BCEWithLogitsLoss, CTCLoss, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss,
+    HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss, LinearCrossEntropyLoss, LinearCrossEntropyOptions,
+    Loss, MSELoss, MarginRankingLoss, Module, MultiLabelMarginLoss, MultiLabelSoftMarginLoss,
+    MultiMarginLoss, NLLLoss, PoissonNLLLoss, Reduction, SmoothL1Loss, SoftMarginLoss, TripletMarginLoss,
+    TripletMarginWithDistanceLoss, functional,
 };
 use downhill::{Error, Tensor};
 use std::str::FromStr;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Argument, Arguments};
 use crate::report::Miss;
 
 /// Computes the loss of this name; `None` if it is not one of these.
@@ -18,6 +20,12 @@ pub(crate) fn call(name: &str, a: &mut Arguments) -> Result<Option<Vec<Tensor>>,
     }
     if let Some(loss) = of_three(name, a)? {
         return Ok(Some(vec![loss.loss(&a.at(0)?, &a.at(1)?, &a.at(2)?)?]));
+    }
+    if name == "nn.functional.linear_cross_entropy" {
+        let (bias, options) = (a.option::<Tensor>("linear_bias")?, linear_cross_entropy(a)?);
+        let loss =
+            functional::linear_cross_entropy(&a.at(0)?, &a.at(1)?, &a.at(2)?, bias.as_ref(), &options)?;
+        return Ok(Some(vec![loss]));
     }
     if !matches!(name, "nn.CTCLoss" | "nn.functional.ctc_loss") {
         return Ok(None);
@@ -44,7 +52,13 @@ macro_rules! of_three {
         }
     )*};
 }
-of_three!(GaussianNLLLoss, MarginRankingLoss, TripletMarginLoss, TripletMarginWithDistanceLoss);
+of_three!(
+    CosineEmbeddingLoss,
+    GaussianNLLLoss,
+    MarginRankingLoss,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss
+);
 
 /// A loss of three tensors, built with its options.
 pub(crate) fn of_three(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn OfThree>>, Miss> {
@@ -54,6 +68,9 @@ pub(crate) fn of_three(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn O
             eps: a.or("eps", 1e-6)?,
             reduction: reduction(a)?,
         }),
+        "nn.CosineEmbeddingLoss" | "nn.functional.cosine_embedding_loss" => {
+            Box::new(CosineEmbeddingLoss { margin: a.or("margin", 0.0)?, reduction: reduction(a)? })
+        }
         "nn.MarginRankingLoss" | "nn.functional.margin_ranking_loss" => {
             Box::new(MarginRankingLoss { margin: a.or("margin", 0.0)?, reduction: reduction(a)? })
         }
@@ -130,8 +147,43 @@ pub(crate) fn of_two(name: &str, a: &mut Arguments) -> Result<Option<Box<dyn Pri
         "nn.SoftMarginLoss" | "nn.functional.soft_margin_loss" => {
             Box::new(SoftMarginLoss { reduction: reduction(a)? })
         }
+        "nn.MultiMarginLoss" | "nn.functional.multi_margin_loss" => Box::new(MultiMarginLoss {
+            p: a.or("p", 1.0)?,
+            margin: a.or("margin", 1.0)?,
+            weight: a.option("weight")?,
+            reduction: reduction(a)?,
+        }),
+        "nn.MultiLabelMarginLoss" | "nn.functional.multilabel_margin_loss" => {
+            Box::new(MultiLabelMarginLoss { reduction: reduction(a)? })
+        }
+        "nn.MultiLabelSoftMarginLoss" | "nn.functional.multilabel_soft_margin_loss" => {
+            Box::new(MultiLabelSoftMarginLoss { weight: a.option("weight")?, reduction: reduction(a)? })
+        }
         _ => return Ok(None),
     }))
+}
+
+/// A loss that owns its layer; `None` if the class is not one of these.
+pub(crate) fn with_layer(class: &str, a: &mut Arguments) -> Result<Option<LinearCrossEntropyLoss>, Miss> {
+    if class != "LinearCrossEntropyLoss" {
+        return Ok(None);
+    }
+    let (features, classes) = (a.need("in_features")?, a.need("num_classes")?);
+    let (outputs, bias) = (a.or("out_features", Vec::<usize>::new())?, a.or("bias", false)?);
+    let options = linear_cross_entropy(a)?;
+    Ok(Some(LinearCrossEntropyLoss::with_outputs(features, classes, &outputs, bias, options)?))
+}
+
+/// PyTorch's `options` change memory use and not values.
+fn linear_cross_entropy(a: &mut Arguments) -> Result<LinearCrossEntropyOptions, Miss> {
+    a.option::<Argument>("options")?;
+    Ok(LinearCrossEntropyOptions {
+        weight: a.option("weight")?,
+        reduction: reduction(a)?,
+        ignore_index: a.or("ignore_index", None)?,
+        label_smoothing: a.or("label_smoothing", 0.0)?,
+        ..Default::default()
+    })
 }
 
 fn reduction(a: &mut Arguments) -> Result<Reduction, Miss> {

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use downhill::nn::{
     BatchNorm1d, Dropout, ELU, Embedding, Flatten, Forward, GELU, LayerNorm, LeakyReLU, Linear, LogSigmoid,
-    LogSoftmax, Member, Module, ReLU, Sequential, SiLU, Sigmoid, Softmax, Softplus, StateDict, Tanh, Visit,
-    functional,
+    LogSoftmax, Loss, Member, Module, ReLU, Sequential, SiLU, Sigmoid, Softmax, Softplus, StateDict, Tanh,
+    Visit, functional,
 };
 use downhill::{DType, Tensor};
 
 use crate::arguments::{Arguments, Several, tensor};
 use crate::case::{self, Call, Named, Value};
 use crate::driver::Run;
+use crate::losses;
 use crate::report::Miss;
 
 /// A layer that is built by its class and options; `None` if the class is not one of these.
@@ -184,18 +185,30 @@ pub(crate) fn load(module: &dyn Module, state: &Named) -> Result<(), Miss> {
     module.load_state_dict(&values).map_err(|error| Miss::Refused(error.to_string()))
 }
 
-/// Builds the module that a call names, sets its state and runs it; `None` if there is no such layer.
+/// Builds the module that a call names, sets its state and runs it; `None` if there is no such module with parameters.
 pub(crate) fn run(call: &Call, a: &mut Arguments) -> Result<Option<Run>, Miss> {
     let Some(class) = call.function.strip_prefix("nn.") else { return Ok(None) };
+    if let Some(loss) = losses::with_layer(class, a)? {
+        return run_module(&loss, call, a, |a| Ok(loss.forward(&a.at(0)?, &a.at(1)?)?)).map(Some);
+    }
     let Some(module) = layer(class, a)? else { return Ok(None) };
+    run_module(&*module, call, a, |a| Ok(module.forward(&a.at(0)?)?)).map(Some)
+}
+
+fn run_module(
+    module: &dyn Module,
+    call: &Call,
+    a: &mut Arguments,
+    forward: impl FnOnce(&Arguments) -> Result<Tensor, Miss>,
+) -> Result<Run, Miss> {
     a.finish()?;
-    load(&*module, &call.state)?;
+    load(module, &call.state)?;
     module.train(call.training);
     let parameters = module.named_parameters().into_iter();
     let leaves = parameters.map(|(name, p)| (format!("state.{name}"), p.tensor()));
     let mut leaves: BTreeMap<_, _> = leaves.filter(|(path, _)| call.grad_of.contains(path)).collect();
     leaves.append(&mut a.leaves);
-    let outputs = vec![module.forward(&a.at(0)?)?];
+    let outputs = vec![forward(a)?];
     let buffers = module.named_buffers().into_iter().map(|(name, b)| (name, b.tensor()));
-    Ok(Some(Run { outputs, leaves, buffers: buffers.collect() }))
+    Ok(Run { outputs, leaves, buffers: buffers.collect() })
 }

@@ -33,6 +33,9 @@ fn text(printed: &Printed) -> Result<String, Miss> {
             if module.class == "CTCLoss" {
                 return Ok(losses::ctc(&mut a)?.repr());
             }
+            if let Some(loss) = losses::with_layer(&module.class, &mut a)? {
+                return Ok(loss.to_string());
+            }
             let name = format!("nn.{}", module.class);
             if let Some(loss) = losses::of_two(&name, &mut a)? {
                 loss.repr()

@@ -5,6 +5,7 @@ pub use crate::dropout::dropout;
 pub use crate::embedding::embedding;
 pub use crate::layer_norm::layer_norm;
 pub use crate::linear::linear;
+pub use crate::loss::linear_cross_entropy;
 
 use crate::Forward;
 use crate::loss::{Lengths, Loss};
@@ -36,6 +37,9 @@ losses! {
     kl_div KLDivLoss;
     poisson_nll_loss PoissonNLLLoss;
     soft_margin_loss SoftMarginLoss;
+    multi_margin_loss MultiMarginLoss;
+    multilabel_margin_loss MultiLabelMarginLoss;
+    multilabel_soft_margin_loss MultiLabelSoftMarginLoss;
 }
 
 /// [`MarginRankingLoss`](crate::MarginRankingLoss) with its default options.
@@ -44,6 +48,14 @@ losses! {
 /// As there.
 pub fn margin_ranking_loss(first: &Tensor, second: &Tensor, target: &Tensor) -> Result<Tensor> {
     crate::MarginRankingLoss::default().forward(first, second, target)
+}
+
+/// [`CosineEmbeddingLoss`](crate::CosineEmbeddingLoss) with its default options.
+///
+/// # Errors
+/// As there.
+pub fn cosine_embedding_loss(a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
+    crate::CosineEmbeddingLoss::default().forward(a, b, target)
 }
 
 /// [`GaussianNLLLoss`](crate::GaussianNLLLoss) with its default options.

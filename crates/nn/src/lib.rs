@@ -58,11 +58,13 @@ pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use loss::{
     AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BinaryFocalLoss,
-    CTCLoss, CrossEntropyLoss, DiceLoss, FocalLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
-    KLDivLoss, KLDivReduction, L1Loss, Loss, MSELoss, MarginRankingLoss, NLLLoss, PoissonNLLLoss, Reduction,
-    SmoothL1Loss, SoftMarginLoss,
+    CTCLoss, CosineEmbeddingLoss, CrossEntropyLoss, DiceLoss, FocalLoss, GaussianNLLLoss, HingeEmbeddingLoss,
+    HuberLoss, KLDivLoss, KLDivReduction, L1Loss, Loss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, PoissonNLLLoss, Reduction, SmoothL1Loss,
+    SoftMarginLoss,
 };
 pub use loss::{Distance, TripletMarginLoss, TripletMarginWithDistanceLoss};
+pub use loss::{LinearCrossEntropyLoss, LinearCrossEntropyOptions};
 pub use metrics::accuracy;
 pub use module::{Forward, Member, Mode, Module, Visit};
 pub use optim::{

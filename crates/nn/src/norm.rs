@@ -122,17 +122,23 @@ fn sum(n: usize, f: impl Fn(usize) -> f64) -> f64 {
 fn moments<T: Float>(x: &Tensor) -> Result<Vec<Moments>> {
     let (data, n) = (x.as_slice::<T>()?, x.size(1)?);
     let mut moments = vec![[0.0; 2]; x.size(0)?];
-    kernels::for_chunks(&mut moments, (TASK / n.max(1)).max(1), 3 * n, |start, chunk| {
-        for (i, out) in chunk.iter_mut().enumerate() {
-            let row = &data[(start + i) * n..][..n];
-            let mean = sum(n, |i| row[i].cast::<f64>()) / n as f64;
-            let square = |i: usize| {
-                let d = row[i].cast::<f64>() - mean;
-                d * d
-            };
-            *out = [mean, sum(n, square) / n as f64];
-        }
-    });
+    kernels::for_chunks(
+        &mut moments,
+        (TASK / n.max(1)).max(1),
+        3 * n,
+        #[inline(always)]
+        |start, chunk| {
+            for (i, out) in chunk.iter_mut().enumerate() {
+                let row = &data[(start + i) * n..][..n];
+                let mean = sum(n, |i| row[i].cast::<f64>()) / n as f64;
+                let square = |i: usize| {
+                    let d = row[i].cast::<f64>() - mean;
+                    d * d
+                };
+                *out = [mean, sum(n, square) / n as f64];
+            }
+        },
+    );
     Ok(moments)
 }
 
@@ -140,13 +146,19 @@ fn moments<T: Float>(x: &Tensor) -> Result<Vec<Moments>> {
 fn scaled<T: Float>(x: &Tensor, moments: &[Moments], eps: f64) -> Result<Tensor> {
     let (data, n) = (x.as_slice::<T>()?, x.size(1)?);
     Tensor::build(x.shape(), |out| {
-        for_rows(out, n, 2, |row, out| {
-            let [mean, variance] = moments[row];
-            let scale = 1.0 / (variance + eps).sqrt();
-            for (o, x) in out.iter_mut().zip(&data[row * n..][..n]) {
-                *o = T::lit((x.cast::<f64>() - mean) * scale);
-            }
-        });
+        for_rows(
+            out,
+            n,
+            2,
+            #[inline(always)]
+            |row, out| {
+                let [mean, variance] = moments[row];
+                let scale = 1.0 / (variance + eps).sqrt();
+                for (o, x) in out.iter_mut().zip(&data[row * n..][..n]) {
+                    *o = T::lit((x.cast::<f64>() - mean) * scale);
+                }
+            },
+        );
     })
 }
 
@@ -154,17 +166,23 @@ fn scaled<T: Float>(x: &Tensor, moments: &[Moments], eps: f64) -> Result<Tensor>
 fn slopes<T: Float>(g: &Tensor, x: &Tensor, moments: &[Moments], eps: f64) -> Result<Tensor> {
     let (gs, xs, n) = (g.as_slice::<T>()?, x.as_slice::<T>()?, x.size(1)?);
     Tensor::build(x.shape(), |out| {
-        for_rows(out, n, 6, |row, out| {
-            let (g, x) = (&gs[row * n..][..n], &xs[row * n..][..n]);
-            let [mean, variance] = moments[row];
-            let scale = 1.0 / (variance + eps).sqrt();
-            let unit = |i: usize| (x[i].cast::<f64>() - mean) * scale;
-            let level = sum(n, |i| g[i].cast::<f64>()) / n as f64;
-            let along = sum(n, |i| g[i].cast::<f64>() * unit(i)) / n as f64;
-            for (i, o) in out.iter_mut().enumerate() {
-                *o = T::lit((g[i].cast::<f64>() - level - unit(i) * along) * scale);
-            }
-        });
+        for_rows(
+            out,
+            n,
+            6,
+            #[inline(always)]
+            |row, out| {
+                let (g, x) = (&gs[row * n..][..n], &xs[row * n..][..n]);
+                let [mean, variance] = moments[row];
+                let scale = 1.0 / (variance + eps).sqrt();
+                let unit = |i: usize| (x[i].cast::<f64>() - mean) * scale;
+                let level = sum(n, |i| g[i].cast::<f64>()) / n as f64;
+                let along = sum(n, |i| g[i].cast::<f64>() * unit(i)) / n as f64;
+                for (i, o) in out.iter_mut().enumerate() {
+                    *o = T::lit((g[i].cast::<f64>() - level - unit(i) * along) * scale);
+                }
+            },
+        );
     })
 }
 
@@ -174,11 +192,17 @@ fn for_rows<T: Float>(out: &mut [T], n: usize, work: usize, f: impl Fn(usize, &m
         return;
     }
     let rows = (TASK / n).max(1);
-    kernels::for_chunks(out, rows * n, work, |start, chunk| {
-        for (i, out) in chunk.chunks_exact_mut(n).enumerate() {
-            f(start / n + i, out);
-        }
-    });
+    kernels::for_chunks(
+        out,
+        rows * n,
+        work,
+        #[inline(always)]
+        |start, chunk| {
+            for (i, out) in chunk.chunks_exact_mut(n).enumerate() {
+                f(start / n + i, out);
+            }
+        },
+    );
 }
 
 /// The parameters must have this shape and the input's dtype, a float.

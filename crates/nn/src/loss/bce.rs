@@ -1,5 +1,6 @@
 //! Binary cross-entropy of probabilities.
 
+use super::pointwise::expanded;
 use super::{Loss, Pointwise, Reduction, Weighted, pointwise};
 use crate::Module;
 use tensor::real::Real;
@@ -94,7 +95,7 @@ impl Loss for BCELoss {
         let Some(weight) = &self.weight else {
             return pointwise(self, [input, target], self.reduction);
         };
-        let weight = weight.expand(input.shape())?.to_dtype(input.dtype());
+        let weight = expanded(op, weight, input.shape())?.to_dtype(input.dtype());
         pointwise(&Weighted(self.clone()), [input, target, &weight], self.reduction)
     }
 }
@@ -111,4 +112,41 @@ fn within_unit(x: &Tensor) -> Result<bool> {
         })),
     };
     Ok(outside == 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_input_is_an_error_that_names_the_numbers() {
+        let half = Tensor::from([0.5_f32, 0.5]);
+        let text = |x: &Tensor, t: &Tensor, weight: Option<Tensor>| {
+            BCELoss { weight, ..Default::default() }.forward(x, t).unwrap_err().to_string()
+        };
+        let weight = Some(Tensor::from([1.0_f32, 1.0, 1.0]));
+        assert_eq!(
+            text(&half, &half, weight),
+            "binary_cross_entropy: expected a weight that broadcasts to [2], but got shape [3]"
+        );
+        assert_eq!(
+            text(&half, &Tensor::from([0.5_f32]), None),
+            "binary_cross_entropy: expected a target of the input's shape [2], but got shape [1]"
+        );
+        for outside in [1.5, -0.1, f32::NAN, f32::INFINITY] {
+            let outside = Tensor::from([0.5, outside]);
+            assert_eq!(
+                text(&outside, &half, None),
+                "binary_cross_entropy: every element of the input must be between 0 and 1"
+            );
+            assert_eq!(
+                text(&half, &outside, None),
+                "binary_cross_entropy: every element of the target must be between 0 and 1"
+            );
+        }
+        assert_eq!(
+            text(&half, &Tensor::from([0, 1]), None),
+            "binary_cross_entropy: expected a target of the input's dtype, but got int64"
+        );
+    }
 }

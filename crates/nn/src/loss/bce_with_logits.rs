@@ -1,5 +1,6 @@
 //! Binary cross-entropy of logits.
 
+use super::pointwise::expanded;
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
 use tensor::real::Real;
@@ -116,7 +117,7 @@ impl Loss for BCEWithLogitsLoss {
         }
         let one = Tensor::from(1.0_f32);
         let [w, p] =
-            [&self.weight, &self.pos_weight].map(|w| w.as_ref().unwrap_or(&one).expand(input.shape()));
+            [&self.weight, &self.pos_weight].map(|w| expanded(op, w.as_ref().unwrap_or(&one), input.shape()));
         pointwise(&BothWeights, [input, target, &w?, &p?], self.reduction)
     }
 }

@@ -75,57 +75,70 @@ impl Lattice {
     /// Minus the log-likelihoods. Fills `alpha`: of each step and state the log-probability of all ways there.
     fn forward<T: Float>(&self, x: &[T], alpha: &mut [f64], nll: &mut [f64]) {
         let size = (self.steps + 1) * self.row();
-        kernels::for_pairs((alpha, size), (nll, 1), WORK, |n, alpha, nll| {
-            let none = f64::NEG_INFINITY;
-            let (labels, row) = (self.states_of(n), self.row());
-            let (barriers, count) = (Self::barriers(labels), labels.len());
-            let mut own = vec![none; count];
-            alpha[..row].fill(none);
-            alpha[2] = 0.0;
-            for (t, start) in (0..self.inputs[n]).map(|t| (t, t * row)) {
-                let (before, now) = alpha[start..].split_at_mut(row);
-                self.pick(x, n, t, labels, &mut own);
-                now[..2].fill(none);
-                let now = &mut now[2..][..count];
-                let (stay, step, jump) = (&before[2..][..count], &before[1..][..count], &before[..count]);
-                for (s, o) in now.iter_mut().enumerate() {
-                    *o = log_add(stay[s], step[s], jump[s] + barriers[s]) + own[s];
+        kernels::write_pairs(
+            (alpha, size),
+            (nll, 1),
+            WORK,
+            #[inline(always)]
+            |n, alpha, nll| {
+                let none = f64::NEG_INFINITY;
+                let (labels, row) = (self.states_of(n), self.row());
+                let (barriers, count) = (Self::barriers(labels), labels.len());
+                let mut own = vec![none; count];
+                alpha[..row].fill(none);
+                alpha[2] = 0.0;
+                for (t, start) in (0..self.inputs[n]).map(|t| (t, t * row)) {
+                    let (before, now) = alpha[start..].split_at_mut(row);
+                    self.pick(x, n, t, labels, &mut own);
+                    now[..2].fill(none);
+                    let now = &mut now[2..][..count];
+                    let (stay, step, jump) = (&before[2..][..count], &before[1..][..count], &before[..count]);
+                    for (s, o) in now.iter_mut().enumerate() {
+                        *o = log_add(stay[s], step[s], jump[s] + barriers[s]) + own[s];
+                    }
                 }
-            }
-            let last = &alpha[self.inputs[n] * row..][..count + 2];
-            // It ends in the last blank or the last label, if there is one.
-            let label = if count > 1 { last[count] } else { none };
-            nll[0] = -log_add(last[count + 1], label, none);
-        });
+                let last = &alpha[self.inputs[n] * row..][..count + 2];
+                // It ends in the last blank or the last label, if there is one.
+                let label = if count > 1 { last[count] } else { none };
+                nll[0] = -log_add(last[count + 1], label, none);
+            },
+        );
     }
 
     /// Of each sample, step and state the probability that an alignment is there; what `alpha` holds is from `forward`.
     fn posterior<T: Float>(&self, x: &[T], alpha: &[f64], nll: &[f64], out: &mut [f64]) {
         let size = self.steps * self.states;
-        kernels::for_chunks(out, size, WORK, |start, out| {
-            let none = f64::NEG_INFINITY;
-            let (n, row) = (start / size, self.row());
-            let alpha = &alpha[n * (self.steps + 1) * row..][..(self.steps + 1) * row];
-            let (labels, steps) = (self.states_of(n), self.inputs[n]);
-            let (barriers, count) = (Self::barriers(labels), labels.len());
-            let (mut own, mut tail, mut next) = (vec![none; count], vec![none; count], vec![none; count + 2]);
-            tail[count.saturating_sub(2)..].fill(0.0);
-            for t in (0..steps).rev() {
-                if t + 1 < steps {
-                    for (s, o) in tail.iter_mut().enumerate() {
-                        *o = log_add(next[s], next[s + 1], next[s + 2] + barriers[s + 2]);
+        kernels::for_chunks(
+            out,
+            size,
+            WORK,
+            #[inline(always)]
+            |start, out| {
+                let none = f64::NEG_INFINITY;
+                let (n, row) = (start / size, self.row());
+                let alpha = &alpha[n * (self.steps + 1) * row..][..(self.steps + 1) * row];
+                let (labels, steps) = (self.states_of(n), self.inputs[n]);
+                let (barriers, count) = (Self::barriers(labels), labels.len());
+                let (mut own, mut tail, mut next) =
+                    (vec![none; count], vec![none; count], vec![none; count + 2]);
+                tail[count.saturating_sub(2)..].fill(0.0);
+                for t in (0..steps).rev() {
+                    if t + 1 < steps {
+                        for (s, o) in tail.iter_mut().enumerate() {
+                            *o = log_add(next[s], next[s + 1], next[s + 2] + barriers[s + 2]);
+                        }
+                    }
+                    let alpha = &alpha[(t + 1) * row + 2..][..count];
+                    for (s, o) in out[t * self.states..][..count].iter_mut().enumerate() {
+                        *o = Real::exp(alpha[s] + tail[s] + nll[n]);
+                    }
+                    self.pick(x, n, t, labels, &mut own);
+                    for (s, o) in next[..count].iter_mut().enumerate() {
+                        *o = tail[s] + own[s];
                     }
                 }
-                let alpha = &alpha[(t + 1) * row + 2..][..count];
-                for (s, o) in out[t * self.states..][..count].iter_mut().enumerate() {
-                    *o = Real::exp(alpha[s] + tail[s] + nll[n]);
-                }
-                self.pick(x, n, t, labels, &mut own);
-                for (s, o) in next[..count].iter_mut().enumerate() {
-                    *o = tail[s] + own[s];
-                }
-            }
-        });
+            },
+        );
     }
 
     /// PyTorch's gradient: `g · (exp(x) − posterior)` of each sample's steps, 0 behind them; NaN where `x` is −∞ and of
@@ -140,30 +153,37 @@ impl Lattice {
         let mut posterior = vec![0.0; self.batch * self.steps * self.states];
         self.posterior(x, alpha, nll, &mut posterior);
         let rows_a_chunk = ((1 << 13) / self.classes).max(1);
-        kernels::for_chunks(out, rows_a_chunk * self.classes, 4, |start, out| {
-            let mut row = vec![0.0; self.classes];
-            for (i, out) in out.chunks_exact_mut(self.classes).enumerate() {
-                let r = start / self.classes + i;
-                let (t, n) = (r / self.batch, r % self.batch);
-                let impossible = nll[n] == f64::INFINITY;
-                if t >= self.inputs[n] || (impossible && zero_infinity) {
-                    out.fill(T::default());
-                    continue;
+        kernels::for_chunks(
+            out,
+            rows_a_chunk * self.classes,
+            4,
+            #[inline(always)]
+            |start, out| {
+                let mut row = vec![0.0; self.classes];
+                for (i, out) in out.chunks_exact_mut(self.classes).enumerate() {
+                    let r = start / self.classes + i;
+                    let (t, n) = (r / self.batch, r % self.batch);
+                    let impossible = nll[n] == f64::INFINITY;
+                    if t >= self.inputs[n] || (impossible && zero_infinity) {
+                        out.fill(T::default());
+                        continue;
+                    }
+                    let x = &x[r * self.classes..][..self.classes];
+                    for (o, &x) in row.iter_mut().zip(x) {
+                        *o = Real::exp(x.cast::<f64>());
+                    }
+                    let visited = &posterior[(n * self.steps + t) * self.states..];
+                    for (&c, &p) in self.states_of(n).iter().zip(visited) {
+                        row[c] -= p;
+                    }
+                    let g = g[n].cast::<f64>();
+                    for ((o, &slope), &x) in out.iter_mut().zip(&row).zip(x) {
+                        let undefined = impossible || x == T::lit(f64::NEG_INFINITY);
+                        *o = T::select(undefined, T::lit(f64::NAN), (slope * g).cast());
+                    }
                 }
-                let x = &x[r * self.classes..][..self.classes];
-                for (o, &x) in row.iter_mut().zip(x) {
-                    *o = Real::exp(x.cast::<f64>());
-                }
-                let visited = &posterior[(n * self.steps + t) * self.states..];
-                for (&c, &p) in self.states_of(n).iter().zip(visited) {
-                    row[c] -= p;
-                }
-                for ((o, &slope), &x) in out.iter_mut().zip(&row).zip(x) {
-                    let undefined = impossible || x == T::lit(f64::NEG_INFINITY);
-                    *o = T::select(undefined, T::lit(f64::NAN), (slope * g[n].cast::<f64>()).cast());
-                }
-            }
-        });
+            },
+        );
     }
 
     /// Minus the log-likelihoods plus `Σ exp(x)` over the steps, in tensor operations. The sum is what makes its gradient

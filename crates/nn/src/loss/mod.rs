@@ -3,6 +3,7 @@
 //! | loss | input, target | formula of a term |
 //! | --- | --- | --- |
 //! | [`CrossEntropyLoss`] | logits, class indices or probabilities | `−ln softmax(x)[t]` |
+//! | [`LinearCrossEntropyLoss`] | features, class indices or probabilities | `−ln softmax(x Wᵀ)[t]` |
 //! | [`NLLLoss`] | log-probabilities, class indices | `−x[t]` |
 //! | [`BCELoss`] | probabilities, probabilities | `−t ln x − (1−t) ln(1−x)` |
 //! | [`CTCLoss`] | log-probabilities, sequences of labels | `−ln Σ p(alignment)` |
@@ -23,6 +24,10 @@
 //! | [`HingeEmbeddingLoss`] | distances, signs | `x` or `max(0, margin−x)` |
 //! | [`SoftMarginLoss`] | scores, signs | `ln(1 + e^(−t x))` |
 //! | [`MarginRankingLoss`] | two scores, signs | `max(0, −t (a−b) + margin)` |
+//! | [`CosineEmbeddingLoss`] | two vectors, signs | `1 − cos(a, b)` or `max(0, cos(a, b) − margin)` |
+//! | [`MultiMarginLoss`] | scores, class indices | `Σ max(0, margin − x[t] + x[i])ᵖ / C` |
+//! | [`MultiLabelMarginLoss`] | scores, lists of labels | the same for each label, with a margin of 1 |
+//! | [`MultiLabelSoftMarginLoss`] | logits, probabilities | binary cross-entropy, averaged over the classes |
 //!
 //! All of them can be differentiated twice. All but [`AdaptiveLogSoftmaxWithLoss`], [`DiceLoss`] and [`FocalLoss`] are one node of the
 //! graph: one pass over memory forward, one backward.
@@ -30,7 +35,9 @@
 mod adaptive_log_softmax;
 mod bce;
 mod bce_with_logits;
+mod cosine_embedding;
 mod cross_entropy;
+mod cross_entropy_dense;
 mod ctc;
 mod dice;
 mod focal;
@@ -40,8 +47,15 @@ mod huber;
 mod kl_div;
 mod l1;
 mod lattice;
+mod linear_cross_entropy;
+mod logit_blocks;
+mod logit_cut;
+mod logit_stats;
 mod margin_ranking;
 mod mse;
+mod multi_margin;
+mod multilabel_margin;
+mod multilabel_soft_margin;
 mod nll;
 mod pointwise;
 mod poisson_nll;
@@ -56,6 +70,7 @@ pub use adaptive_log_softmax::{
 };
 pub use bce::BCELoss;
 pub use bce_with_logits::BCEWithLogitsLoss;
+pub use cosine_embedding::CosineEmbeddingLoss;
 pub use cross_entropy::CrossEntropyLoss;
 pub use ctc::{CTCLoss, Lengths};
 pub use dice::DiceLoss;
@@ -65,8 +80,12 @@ pub use hinge_embedding::HingeEmbeddingLoss;
 pub use huber::HuberLoss;
 pub use kl_div::{KLDivLoss, KLDivReduction};
 pub use l1::L1Loss;
+pub use linear_cross_entropy::{LinearCrossEntropyLoss, LinearCrossEntropyOptions, linear_cross_entropy};
 pub use margin_ranking::MarginRankingLoss;
 pub use mse::MSELoss;
+pub use multi_margin::MultiMarginLoss;
+pub use multilabel_margin::MultiLabelMarginLoss;
+pub use multilabel_soft_margin::MultiLabelSoftMarginLoss;
 pub use nll::NLLLoss;
 pub use pointwise::{Pointwise, Weighted, pointwise};
 pub use poisson_nll::PoissonNLLLoss;

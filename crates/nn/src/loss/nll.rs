@@ -75,7 +75,7 @@ pub(super) fn name(input: &Tensor) -> &'static str {
 fn run<T: Float>(rows: &Rows, classes: Classes, name: &'static str) -> Result<Tensor> {
     let (x, targets, weights) = (rows.input.as_slice::<T>()?, classes.targets()?, classes.weights::<T>()?);
     let divisor = classes.divisor::<T, T>()?;
-    let value = reduce(rows, classes.reduction, divisor, |r| {
+    let value = reduce::<T, T>(rows, classes.reduction, divisor, |r| {
         let c = classes.class(targets[r])?;
         let x = -x[r * rows.classes + c];
         Some(weights.map_or(x, |w| x * w[c]))
@@ -98,18 +98,24 @@ fn gradient<T: Float>(classes: &Classes, g: &Tensor, x: &Tensor, count: usize, d
     let (targets, weights) = (classes.targets()?, classes.weights::<T>()?);
     let g = g.contiguous();
     let each = g.as_slice::<T>()?;
-    let rows_a_chunk = ((1 << 15) / count.max(1)).max(1);
+    let rows_a_chunk = ((1 << 12) / count.max(1)).max(1);
     Tensor::build(x.shape(), |out| {
-        kernels::for_chunks(out, rows_a_chunk * count.max(1), 1, |start, out| {
-            out.fill(T::default());
-            for (i, row) in out.chunks_exact_mut(count.max(1)).enumerate() {
-                let r = start / count + i;
-                if let Some(c) = classes.class(targets[r]) {
-                    let slope =
-                        -(if classes.reduction == Reduction::None { each[r] } else { each[0] / divisor });
-                    row[c] = weights.map_or(slope, |w| w[c] * slope);
+        kernels::write_chunks(
+            out,
+            rows_a_chunk * count.max(1),
+            1,
+            #[inline(always)]
+            |start, out| {
+                out.fill(T::default());
+                for (i, row) in out.chunks_exact_mut(count.max(1)).enumerate() {
+                    let r = start / count + i;
+                    if let Some(c) = classes.class(targets[r]) {
+                        let slope =
+                            -(if classes.reduction == Reduction::None { each[r] } else { each[0] / divisor });
+                        row[c] = weights.map_or(slope, |w| w[c] * slope);
+                    }
                 }
-            }
-        });
+            },
+        );
     })
 }

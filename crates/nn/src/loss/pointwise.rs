@@ -129,6 +129,12 @@ pub(super) fn weighted<L: Pointwise<2>>(
     pointwise(&Weighted(loss.clone()), [input, target, weight], reduction)
 }
 
+/// A weight in the shape of the input.
+pub(super) fn expanded(op: &'static str, weight: &Tensor, shape: &Shape) -> Result<Tensor> {
+    let fits = |_| Error::shape(op, format!("a weight that broadcasts to {shape}"), weight.shape());
+    weight.expand(shape).map_err(fits)
+}
+
 /// The same, with a mean that divides by the summed weights.
 pub(super) fn weighted_mean<L: Pointwise<2>>(
     loss: &L,
@@ -275,22 +281,13 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
         let g = g.contiguous();
         let each = g.as_slice::<T>()?;
         Tensor::build(shape, |out| {
-            if let [g] = *each {
-                kernels::map(
-                    slices,
-                    out,
-                    #[inline(always)]
-                    |x| self.slope::<T, C>(i, x, g, count),
-                );
-            } else {
-                kernels::map_with(
-                    slices,
-                    each,
-                    out,
-                    #[inline(always)]
-                    |x, g| self.slope::<T, C>(i, x, g, count),
-                );
-            }
+            kernels::map_with(
+                slices,
+                each,
+                out,
+                #[inline(always)]
+                |x, g| self.slope::<T, C>(i, x, g, count),
+            );
         })
     }
 }

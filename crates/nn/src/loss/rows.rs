@@ -1,6 +1,7 @@
 //! What the losses over class indices share: the checks, and inputs as rows of classes.
 
 use super::Reduction;
+use tensor::autograd::fused;
 use tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
 
 /// An input of shape `(C)`, `(N, C)` or `(N, C, d₁ …)` as a matrix with one row a target.
@@ -43,6 +44,19 @@ impl Rows {
             ));
         }
         Ok(Self { input: matrix.contiguous(), classes, shape: expected })
+    }
+
+    /// An input of shape `()`, `(C)` or `(N, C)` with at least one class, for losses that take no other. `shape` is that of
+    /// the terms, one a row.
+    pub(super) fn of_matrix(op: &'static str, input: &Tensor, shape: Shape) -> Result<Self> {
+        if !input.dtype().is_float() {
+            return Err(Error::DType { op, expected: "float32 or float64", got: input.dtype() });
+        }
+        let classes = input.shape().last().copied().unwrap_or(1);
+        if input.dim() > 2 || classes == 0 {
+            return Err(Error::shape(op, "a vector or a matrix with at least one class", input.shape()));
+        }
+        Ok(Self { input: input.reshape([shape.numel(), classes])?.contiguous(), classes, shape })
     }
 }
 
@@ -129,11 +143,16 @@ pub(super) fn check_weight(op: &'static str, weight: Option<&Tensor>, rows: &Row
 /// levels whose position is the row, so that ignored rows leave gaps.
 pub(super) fn sum_rows<T: Float>(rows: usize, term: impl Fn(usize) -> Option<T> + Sync) -> T {
     if rows > 1 << 15 {
-        return kernels::sum_terms(rows, 4, |start, out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                *o = term(start + i).unwrap_or_default();
-            }
-        });
+        return kernels::sum_terms(
+            rows,
+            4,
+            #[inline(always)]
+            |start, out| {
+                for (i, o) in out.iter_mut().enumerate() {
+                    *o = term(start + i).unwrap_or_default();
+                }
+            },
+        );
     }
     let log = if rows < 2 { 0 } else { (rows - 1).ilog2() + 1 };
     let power = (log / 8).max(4);
@@ -153,22 +172,22 @@ pub(super) fn sum_rows<T: Float>(rows: usize, term: impl Fn(usize) -> Option<T> 
     level.into_iter().fold(T::default(), |sum, x| sum + x)
 }
 
-/// The reduced loss from the terms of the rows that count, added up in `S`.
+/// The reduced loss from the terms of the rows that count, which may be wider than the result.
 pub(super) fn reduce<T: Float, S: Float>(
     rows: &Rows,
     reduction: Reduction,
     divisor: S,
-    term: impl Fn(usize) -> Option<T> + Sync,
+    term: impl Fn(usize) -> Option<S> + Sync,
 ) -> Result<Tensor> {
     let count = rows.shape.numel();
     if reduction == Reduction::None {
         return Tensor::build(rows.shape, |out: &mut [T]| {
             for (r, o) in out.iter_mut().enumerate() {
-                *o = term(r).unwrap_or_default();
+                *o = term(r).map_or(T::default(), S::cast);
             }
         });
     }
-    let sum: S = sum_rows(count, |r| term(r).map(T::cast));
+    let sum = sum_rows(count, term);
     Tensor::build((), |out: &mut [T]| out[0] = (sum / divisor).cast())
 }
 
@@ -210,4 +229,70 @@ impl Classes {
 /// The last step of a definition: terms in the targets' shape, a reduced loss as it is.
 pub(super) fn in_shape(loss: Tensor, reduction: Reduction, shape: Shape) -> Result<Tensor> {
     if reduction == Reduction::None { loss.reshape(&shape) } else { Ok(loss) }
+}
+
+/// A loss with a term for each row of a matrix, computed from the whole row.
+pub(super) trait RowWise: Clone + Send + Sync + 'static {
+    /// The term of row `r`.
+    fn term<T: Float>(&self, r: usize, row: &[T]) -> T;
+
+    /// The gradient of `g` times the term.
+    fn slope<T: Float>(&self, r: usize, row: &[T], g: T, out: &mut [T]);
+
+    /// The terms of all rows in tensor operations.
+    fn definition(&self, input: &Tensor) -> Result<Tensor>;
+}
+
+/// The reduced loss of rows that have at least one class; the mean divides by their number.
+pub(super) fn row_wise<L: RowWise>(
+    name: &'static str,
+    loss: L,
+    rows: &Rows,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    match rows.input.dtype() {
+        DType::F64 => run::<f64, L>(name, loss, rows, reduction),
+        _ => run::<f32, L>(name, loss, rows, reduction),
+    }
+}
+
+fn run<T: Float, L: RowWise>(
+    name: &'static str,
+    loss: L,
+    rows: &Rows,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    let (count, shape) = (rows.classes, rows.shape);
+    let rows_a_chunk = ((1 << 15) / count).max(1);
+    let x = rows.input.as_slice::<T>()?;
+    let mut terms = vec![T::default(); shape.numel()];
+    kernels::for_chunks(&mut terms, rows_a_chunk, count, |start, out| {
+        for (i, o) in out.iter_mut().enumerate() {
+            *o = loss.term(start + i, &x[(start + i) * count..][..count]);
+        }
+    });
+    // Without a row the mean is 0, and not 0 / 0.
+    let divisor = if reduction == Reduction::Mean { shape.numel().max(1) as f64 } else { 1.0 };
+    let value = reduce::<T, T>(rows, reduction, T::lit(divisor), |r| Some(terms[r]))?;
+    let definition = loss.clone();
+    let backward = move |_: usize, g: &Tensor, [x]: [&Tensor; 1]| {
+        let g = g.contiguous();
+        let (x, g) = (x.as_slice::<T>()?, g.as_slice::<T>()?);
+        Tensor::build([shape.numel(), count], |out| {
+            kernels::for_chunks(out, rows_a_chunk * count, 2, |start, out| {
+                for (i, out) in out.chunks_exact_mut(count).enumerate() {
+                    let r = start / count + i;
+                    let g = if reduction == Reduction::None { g[r] } else { g[0] / T::lit(divisor) };
+                    loss.slope(r, &x[r * count..][..count], g, out);
+                }
+            });
+        })
+    };
+    Ok(fused(name, [&rows.input], value, backward, move |[x]| {
+        let terms = definition.definition(x)?;
+        match reduction {
+            Reduction::None => terms.reshape(&shape),
+            _ => terms.sum().div(divisor),
+        }
+    }))
 }

@@ -3,7 +3,7 @@
 
 use super::matmul::{Matrix, Multiply};
 
-/// `out = a · b` on one thread, for `m × k` and `k × n` matrices; `out` is row-major.
+/// `out = a · b`, or `out += a · b`, on one thread, for `m × k` and `k × n` matrices; `out` is row-major.
 pub(crate) fn gemm<T: Multiply>(
     m: usize,
     k: usize,
@@ -11,6 +11,7 @@ pub(crate) fn gemm<T: Multiply>(
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
     out: &mut [T],
+    accumulate: bool,
 ) {
     let last = |x: &Matrix<'_, T>, rows: usize, columns: usize| {
         (rows - 1) * x.row_stride + (columns - 1) * x.column_stride
@@ -28,14 +29,14 @@ pub(crate) fn gemm<T: Multiply>(
             out.as_mut_ptr(),
             1,
             n as isize,
-            false,
+            accumulate,
             a.data.as_ptr(),
             a.column_stride as isize,
             a.row_stride as isize,
             b.data.as_ptr(),
             b.column_stride as isize,
             b.row_stride as isize,
-            T::default(),
+            if accumulate { T::one() } else { T::default() },
             T::one(),
             false,
             false,

@@ -51,7 +51,7 @@ multiply!(f32, true, 1.0, |x, y| x * y, x + y);
 multiply!(f64, true, 1.0, |x, y| x * y, x + y);
 multiply!(i64, false, 1, |x, y| x.wrapping_mul(y), x.wrapping_add(y));
 
-/// `out = a · b` for `m × k` and `k × n` matrices, `out` row-major.
+/// `out = a · b`, or `out += a · b`, for `m × k` and `k × n` matrices, `out` row-major.
 pub(crate) fn matmul<T: Multiply>(
     m: usize,
     k: usize,
@@ -59,32 +59,46 @@ pub(crate) fn matmul<T: Multiply>(
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
     out: &mut [T],
+    accumulate: bool,
 ) {
     if out.is_empty() {
         return;
     }
     if k == 0 {
-        return out.fill(T::default());
+        if !accumulate {
+            out.fill(T::default());
+        }
+        return;
     }
     if !T::KERNEL || m * n * k <= SMALL {
-        return plain(k, n, a, b, out);
+        return plain(k, n, a, b, out, accumulate);
     }
     parallel::for_chunks(out, BLOCK_ROWS * n, k, |start, out| {
         let first = start / n;
         let rows = out.len() / n;
         let a = Matrix { data: &a.data[first * a.row_stride..], ..a };
-        super::gemm::gemm(rows, k, n, a, b, out);
+        super::gemm::gemm(rows, k, n, a, b, out, accumulate);
     });
 }
 
 /// In order of `k`, product and sum rounded apart: what PyTorch's small products do.
-fn plain<T: Multiply>(k: usize, n: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
+fn plain<T: Multiply>(
+    k: usize,
+    n: usize,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    out: &mut [T],
+    accumulate: bool,
+) {
+    let first = usize::from(!accumulate);
     vectorize!(for (i, row) in out.chunks_exact_mut(n).enumerate() {
-        let x = a.data[i * a.row_stride];
-        for (j, o) in row.iter_mut().enumerate() {
-            *o = x.times(b.data[j * b.column_stride]);
+        if !accumulate {
+            let x = a.data[i * a.row_stride];
+            for (j, o) in row.iter_mut().enumerate() {
+                *o = x.times(b.data[j * b.column_stride]);
+            }
         }
-        for l in 1..k {
+        for l in first..k {
             let x = a.data[i * a.row_stride + l * a.column_stride];
             if b.column_stride == 1 {
                 let b = &b.data[l * b.row_stride..][..n];

@@ -1,5 +1,7 @@
 //! The only place that names rayon: blocks of work whose borders depend on the length alone, never on the threads.
 
+use super::simd::PastCaches;
+use crate::dtype::Element;
 use rayon::prelude::*;
 
 /// Elements below which one thread does the work.
@@ -8,6 +10,13 @@ pub(crate) const PARALLEL_MIN: usize = 1 << 16;
 
 /// Elements of a block of parallel work.
 pub(crate) const BLOCK: usize = 1 << 15;
+
+/// Bytes from which a result goes past the caches.
+// It is gone from a last-level cache of 32 MiB before it is read again, and would be read from memory only to be overwritten.
+pub(crate) const STREAM_MIN: usize = 16 << 20;
+
+/// Elements that go past the caches at once: the scratch that they come from stays in the first-level cache.
+const PIECE: usize = 1 << 12;
 
 /// Calls `f(start, block)` for disjoint blocks that cover `out`.
 pub(crate) fn for_blocks<T: Send>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
@@ -35,8 +44,28 @@ fn spread<T: Send>(out: &mut [T], size: usize, f: &(dyn Fn(usize, &mut [T]) + Sy
     out.par_chunks_mut(size).enumerate().for_each(|(i, chunk)| f(i * size, chunk));
 }
 
-/// As [`for_chunks`] for two outputs: `f(i, chunk, side_chunk)` for the `i`-th chunk of each.
-pub(crate) fn for_pairs<T: Send, U: Send>(
+/// As [`for_blocks`] for an output that `f` only writes: a large one is computed in scratch and goes past the caches.
+pub(crate) fn write_blocks<T: Element>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
+    let size = if size_of_val(out) < STREAM_MIN { BLOCK } else { PIECE };
+    write_chunks(out, size, 1, f);
+}
+
+/// As [`for_chunks`] for an output that `f` only writes, as in [`write_blocks`].
+pub(crate) fn write_chunks<T: Element>(
+    out: &mut [T],
+    size: usize,
+    work: usize,
+    f: impl Fn(usize, &mut [T]) + Sync,
+) {
+    if size_of_val(out) < STREAM_MIN {
+        return for_chunks(out, size, work, f);
+    }
+    let count = out.len().div_ceil(size.max(1));
+    write_pairs((out, size), (&mut vec![(); count], 1), work, |i, out, _| f(i * size, out));
+}
+
+/// As [`write_chunks`] for two outputs: `f(i, chunk, side_chunk)` for the `i`-th chunk of each; only `out` may be scratch.
+pub(crate) fn write_pairs<T: Element, U: Send>(
     (out, size): (&mut [T], usize),
     (side, side_size): (&mut [U], usize),
     work: usize,
@@ -46,8 +75,10 @@ pub(crate) fn for_pairs<T: Send, U: Send>(
         for (i, (a, b)) in out.chunks_mut(size.max(1)).zip(side.chunks_mut(side_size.max(1))).enumerate() {
             f(i, a, b);
         }
-    } else {
+    } else if size_of_val(out) < STREAM_MIN {
         spread_pairs((out, size), (side, side_size), &f);
+    } else {
+        stream_pairs((out, size), (side, side_size), &f);
     }
 }
 
@@ -61,6 +92,22 @@ fn spread_pairs<T: Send, U: Send>(
 ) {
     let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
     chunks.enumerate().for_each(|(i, (a, b))| f(i, a, b));
+}
+
+fn stream_pairs<T: Element, U: Send>(
+    (out, size): (&mut [T], usize),
+    (side, side_size): (&mut [U], usize),
+    f: &EachPair<'_, T, U>,
+) {
+    let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
+    chunks.enumerate().for_each_init(
+        || (vec![T::default(); size], PastCaches::new()),
+        |(scratch, past), (i, (a, b))| {
+            let scratch = &mut scratch[..a.len()];
+            f(i, scratch, b);
+            past.copy(scratch, a);
+        },
+    );
 }
 
 /// Calls `f` for every job, in parallel.

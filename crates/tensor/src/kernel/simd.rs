@@ -7,6 +7,8 @@
     reason = "calling a function compiled for more features than the crate needs the caller's proof"
 )]
 
+use crate::dtype::Element;
+
 /// A vector unit a loop is compiled for, narrowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -91,6 +93,49 @@ macro_rules! vectorize {
 }
 pub(crate) use vectorize;
 
+/// Stores that go past the caches: a line that is overwritten as a whole need not be read first.
+///
+/// Such stores are weakly ordered; dropping this makes them visible to other threads, like any other store.
+#[derive(Debug)]
+pub(crate) struct PastCaches(());
+
+impl PastCaches {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+
+    /// Copies `from` to `to`, which have one length.
+    pub(crate) fn copy<T: Element>(&self, from: &[T], to: &mut [T]) {
+        assert_eq!(from.len(), to.len(), "the caller has cut both alike");
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+            let vectors = size_of_val(from) / size_of::<__m128i>();
+            let whole = vectors * size_of::<__m128i>() == size_of_val(from);
+            if whole && to.as_ptr().cast::<__m128i>().is_aligned() {
+                let (from, to) = (from.as_ptr().cast::<__m128i>(), to.as_mut_ptr().cast::<__m128i>());
+                for i in 0..vectors {
+                    // SAFETY: both slices are `vectors` vectors long, `to` is aligned to them, and elements have no
+                    // padding. SSE2 is part of x86-64.
+                    unsafe { _mm_stream_si128(to.add(i), _mm_loadu_si128(from.add(i))) };
+                }
+                return;
+            }
+        }
+        to.copy_from_slice(from);
+    }
+}
+
+impl Drop for PastCaches {
+    fn drop(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: SSE is part of x86-64.
+        unsafe {
+            std::arch::x86_64::_mm_sfence();
+        }
+    }
+}
+
 /// Holds [`dispatch`] to a narrower level, on this thread, in tests.
 #[cfg(test)]
 pub(crate) mod forced {
@@ -149,6 +194,18 @@ mod tests {
         let baseline = run(Level::Baseline);
         for level in levels() {
             assert!(run(level) == baseline, "{level:?} differs from the baseline");
+        }
+    }
+
+    #[test]
+    fn copies_past_the_caches_are_copies() {
+        let from: Vec<f64> = (0..1000).map(f64::from).collect();
+        for range in [0..1000, 0..2, 1..1000, 3..4, 5..5] {
+            let mut to = vec![0.0; 1000];
+            let past = PastCaches::new();
+            past.copy(&from[range.clone()], &mut to[range.clone()]);
+            drop(past);
+            assert!((0..1000).all(|i| to[i] == if range.contains(&i) { from[i] } else { 0.0 }), "{range:?}");
         }
     }
 

@@ -24,7 +24,7 @@ fn product(a: &Array, b: &Array) -> Array {
     let shape = a.shape().with(rank - 1, n);
     fn run<T: Element + Multiply>(a: &Array, b: &Array, shape: Shape, [m, k, n]: [usize; 3]) -> Array {
         if shape.rank() == 2 {
-            return Array::build(shape, |out| matmul::matmul(m, k, n, matrix::<T>(a), matrix(b), out));
+            return Array::build(shape, |out| matmul::matmul(m, k, n, matrix::<T>(a), matrix(b), out, false));
         }
         let batches = |x: &Array| {
             let outer = Shape::of(&x.shape()[..x.shape().rank() - 2]);
@@ -38,7 +38,7 @@ fn product(a: &Array, b: &Array) -> Array {
                 // Empty matrices lie nowhere.
                 let x = Matrix { data: x.data.get(starts_a[i]..).unwrap_or_default(), ..x };
                 let y = Matrix { data: y.data.get(starts_b[i]..).unwrap_or_default(), ..y };
-                matmul::matmul(m, k, n, x, y, out);
+                matmul::matmul(m, k, n, x, y, out, false);
             }
         })
     }

@@ -128,7 +128,7 @@ macro_rules! real {
             }
             #[inline(always)]
             fn sign(self) -> Self {
-                Self::from(i8::from(self > 0.0) - i8::from(self < 0.0))
+                Math::sign(self)
             }
             #[inline(always)]
             fn floor(self) -> Self {

@@ -1,0 +1,265 @@
+//! The loss of the angle between two vectors.
+
+use super::Reduction;
+use crate::Module;
+use tensor::autograd::fused;
+use tensor::{DType, Error, Float, Result, Tensor, kernels};
+
+/// Turns vectors in the same direction where the target is 1, and away from each other, up to a margin, where it is −1.
+///
+/// # Formula
+/// `ℓₙ = 1 − cos(aₙ, bₙ)` where `tₙ = 1`, `max(0, cos(aₙ, bₙ) − margin)` where `tₙ = −1`, 0 elsewhere; with
+/// `cos(a, b) = a·b / √((a·a + 1e-12) (b·b + 1e-12))`. The mean divides by the number of pairs.
+///
+/// # Gradient
+/// `∂cos/∂a = b / √(…) − cos · a / (a·a + 1e-12)`, the same to `b`; with a minus where `tₙ = 1`, and 0 where the term is
+/// clipped.
+///
+/// # Shape
+/// Vectors `(D)` with a target `()`, or `(N, D)` with `(N)`, which broadcast.
+///
+/// # Stability
+/// A vector of zeros has the cosine 0 to every other. Squares may overflow: `f32` takes lengths up to 10⁹.
+///
+/// # Errors
+/// Other ranks, shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// use nn::CosineEmbeddingLoss;
+/// use tensor::Tensor;
+/// let (a, b) = (Tensor::from([[3.0_f64, 4.0], [1.0, 0.0]]), Tensor::from([[4.0_f64, 3.0], [0.0, 2.0]]));
+/// let loss = CosineEmbeddingLoss::default().forward(&a, &b, &Tensor::from([1, -1]))?;
+/// assert!((loss.item::<f64>()? - (1.0 - 24.0 / 25.0) / 2.0).abs() < 1e-12);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.CosineEmbeddingLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CosineEmbeddingLoss.html).
+#[derive(Clone, Debug, Default, Module)]
+pub struct CosineEmbeddingLoss {
+    /// The cosine up to which vectors that should differ cost nothing.
+    pub margin: f64,
+    /// What becomes of the terms.
+    pub reduction: Reduction,
+}
+
+const OP: &str = "cosine_embedding_loss";
+
+/// What is added to the squared lengths: a float's 1e-12, also between doubles.
+const EPSILON: f64 = 1e-12_f32 as f64;
+
+impl CosineEmbeddingLoss {
+    /// The loss of vectors `a` and `b`, of which `target` says whether they belong together.
+    ///
+    /// # Errors
+    /// Other ranks, shapes that do not broadcast.
+    pub fn forward(&self, a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if target.dim() > 1 {
+            return Err(Error::shape(OP, "a target of at most one dimension", target.shape()));
+        }
+        for x in [a, b] {
+            if x.dim() != target.dim() + 1 {
+                let expected =
+                    format!("an input of {} dimensions for a target of {}", target.dim() + 1, target.dim());
+                return Err(Error::shape(OP, expected, x.shape()));
+            }
+        }
+        let plain =
+            a.dtype() == b.dtype() && a.shape() == b.shape() && a.shape()[..target.dim()] == **target.shape();
+        match a.dtype() {
+            DType::F64 if plain => self.fused::<f64>(a, b, target),
+            DType::F32 if plain => self.fused::<f32>(a, b, target),
+            _ => self.definition(a, b, target),
+        }
+    }
+
+    /// The loss in tensor operations.
+    fn definition(&self, a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let square = |x: &Tensor| x.mul(x)?.sum_dim(-1, false)?.add(EPSILON);
+        let cosine = a.mul(b)?.sum_dim(-1, false)?.div(&square(a)?.mul(&square(b)?)?.sqrt())?;
+        let pull = Tensor::where_(&target.eq(1)?, &(1.0 - &cosine), 0)?;
+        let push = Tensor::where_(&target.eq(-1)?, &cosine.sub(self.margin)?.clamp_min(0)?, 0)?;
+        self.reduction.of(pull.add(&push)?)
+    }
+
+    fn fused<T: Float>(&self, a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let (n, count) = (target.numel(), a.shape()[target.dim()]);
+        let rows_a_chunk = ((1 << 15) / count.max(1)).max(1);
+        let target = target.detach();
+        let signs = target.to_dtype(DType::F64).to_vec::<f64>()?;
+        let (a, b) = (a.contiguous(), b.contiguous());
+        let mut pairs = vec![Pair::default(); n];
+        let (x, y) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
+        kernels::for_chunks(&mut pairs, rows_a_chunk, 3 * count, |start, out| {
+            for (i, o) in out.iter_mut().enumerate() {
+                let r = (start + i) * count;
+                *o = Pair::new(&x[r..][..count], &y[r..][..count]);
+            }
+        });
+        let (zero, one, margin) = (T::default(), T::lit(1.0), T::lit(self.margin));
+        let mut terms = Tensor::build(target.shape(), |out: &mut [T]| {
+            for ((o, pair), &t) in out.iter_mut().zip(&pairs).zip(&signs) {
+                *o = match t {
+                    1.0 => one - pair.cosine,
+                    -1.0 => (pair.cosine - margin).max(zero),
+                    _ => zero,
+                };
+            }
+        })?;
+        terms = self.reduction.of(terms)?;
+        let name = match self.reduction {
+            Reduction::None => "AddBackward0",
+            Reduction::Mean => "MeanBackward0",
+            Reduction::Sum => "SumBackward0",
+        };
+        let divisor = T::lit(if self.reduction == Reduction::Mean { n as f64 } else { 1.0 });
+        let each = self.reduction == Reduction::None;
+        let this = self.clone();
+        let backward = move |i: usize, g: &Tensor, [a, b]: [&Tensor; 2]| {
+            let g = g.contiguous();
+            let (g, x, y) = (g.as_slice::<T>()?, a.as_slice::<T>()?, b.as_slice::<T>()?);
+            Tensor::build(a.shape(), |out| {
+                kernels::for_chunks(out, (rows_a_chunk * count).max(1), 2, |start, out| {
+                    for (k, out) in out.chunks_exact_mut(count).enumerate() {
+                        let r = start / count + k;
+                        let g = if each { g[r] } else { g[0] / divisor };
+                        let pair = &pairs[r];
+                        let slope = match signs[r] {
+                            1.0 => -g,
+                            -1.0 if pair.cosine > margin => g,
+                            _ => zero,
+                        };
+                        let (x, y) = (&x[r * count..][..count], &y[r * count..][..count]);
+                        let (own, other) = if i == 0 { (x, y) } else { (y, x) };
+                        pair.gradient(slope, own, other, pair.squares[1 - i], out);
+                    }
+                });
+            })
+        };
+        Ok(fused(name, [&a, &b], terms, backward, move |[a, b]| this.definition(a, b, &target)))
+    }
+}
+
+/// What is kept of two vectors.
+#[derive(Clone, Copy, Default)]
+struct Pair<T> {
+    cosine: T,
+    /// Their squared lengths, and more.
+    squares: [T; 2],
+}
+
+impl<T: Float> Pair<T> {
+    #[inline(always)]
+    fn new(x: &[T], y: &[T]) -> Self {
+        let sum = |a, b| kernels::sum([a, b], x.len(), |[a, b]| a * b);
+        let squares = [sum(x, x) + T::lit(EPSILON), sum(y, y) + T::lit(EPSILON)];
+        Self { cosine: sum(x, y) / (squares[0] * squares[1]).sqrt(), squares }
+    }
+
+    /// The gradient of `slope · cos` to `own`; `square` is the other one's.
+    // In the order of the definition's derivative: where something overflows, the same is NaN.
+    #[inline(always)]
+    fn gradient(&self, slope: T, own: &[T], other: &[T], square: T, out: &mut [T]) {
+        let root = (self.squares[0] * self.squares[1]).sqrt();
+        let along = slope / root;
+        let shrink = -slope * (self.cosine / root) / (root + root) * square;
+        let shrink = shrink + shrink;
+        for ((o, &x), &y) in out.iter_mut().zip(own).zip(other) {
+            *o = along * y + shrink * x;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tensor::check;
+
+    const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Mean, Reduction::Sum];
+
+    fn noise(shape: &[usize], k: f64) -> Result<Tensor> {
+        let n = shape.iter().product::<usize>();
+        let values = (0..n).map(|i| 1.5 * ((i as f64 + 0.5) * k).sin()).collect();
+        Tensor::from_vec::<f64>(values, shape)?.requires_grad_()
+    }
+
+    #[test]
+    fn kernels_equal_the_definition_to_the_second_derivative_for_every_combination_of_options() -> Result<()>
+    {
+        // 300 numbers in 130 rows are more than a block.
+        let shapes: [(&[usize], &[usize], &[usize]); 6] = [
+            (&[4, 3], &[4, 3], &[4]),
+            (&[5], &[5], &[]),
+            (&[130, 300], &[130, 300], &[130]),
+            (&[4, 3], &[1, 3], &[4]),
+            (&[4, 3], &[4, 1], &[4]),
+            (&[4, 3], &[4, 3], &[1]),
+        ];
+        for (a, b, t) in shapes {
+            let xs = [noise(a, 1.7)?, noise(b, 2.3)?];
+            let signs = (0..t.iter().product()).map(|i: usize| [1, -1, -1, 1, 0][i % 5]).collect();
+            let target = Tensor::from_vec::<i64>(signs, t)?;
+            for reduction in REDUCTIONS {
+                for margin in [0.0, -0.4] {
+                    let loss = CosineEmbeddingLoss { margin, reduction };
+                    let run = |x: &[Tensor]| loss.forward(&x[0], &x[1], &target);
+                    check::fused(run, |x| loss.definition(&x[0], &x[1], &target), &xs, 1e-11)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn zeros_and_opposites_have_pytorchs_values_and_slopes() -> Result<()> {
+        let a = Tensor::from([[0.0, 0.0], [1.0, 2.0], [1.0, 0.0]]).requires_grad_()?;
+        let b = Tensor::from([[1.0, 0.0], [2.0, 4.0], [0.0, 1.0]]);
+        let loss = CosineEmbeddingLoss { reduction: Reduction::None, ..Default::default() };
+        // torch 2.15 gives 1, 1.2501e-13, and 0 at the margin, with these slopes.
+        let terms = loss.forward(&a, &b, &Tensor::from([1, 1, -1]))?;
+        let found = terms.to_vec::<f64>()?;
+        assert!(found[0] == 1.0 && (found[1] - 1.25e-13).abs() < 1e-15 && found[2] == 0.0);
+        terms.sum().backward()?;
+        let found = a.grad().unwrap().to_vec::<f64>()?;
+        assert!((found[0] + 1_000_000.001_997_401_4).abs() < 1e-6 && found[1] == 0.0);
+        assert!((found[2] + 4e-14).abs() < 1e-15 && (found[3] + 8e-14).abs() < 1e-15);
+        assert_eq!(&found[4..], [0.0, 0.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn integers_other_targets_and_empty_vectors_have_a_loss() -> Result<()> {
+        let loss = CosineEmbeddingLoss { reduction: Reduction::None, ..Default::default() };
+        let (a, b) = (Tensor::from([[3, 4], [1, 0]]), Tensor::from([[3, 4], [1, 0]]));
+        let found = loss.forward(&a, &b, &Tensor::from([-1.0_f32, 0.5]))?;
+        assert_eq!(found, Tensor::from([1.0_f32, 0.0]));
+        let none = tensor::zeros([2, 0])?;
+        assert_eq!(loss.forward(&none, &none, &Tensor::from([1, -1]))?, Tensor::from([1.0_f32, 0.0]));
+        let none = tensor::zeros([0, 3])?.requires_grad_()?;
+        let mean = CosineEmbeddingLoss::default().forward(&none, &none, &tensor::zeros([0])?)?;
+        assert!(mean.item::<f32>()?.is_nan());
+        mean.backward()?;
+        Ok(())
+    }
+
+    #[test]
+    fn bad_input_is_an_error_that_names_the_numbers() {
+        let (x, v) = (Tensor::from([[1.0_f32, 2.0], [0.0, 1.0]]), Tensor::from([1.0_f32, 2.0]));
+        let text = |a: &Tensor, b: &Tensor, t: &Tensor| {
+            CosineEmbeddingLoss::default().forward(a, b, t).unwrap_err().to_string()
+        };
+        assert_eq!(
+            text(&x, &x, &x),
+            "cosine_embedding_loss: expected a target of at most one dimension, but got shape [2, 2]"
+        );
+        assert_eq!(
+            text(&x, &v, &v),
+            "cosine_embedding_loss: expected an input of 2 dimensions for a target of 1, but got shape [2]"
+        );
+        assert_eq!(
+            text(&x, &x, &Tensor::from(1)),
+            "cosine_embedding_loss: expected an input of 1 dimensions for a target of 0, but got shape [2, 2]"
+        );
+    }
+}
