@@ -30,6 +30,7 @@ pub(crate) fn run(recipe: &Json, generator: &mut Generator, before: &[Tensor]) -
                 let powers = k.as_slice::<i64>()?.iter().map(power).collect::<Vec<_>>();
                 x.mul(&Tensor::from_vec(powers, *x.shape())?)?
             }
+            "split" => map(&x, |x| x * 4097.0 - (x * 4097.0 - x))?,
             "softmax" => x.to_dtype(DType::F64).softmax(-1)?.to_dtype(DType::F32),
             "log_softmax" => x.to_dtype(DType::F64).log_softmax(-1)?.to_dtype(DType::F32),
             name => return Err(Error::Argument { op: "recipe", message: format!("no step {name}") }),

@@ -329,12 +329,22 @@ pub fn max_and_sum<T: Float>(row: &[T]) -> (T, f64) {
     softmax::max_and_sum(row)
 }
 
-/// `out[i] = f(i, p)` where `p` is the softmax of entry `i` of a row, from the row's [`max_and_sum`]: in `f64`, exact enough for
-/// one rounding to `T`. Call it inside of [`for_chunks`].
+/// [`max_and_sum`] with exponentials in `f64`, exact enough for one rounding of what is made of them to `T`.
+///
+/// ```
+/// assert_eq!(tensor::kernels::max_and_wide_sum(&[1.0_f32, 1.0]), (1.0, 2.0));
+/// ```
+#[inline(always)]
+pub fn max_and_wide_sum<T: Float>(row: &[T]) -> (T, f64) {
+    softmax::max_and_wide_sum(row)
+}
+
+/// `out[i] = f(i, p)` where `p` is the softmax of entry `i` of a row, from the row's [`max_and_wide_sum`]: in `f64`, exact enough
+/// for one rounding to `T`. Call it inside of [`for_chunks`].
 ///
 /// ```
 /// let (row, mut out) = ([0.0_f32, 0.0], [0.0; 2]);
-/// let stats = tensor::kernels::max_and_sum(&row);
+/// let stats = tensor::kernels::max_and_wide_sum(&row);
 /// tensor::kernels::map_softmax(&row, stats, &mut out, |_, p| p - 1.0);
 /// assert_eq!(out, [-0.5, -0.5]);
 /// ```

@@ -182,7 +182,7 @@ impl Indices {
                     for (i, o) in out.iter_mut().enumerate() {
                         if let Some(c) = self.classes.class(targets[start + i]) {
                             let x = row(start + i);
-                            *o = self.term(x, c, weights, kernels::max_and_sum(x));
+                            *o = self.term(x, c, weights, self.stats(x));
                         }
                     }
                 },
@@ -203,7 +203,7 @@ impl Indices {
                             out.fill(T::default());
                             continue;
                         };
-                        let (x, stats) = (row(r), kernels::max_and_sum(row(r)));
+                        let (x, stats) = (row(r), self.stats(row(r)));
                         if terms {
                             *loss = self.term(x, c, weights, stats);
                         }
@@ -214,6 +214,12 @@ impl Indices {
             );
         })?;
         Ok((losses, Some(slope)))
+    }
+
+    /// The maximum of a row and the sum of its exponentials.
+    #[inline(always)]
+    fn stats<T: Float>(&self, x: &[T]) -> (T, f64) {
+        if self.share.1 == 0.0 { kernels::max_and_sum(x) } else { kernels::max_and_wide_sum(x) }
     }
 
     /// The loss of a row, from its maximum and the sum of its exponentials. A row has one logarithm and one loss: in `f64`

@@ -65,7 +65,7 @@ impl CrossEntropyLoss {
                 |start, out| {
                     for (i, o) in out.iter_mut().enumerate() {
                         let (x, t) = (&x[(start + i) * count..][..count], &t[(start + i) * count..][..count]);
-                        let (max, sum) = kernels::max_and_sum(x);
+                        let (max, sum) = kernels::max_and_wide_sum(x);
                         let (max, ln_sum) = (max.cast::<f64>(), Real::ln(sum));
                         *o = kernels::sum_terms(
                             count,
@@ -134,7 +134,7 @@ impl CrossEntropyLoss {
                         let r = start / count + k;
                         let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
                         let g = (if each.len() == 1 { each[0] } else { each[r] }).cast::<f64>() / divisor;
-                        let (max, sum) = kernels::max_and_sum(x);
+                        let (max, sum) = kernels::max_and_wide_sum(x);
                         if i == 1 {
                             let (max, ln_sum) = (max.cast::<f64>(), Real::ln(sum));
                             for (c, o) in out.iter_mut().enumerate() {

@@ -75,7 +75,8 @@ pub struct Weighted<L>(pub L);
 impl<L: Pointwise<2>> Pointwise<3> for Weighted<L> {
     const OP: &'static str = L::OP;
     const INTEGERS: bool = L::INTEGERS;
-    const WIDE: bool = L::WIDE;
+    // One product more than the terms have.
+    const WIDE: bool = true;
     fn name(&self, reduction: Reduction) -> &'static str {
         self.0.name(reduction)
     }

@@ -231,13 +231,13 @@ pub(super) fn in_shape(loss: Tensor, reduction: Reduction, shape: Shape) -> Resu
     if reduction == Reduction::None { loss.reshape(&shape) } else { Ok(loss) }
 }
 
-/// A loss with a term for each row of a matrix, computed from the whole row.
+/// A loss with a term for each row of a matrix, computed from the whole row, in `f64` and rounded once.
 pub(super) trait RowWise: Clone + Send + Sync + 'static {
     /// The term of row `r`.
-    fn term<T: Float>(&self, r: usize, row: &[T]) -> T;
+    fn term<T: Float>(&self, r: usize, row: &[T]) -> f64;
 
     /// The gradient of `g` times the term.
-    fn slope<T: Float>(&self, r: usize, row: &[T], g: T, out: &mut [T]);
+    fn slope<T: Float>(&self, r: usize, row: &[T], g: f64, out: &mut [T]);
 
     /// The terms of all rows in tensor operations.
     fn definition(&self, input: &Tensor) -> Result<Tensor>;
@@ -265,7 +265,7 @@ fn run<T: Float, L: RowWise>(
     let (count, shape) = (rows.classes, rows.shape);
     let rows_a_chunk = ((1 << 15) / count).max(1);
     let x = rows.input.as_slice::<T>()?;
-    let mut terms = vec![T::default(); shape.numel()];
+    let mut terms = vec![0.0; shape.numel()];
     kernels::for_chunks(&mut terms, rows_a_chunk, count, |start, out| {
         for (i, o) in out.iter_mut().enumerate() {
             *o = loss.term(start + i, &x[(start + i) * count..][..count]);
@@ -273,7 +273,7 @@ fn run<T: Float, L: RowWise>(
     });
     // Without a row the mean is 0, and not 0 / 0.
     let divisor = if reduction == Reduction::Mean { shape.numel().max(1) as f64 } else { 1.0 };
-    let value = reduce::<T, T>(rows, reduction, T::lit(divisor), |r| Some(terms[r]))?;
+    let value = reduce::<T, f64>(rows, reduction, divisor, |r| Some(terms[r]))?;
     let definition = loss.clone();
     let backward = move |_: usize, g: &Tensor, [x]: [&Tensor; 1]| {
         let g = g.contiguous();
@@ -282,8 +282,8 @@ fn run<T: Float, L: RowWise>(
             kernels::for_chunks(out, rows_a_chunk * count, 2, |start, out| {
                 for (i, out) in out.chunks_exact_mut(count).enumerate() {
                     let r = start / count + i;
-                    let g = if reduction == Reduction::None { g[r] } else { g[0] / T::lit(divisor) };
-                    loss.slope(r, &x[r * count..][..count], g, out);
+                    let g = if reduction == Reduction::None { g[r] } else { g[0] };
+                    loss.slope(r, &x[r * count..][..count], g.cast::<f64>() / divisor, out);
                 }
             });
         })

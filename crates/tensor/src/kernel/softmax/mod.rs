@@ -176,6 +176,23 @@ pub(crate) fn max_and_sum<T: Row, S: Row>(row: &[T]) -> (T, S) {
     (max, sum)
 }
 
+/// The same with exponentials in `f64`, exact enough for differences of softmaxes.
+#[inline(always)]
+pub(crate) fn max_and_wide_sum<T: Row>(row: &[T]) -> (T, f64) {
+    let max = max(row);
+    let (wide, mut lanes) = (max.cast::<f64>(), [0.0; WIDE]);
+    for part in row.chunks(WIDE) {
+        let (x, mut terms) = (load(part, T::LOWEST), [0.0; WIDE]);
+        for i in 0..WIDE {
+            terms[i] = <T as Math>::wide_exp(x[i].cast::<f64>() - wide);
+        }
+        for i in 0..WIDE {
+            lanes[i] += terms[i];
+        }
+    }
+    (max, lanes.iter().sum())
+}
+
 /// `max + ln sum`, where the difference of an infinite maximum from itself is not 0.
 #[inline(always)]
 fn log_sum<T: Row>(max: T, sum: T) -> T {
@@ -475,6 +492,7 @@ mod tests {
                 None => assert!(out.iter().all(|x| x.is_nan()), "{row:?}: {out:?}"),
             }
         }
-        assert_eq!(max_and_sum(&[-inf, 3.0_f32]), (3.0, 1.0));
+        assert_eq!(max_and_sum::<f32, f32>(&[-inf, 3.0]), (3.0, 1.0));
+        assert_eq!(max_and_wide_sum(&[-inf, 3.0_f32]), (3.0, 1.0));
     }
 }
