@@ -356,19 +356,19 @@ pub fn map_softmax<T: Float>(row: &[T], (max, sum): (T, f64), out: &mut [T], f: 
     }
 }
 
-/// `out = exp(row − max) · scale`, the softmax for a scale of 1 / s, from the row's [`max_and_sum`]. Call it inside of
-/// [`for_chunks`].
+/// `out = softmax(row) · scale`, from the row's maximum and the logarithm of its [`max_and_sum`], in PyTorch's order. Call it
+/// inside of [`for_chunks`].
 ///
 /// ```
 /// let (row, mut out) = ([0.0_f64, 0.0], [0.0; 2]);
 /// let (m, s) = tensor::kernels::max_and_sum(&row);
-/// tensor::kernels::softmax_scaled(&row, m, 4.0 / s, &mut out);
+/// tensor::kernels::softmax_scaled(&row, m, s.ln(), 4.0, &mut out);
 /// assert_eq!(out, [2.0, 2.0]);
 /// ```
 #[inline(always)]
-pub fn softmax_scaled<T: Float>(row: &[T], max: T, scale: T, out: &mut [T]) {
+pub fn softmax_scaled<T: Float>(row: &[T], max: T, ln_sum: T, scale: T, out: &mut [T]) {
     for (o, &x) in out.iter_mut().zip(row) {
-        *o = <T as Math>::fast_exp(x - max) * scale;
+        *o = <T as Math>::fast_exp((x - max) - ln_sum) * scale;
     }
 }
 

@@ -98,16 +98,16 @@ impl CosineEmbeddingLoss {
                 *o = Pair::new::<T>(&x[r..][..count], &y[r..][..count]);
             }
         });
-        let mut terms = Tensor::build(target.shape(), |out: &mut [T]| {
+        let terms = Tensor::build(target.shape(), |out: &mut [f64]| {
             for ((o, pair), &t) in out.iter_mut().zip(&pairs).zip(&signs) {
-                *o = T::lit(match t {
+                *o = match t {
                     1.0 => 1.0 - pair.cosine,
                     -1.0 => Real::max(pair.cosine - self.margin, 0.0),
                     _ => 0.0,
-                });
+                };
             }
         })?;
-        terms = self.reduction.of(terms)?;
+        let value = self.reduction.of(terms)?.to_dtype(T::DTYPE);
         let name = match self.reduction {
             Reduction::None => "AddBackward0",
             Reduction::Mean => "MeanBackward0",
@@ -137,7 +137,7 @@ impl CosineEmbeddingLoss {
                 });
             })
         };
-        Ok(fused(name, [&a, &b], terms, backward, move |[a, b]| this.definition(a, b, &target)))
+        Ok(fused(name, [&a, &b], value, backward, move |[a, b]| this.definition(a, b, &target)))
     }
 }
 

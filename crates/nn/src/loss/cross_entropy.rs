@@ -108,6 +108,9 @@ impl Loss for CrossEntropyLoss {
     }
 }
 
+/// Classes that PyTorch adds up one after the other on every processor.
+const SHORT: usize = 8;
+
 /// The kernels for class indices.
 struct Indices {
     classes: Classes,
@@ -259,13 +262,22 @@ impl Indices {
     ) {
         let (share, every) = self.share;
         let own = share * weight(weights, c) * g;
-        let e = Real::exp(x[c].cast::<f64>() - max.cast::<f64>());
         if every == 0.0 {
-            kernels::softmax_scaled(x, max, T::lit(own / sum), out);
+            // A sum of few is rounded as in PyTorch: gradients that cancel over a batch have its digits then.
+            let sum = if x.len() < SHORT {
+                x.iter().fold(T::default(), |sum, &x| sum + kernels::fast_exp(x - max)).cast()
+            } else {
+                sum
+            };
+            let (ln_sum, own) = (T::lit(Real::ln(sum)), T::lit(own));
+            kernels::softmax_scaled(x, max, ln_sum, own, out);
+            let mut p = [T::default()];
+            kernels::softmax_scaled(&x[c..=c], max, ln_sum, T::lit(1.0), &mut p);
             // (p − 1) · own, rounded once.
-            out[c] = T::lit((e - sum) / sum * own);
+            out[c] = p[0].mul_add(own, -own);
             return;
         }
+        let e = Real::exp(x[c].cast::<f64>() - max.cast::<f64>());
         // p Σ q − q cancels.
         let all = weights.map_or(x.len() as f64, |w| {
             kernels::sum(
