@@ -94,3 +94,30 @@ fn gradcheck_finds_one_wrong_entry() -> Result<()> {
     assert!(gradcheck(|x| wrong(&x[0]), &[x]).is_err());
     Ok(())
 }
+
+#[test]
+fn losses_whose_terms_cancel_are_rounded_once() -> Result<()> {
+    let mut generator = Generator::seeded(0);
+    let x = generator.randn([40, 6, 12], DType::F32)?.log_softmax(-1)?;
+    let t = generator.randn([40, 6, 12], DType::F32)?.softmax(-1)?;
+    let labels = generator.randint(1, 12, [6, 10], DType::I64)?;
+    let losses: [(&str, &dyn Fn(DType) -> Result<Tensor>); 5] = [
+        ("kl_div", &|to| KLDivLoss::default().forward(&x.to_dtype(to), &t.to_dtype(to))),
+        ("poisson_nll", &|to| PoissonNLLLoss::default().forward(&x.to_dtype(to), &t.to_dtype(to))),
+        ("gaussian_nll", &|to| {
+            GaussianNLLLoss::default().forward(&x.to_dtype(to), &t.to_dtype(to), &t.to_dtype(to))
+        }),
+        ("ctc", &|to| {
+            let loss = CTCLoss { reduction: Reduction::None, ..Default::default() };
+            loss.forward(&x.to_dtype(to), &labels, [40; 6], [10; 6])
+        }),
+        ("norm", &|to| x.to_dtype(to).norm_dim(2.0, 0, false)),
+    ];
+    for (name, loss) in losses {
+        let exact = loss(DType::F64)?.to_dtype(DType::F32);
+        let off = loss(DType::F32)?.sub(&exact)?.abs().max()?.item::<f64>()?;
+        // Twice rounded is next to once rounded: half a unit of the largest, and a trace.
+        assert!(off <= exact.abs().max()?.item::<f64>()? * 1.2e-7, "{name} is off by {off}");
+    }
+    Ok(())
+}

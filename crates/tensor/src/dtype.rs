@@ -79,23 +79,23 @@ macro_rules! element {
     ($type:ty, $dtype:ident, $of:ident, |$x:ident| $bool:expr, $i64:expr, $f32:expr, $f64:expr) => {
         impl Element for $type {
             const DTYPE: DType = DType::$dtype;
-            #[inline]
+            #[inline(always)]
             fn of_bool($x: bool) -> Self {
                 $bool
             }
-            #[inline]
+            #[inline(always)]
             fn of_i64($x: i64) -> Self {
                 $i64
             }
-            #[inline]
+            #[inline(always)]
             fn of_f32($x: f32) -> Self {
                 $f32
             }
-            #[inline]
+            #[inline(always)]
             fn of_f64($x: f64) -> Self {
                 $f64
             }
-            #[inline]
+            #[inline(always)]
             fn cast<U: Element>(self) -> U {
                 U::$of(self)
             }

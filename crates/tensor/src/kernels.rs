@@ -163,10 +163,10 @@ fn for_tiles<T: Float, const N: usize>(
 }
 
 #[inline]
-fn apply<T: Float, const N: usize, F: Fn([T; N]) -> T>(
+fn apply<T: Float, U: Float, const N: usize, F: Fn([T; N]) -> U>(
     inputs: [&[T]; N],
     start: usize,
-    out: &mut [T],
+    out: &mut [U],
     f: &F,
 ) {
     let inputs = inputs.map(|x| &x[start..start + out.len()]);
@@ -175,7 +175,7 @@ fn apply<T: Float, const N: usize, F: Fn([T; N]) -> T>(
         out.len(),
         #[inline(always)]
         |start, n, x| {
-            let mut tile = [T::default(); TILE];
+            let mut tile = [U::default(); TILE];
             for i in 0..n {
                 // Not `f(…)`: `&F` is a function, too, and that one is not always inlined.
                 tile[i] = (*f)(from_fn(|k| x[k][i]));
@@ -247,15 +247,20 @@ pub fn update<T: Float, const M: usize, const N: usize>(
 }
 
 /// The sum of `f([inputs[0][i], inputs[1][i], …])` over all `i` below `count`, in the order of
-/// [`Tensor::sum`](crate::Tensor::sum), without storing the terms.
+/// [`Tensor::sum`](crate::Tensor::sum), without storing the terms. Terms may be wider than inputs.
 ///
 /// # Panics
 /// If an input is shorter than `count`.
 ///
 /// ```
 /// assert_eq!(tensor::kernels::sum([&[1.0_f32, 2.0], &[3.0, 4.0]], 2, |[a, b]| a * b), 11.0);
+/// assert_eq!(tensor::kernels::sum([&[1e-9_f32, 1.0]], 2, |[a]| f64::from(a)), 1.0 + f64::from(1e-9_f32));
 /// ```
-pub fn sum<T: Float, const N: usize>(inputs: [&[T]; N], count: usize, f: impl Fn([T; N]) -> T + Sync) -> T {
+pub fn sum<T: Float, U: Float, const N: usize>(
+    inputs: [&[T]; N],
+    count: usize,
+    f: impl Fn([T; N]) -> U + Sync,
+) -> U {
     reduce::sum_terms(count, 1, |start, terms| apply(inputs, start, terms, &f))
 }
 
@@ -269,19 +274,19 @@ pub fn sum<T: Float, const N: usize>(inputs: [&[T]; N], count: usize, f: impl Fn
 /// let loss = tensor::kernels::map_sum([&[1.0_f32, 2.0]], &mut slope, |[x]| (x * x, 2.0 * x));
 /// assert_eq!((loss, slope), (5.0, [2.0, 4.0]));
 /// ```
-pub fn map_sum<T: Float, const N: usize>(
+pub fn map_sum<T: Float, U: Float, const N: usize>(
     inputs: [&[T]; N],
     out: &mut [T],
-    f: impl Fn([T; N]) -> (T, T) + Sync,
-) -> T {
-    let fill = |start: usize, out: &mut [T], terms: &mut [T]| {
+    f: impl Fn([T; N]) -> (U, T) + Sync,
+) -> U {
+    let fill = |start: usize, out: &mut [T], terms: &mut [U]| {
         let inputs = inputs.map(|x| &x[start..start + out.len()]);
         vectorize!(for_tiles(
             inputs,
             out.len(),
             #[inline(always)]
             |start, n, x| {
-                let (mut values, mut slopes) = ([T::default(); TILE], [T::default(); TILE]);
+                let (mut values, mut slopes) = ([U::default(); TILE], [T::default(); TILE]);
                 for i in 0..n {
                     (values[i], slopes[i]) = f(from_fn(|k| x[k][i]));
                 }
@@ -294,11 +299,11 @@ pub fn map_sum<T: Float, const N: usize>(
     if count <= EXACT {
         return reduce::sum_few(count, |terms| fill(0, out, terms));
     }
-    let mut parts = vec![T::Wide::default(); count.div_ceil(EXACT)];
+    let mut parts = vec![U::Wide::default(); count.div_ceil(EXACT)];
     parallel::write_pairs((out, EXACT), (&mut parts, 1), 1, |block, out, part| {
         part[0] = reduce::sum_wide(out, |at, out, terms| fill(block * EXACT + at, out, terms));
     });
-    reduce::combine::<T>(&mut parts)
+    reduce::combine::<U>(&mut parts)
 }
 
 /// The sum of `count` terms that `fill(start, terms)` computes a few at a time, in the order of
@@ -314,25 +319,51 @@ pub fn sum_terms<T: Float>(count: usize, work: usize, fill: impl Fn(usize, &mut 
     reduce::sum_terms(count, work, fill)
 }
 
-/// The maximum `m` of a row and `s = ln Σ exp(x − m)`: `(x − m) − s` is its log-softmax. NaN, +∞ and rows of −∞ make
-/// `s` NaN. Call it inside of [`for_chunks`].
+/// The maximum `m` of a row and `s = Σ exp(x − m)`, added up in `f64`: `(x − m) − ln s` is its log-softmax. NaN, +∞ and rows
+/// of −∞ make `s` NaN. Call it inside of [`for_chunks`].
 ///
 /// ```
-/// let (m, s) = tensor::kernels::log_sum_exp(&[1.0_f64, 1.0]);
-/// assert_eq!((m, s), (1.0, 2.0_f64.ln()));
+/// assert_eq!(tensor::kernels::max_and_sum(&[1.0_f32, 1.0]), (1.0, 2.0));
 /// ```
 #[inline(always)]
-pub fn log_sum_exp<T: Float>(row: &[T]) -> (T, T) {
-    let (max, sum) = softmax::max_and_sum(row);
-    (max, Math::ln(sum))
+pub fn max_and_sum<T: Float>(row: &[T]) -> (T, f64) {
+    softmax::max_and_sum(row)
 }
 
-/// `out = softmax(row) · scale`, from the row's [`log_sum_exp`]. Call it inside of [`for_chunks`].
+/// [`max_and_sum`] with exponentials in `f64`, exact enough for one rounding of what is made of them to `T`.
+///
+/// ```
+/// assert_eq!(tensor::kernels::max_and_wide_sum(&[1.0_f32, 1.0]), (1.0, 2.0));
+/// ```
+#[inline(always)]
+pub fn max_and_wide_sum<T: Float>(row: &[T]) -> (T, f64) {
+    softmax::max_and_wide_sum(row)
+}
+
+/// `out[i] = f(i, p)` where `p` is the softmax of entry `i` of a row, from the row's [`max_and_wide_sum`]: in `f64`, exact enough
+/// for one rounding to `T`. Call it inside of [`for_chunks`].
+///
+/// ```
+/// let (row, mut out) = ([0.0_f32, 0.0], [0.0; 2]);
+/// let stats = tensor::kernels::max_and_wide_sum(&row);
+/// tensor::kernels::map_softmax(&row, stats, &mut out, |_, p| p - 1.0);
+/// assert_eq!(out, [-0.5, -0.5]);
+/// ```
+#[inline(always)]
+pub fn map_softmax<T: Float>(row: &[T], (max, sum): (T, f64), out: &mut [T], f: impl Fn(usize, f64) -> f64) {
+    let (max, scale) = (max.cast::<f64>(), 1.0 / sum);
+    for (i, (o, &x)) in out.iter_mut().zip(row).enumerate() {
+        *o = T::of_f64(f(i, <T as Math>::wide_exp(x.cast::<f64>() - max) * scale));
+    }
+}
+
+/// `out = softmax(row) · scale`, from the row's maximum and the logarithm of its [`max_and_sum`], in PyTorch's order. Call it
+/// inside of [`for_chunks`].
 ///
 /// ```
 /// let (row, mut out) = ([0.0_f64, 0.0], [0.0; 2]);
-/// let (m, s) = tensor::kernels::log_sum_exp(&row);
-/// tensor::kernels::softmax_scaled(&row, m, s, 4.0, &mut out);
+/// let (m, s) = tensor::kernels::max_and_sum(&row);
+/// tensor::kernels::softmax_scaled(&row, m, s.ln(), 4.0, &mut out);
 /// assert_eq!(out, [2.0, 2.0]);
 /// ```
 #[inline(always)]

@@ -59,6 +59,10 @@ impl Pointwise<2> for BCEWithLogitsLoss {
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
         [x.clone().sigmoid() - t, -x]
     }
+    #[inline(always)]
+    fn scale<R: Real>(&self, slope: R, g: R, count: f64) -> R {
+        slope * g / R::lit(count)
+    }
 }
 
 /// `ln(1 + eᶻ)` without overflow.
@@ -73,6 +77,7 @@ struct BothWeights;
 
 impl Pointwise<4> for BothWeights {
     const OP: &'static str = "binary_cross_entropy_with_logits";
+    const WIDE: bool = true;
     fn name(&self, _: Reduction) -> &'static str {
         "BinaryCrossEntropyWithLogitsBackward0"
     }

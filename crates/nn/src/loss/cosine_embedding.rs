@@ -3,6 +3,7 @@
 use super::Reduction;
 use crate::Module;
 use tensor::autograd::fused;
+use tensor::real::Real;
 use tensor::{DType, Error, Float, Result, Tensor, kernels};
 
 /// Turns vectors in the same direction where the target is 1, and away from each other, up to a margin, where it is −1.
@@ -94,26 +95,25 @@ impl CosineEmbeddingLoss {
         kernels::for_chunks(&mut pairs, rows_a_chunk, 3 * count, |start, out| {
             for (i, o) in out.iter_mut().enumerate() {
                 let r = (start + i) * count;
-                *o = Pair::new(&x[r..][..count], &y[r..][..count]);
+                *o = Pair::new::<T>(&x[r..][..count], &y[r..][..count]);
             }
         });
-        let (zero, one, margin) = (T::default(), T::lit(1.0), T::lit(self.margin));
-        let mut terms = Tensor::build(target.shape(), |out: &mut [T]| {
+        let terms = Tensor::build(target.shape(), |out: &mut [f64]| {
             for ((o, pair), &t) in out.iter_mut().zip(&pairs).zip(&signs) {
                 *o = match t {
-                    1.0 => one - pair.cosine,
-                    -1.0 => (pair.cosine - margin).max(zero),
-                    _ => zero,
+                    1.0 => 1.0 - pair.cosine,
+                    -1.0 => Real::max(pair.cosine - self.margin, 0.0),
+                    _ => 0.0,
                 };
             }
         })?;
-        terms = self.reduction.of(terms)?;
+        let value = self.reduction.of(terms)?.to_dtype(T::DTYPE);
         let name = match self.reduction {
             Reduction::None => "AddBackward0",
             Reduction::Mean => "MeanBackward0",
             Reduction::Sum => "SumBackward0",
         };
-        let divisor = T::lit(if self.reduction == Reduction::Mean { n as f64 } else { 1.0 });
+        let divisor = if self.reduction == Reduction::Mean { n as f64 } else { 1.0 };
         let each = self.reduction == Reduction::None;
         let this = self.clone();
         let backward = move |i: usize, g: &Tensor, [a, b]: [&Tensor; 2]| {
@@ -123,12 +123,12 @@ impl CosineEmbeddingLoss {
                 kernels::for_chunks(out, (rows_a_chunk * count).max(1), 2, |start, out| {
                     for (k, out) in out.chunks_exact_mut(count).enumerate() {
                         let r = start / count + k;
-                        let g = if each { g[r] } else { g[0] / divisor };
+                        let g = (if each { g[r] } else { g[0] }).cast::<f64>() / divisor;
                         let pair = &pairs[r];
                         let slope = match signs[r] {
                             1.0 => -g,
-                            -1.0 if pair.cosine > margin => g,
-                            _ => zero,
+                            -1.0 if pair.cosine > this.margin => g,
+                            _ => 0.0,
                         };
                         let (x, y) = (&x[r * count..][..count], &y[r * count..][..count]);
                         let (own, other) = if i == 0 { (x, y) } else { (y, x) };
@@ -137,36 +137,51 @@ impl CosineEmbeddingLoss {
                 });
             })
         };
-        Ok(fused(name, [&a, &b], terms, backward, move |[a, b]| this.definition(a, b, &target)))
+        Ok(fused(name, [&a, &b], value, backward, move |[a, b]| this.definition(a, b, &target)))
     }
 }
 
-/// What is kept of two vectors.
+/// What a pair of vectors of `T` has in common, in `f64`.
 #[derive(Clone, Copy, Default)]
-struct Pair<T> {
-    cosine: T,
+struct Pair {
+    cosine: f64,
     /// Their squared lengths, and more.
-    squares: [T; 2],
+    squares: [f64; 2],
 }
 
-impl<T: Float> Pair<T> {
+/// The number, infinite where `T` has none as large: as in PyTorch.
+#[inline(always)]
+fn within<T: Float>(x: f64) -> f64 {
+    let rounded = T::lit(x).cast::<f64>();
+    if rounded.is_infinite() { rounded } else { x }
+}
+
+impl Pair {
     #[inline(always)]
-    fn new(x: &[T], y: &[T]) -> Self {
-        let sum = |a, b| kernels::sum([a, b], x.len(), |[a, b]| a * b);
-        let squares = [sum(x, x) + T::lit(EPSILON), sum(y, y) + T::lit(EPSILON)];
-        Self { cosine: sum(x, y) / (squares[0] * squares[1]).sqrt(), squares }
+    fn new<T: Float>(x: &[T], y: &[T]) -> Self {
+        let sum = |a: &[T], b: &[T]| {
+            let terms = kernels::sum(
+                [a, b],
+                x.len(),
+                #[inline(always)]
+                |[a, b]| a.cast::<f64>() * b.cast::<f64>(),
+            );
+            within::<T>(terms)
+        };
+        let squares = [sum(x, x) + EPSILON, sum(y, y) + EPSILON];
+        Self { cosine: sum(x, y) / within::<T>(squares[0] * squares[1]).sqrt(), squares }
     }
 
     /// The gradient of `slope · cos` to `own`; `square` is the other one's.
     // In the order of the definition's derivative: where something overflows, the same is NaN.
     #[inline(always)]
-    fn gradient(&self, slope: T, own: &[T], other: &[T], square: T, out: &mut [T]) {
-        let root = (self.squares[0] * self.squares[1]).sqrt();
+    fn gradient<T: Float>(&self, slope: f64, own: &[T], other: &[T], square: f64, out: &mut [T]) {
+        let root = within::<T>(self.squares[0] * self.squares[1]).sqrt();
         let along = slope / root;
         let shrink = -slope * (self.cosine / root) / (root + root) * square;
         let shrink = shrink + shrink;
         for ((o, &x), &y) in out.iter_mut().zip(own).zip(other) {
-            *o = along * y + shrink * x;
+            *o = T::lit(along * y.cast::<f64>() + shrink * x.cast::<f64>());
         }
     }
 }

@@ -194,8 +194,9 @@ impl CTCLoss {
 
     /// The loss of each sample.
     fn losses<T: Float>(&self, x: &Tensor, lattice: Lattice) -> Result<Tensor> {
-        let (value, alpha) = evaluate(&lattice, x)?;
-        let (nll, zero_infinity) = (value.clone(), self.zero_infinity);
+        let (nll, alpha) = evaluate::<T>(&lattice, x)?;
+        let value = Tensor::from(nll.clone()).to_dtype(x.dtype());
+        let zero_infinity = self.zero_infinity;
         let (definition, infinite) = (lattice.clone(), value.clone());
         Ok(fused(
             "CtcLossBackward0",
@@ -203,7 +204,7 @@ impl CTCLoss {
             value,
             move |_, g, [x]| {
                 let g = g.contiguous();
-                let (g, saved) = (g.as_slice::<T>()?, (x.as_slice()?, alpha.as_slice()?, nll.as_slice()?));
+                let (g, saved) = (g.as_slice::<T>()?, (x.as_slice()?, alpha.as_slice()?, &nll[..]));
                 Tensor::build(x.shape(), |out| lattice.gradient(saved, g, zero_infinity, out))
             },
             move |[x]| definition.potential(x, &infinite, zero_infinity),

@@ -57,6 +57,7 @@ impl Default for GaussianNLLLoss {
 
 impl Pointwise<3> for GaussianNLLLoss {
     const OP: &'static str = "gaussian_nll_loss";
+    const WIDE: bool = true;
     fn name(&self, reduction: Reduction) -> &'static str {
         match reduction {
             Reduction::None if self.full => "AddBackward0",

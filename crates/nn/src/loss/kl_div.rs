@@ -85,6 +85,7 @@ pub struct KLDivLoss {
 impl Pointwise<2> for KLDivLoss {
     const OP: &'static str = "kl_div";
     const INTEGERS: bool = true;
+    const WIDE: bool = true;
     fn name(&self, reduction: Reduction) -> &'static str {
         match (self.reduction, reduction) {
             (KLDivReduction::Mean, _) => "MeanBackward0",

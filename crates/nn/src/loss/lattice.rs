@@ -1,6 +1,10 @@
 //! The lattice of connectionist temporal classification: the sum over all alignments of a target, forwards and backwards.
+//!
+//! All of it is computed in `f64`: a log-likelihood of a thousand steps is a number of four digits, and the posteriors are
+//! exponentials of differences of such, which in `f32` have three digits left.
 
-use tensor::{DType, Float, Result, Tensor, full, kernels, no_grad};
+use tensor::real::Real;
+use tensor::{Element, Float, Result, Tensor, full, kernels, no_grad};
 
 /// Additions that one state of a step costs: three exponentials and a logarithm.
 const WORK: usize = 16;
@@ -23,11 +27,11 @@ pub(super) struct Lattice {
 
 /// `ln(eᵃ + eᵇ + eᶜ)`.
 #[inline(always)]
-fn log_add<T: Float>(a: T, b: T, c: T) -> T {
-    let max = a.max(b).max(c);
+fn log_add(a: f64, b: f64, c: f64) -> f64 {
+    let max = Real::max(Real::max(a, b), c);
     // Three −∞ have −∞, not the NaN of their differences.
-    let max = T::select(max == T::lit(f64::NEG_INFINITY), T::default(), max);
-    ((a - max).exp() + (b - max).exp() + (c - max).exp()).ln() + max
+    let max = if max == f64::NEG_INFINITY { 0.0 } else { max };
+    Real::ln(Real::exp(a - max) + Real::exp(b - max) + Real::exp(c - max)) + max
 }
 
 impl Lattice {
@@ -43,18 +47,18 @@ impl Lattice {
     }
 
     /// What is added where an alignment jumps to a state: 0, or −∞ where it may not. Two entries more than states.
-    fn barriers<T: Float>(labels: &[usize]) -> Vec<T> {
-        let barrier = |s| if Self::jumps(labels, s) { T::default() } else { T::lit(f64::NEG_INFINITY) };
-        let behind = [T::lit(f64::NEG_INFINITY); 2];
+    fn barriers(labels: &[usize]) -> Vec<f64> {
+        let barrier = |s| if Self::jumps(labels, s) { 0.0 } else { f64::NEG_INFINITY };
+        let behind = [f64::NEG_INFINITY; 2];
         (0..labels.len()).map(barrier).chain(behind).collect()
     }
 
     /// The log-probabilities of the states of sample `n` at step `t`.
     #[inline(always)]
-    fn pick<T: Float>(&self, x: &[T], n: usize, t: usize, labels: &[usize], out: &mut [T]) {
+    fn pick<T: Float>(&self, x: &[T], n: usize, t: usize, labels: &[usize], out: &mut [f64]) {
         let x = &x[(t * self.batch + n) * self.classes..][..self.classes];
         for (o, &c) in out.iter_mut().zip(labels) {
-            *o = x[c];
+            *o = x[c].cast();
         }
     }
 
@@ -64,12 +68,12 @@ impl Lattice {
     }
 
     /// Elements of `alpha`, the scratch of all samples: a row before the first step and one a step.
-    pub(super) fn scratch(&self) -> usize {
+    fn scratch(&self) -> usize {
         self.batch * (self.steps + 1) * self.row()
     }
 
     /// Minus the log-likelihoods. Fills `alpha`: of each step and state the log-probability of all ways there.
-    pub(super) fn forward<T: Float>(&self, x: &[T], alpha: &mut [T], nll: &mut [T]) {
+    fn forward<T: Float>(&self, x: &[T], alpha: &mut [f64], nll: &mut [f64]) {
         let size = (self.steps + 1) * self.row();
         kernels::write_pairs(
             (alpha, size),
@@ -77,12 +81,12 @@ impl Lattice {
             WORK,
             #[inline(always)]
             |n, alpha, nll| {
-                let none = T::lit(f64::NEG_INFINITY);
+                let none = f64::NEG_INFINITY;
                 let (labels, row) = (self.states_of(n), self.row());
-                let (barriers, count) = (Self::barriers::<T>(labels), labels.len());
+                let (barriers, count) = (Self::barriers(labels), labels.len());
                 let mut own = vec![none; count];
                 alpha[..row].fill(none);
-                alpha[2] = T::default();
+                alpha[2] = 0.0;
                 for (t, start) in (0..self.inputs[n]).map(|t| (t, t * row)) {
                     let (before, now) = alpha[start..].split_at_mut(row);
                     self.pick(x, n, t, labels, &mut own);
@@ -102,7 +106,7 @@ impl Lattice {
     }
 
     /// Of each sample, step and state the probability that an alignment is there; what `alpha` holds is from `forward`.
-    fn posterior<T: Float>(&self, x: &[T], alpha: &[T], nll: &[T], out: &mut [T]) {
+    fn posterior<T: Float>(&self, x: &[T], alpha: &[f64], nll: &[f64], out: &mut [f64]) {
         let size = self.steps * self.states;
         kernels::for_chunks(
             out,
@@ -110,14 +114,14 @@ impl Lattice {
             WORK,
             #[inline(always)]
             |start, out| {
-                let none = T::lit(f64::NEG_INFINITY);
+                let none = f64::NEG_INFINITY;
                 let (n, row) = (start / size, self.row());
                 let alpha = &alpha[n * (self.steps + 1) * row..][..(self.steps + 1) * row];
                 let (labels, steps) = (self.states_of(n), self.inputs[n]);
-                let (barriers, count) = (Self::barriers::<T>(labels), labels.len());
+                let (barriers, count) = (Self::barriers(labels), labels.len());
                 let (mut own, mut tail, mut next) =
                     (vec![none; count], vec![none; count], vec![none; count + 2]);
-                tail[count.saturating_sub(2)..].fill(T::default());
+                tail[count.saturating_sub(2)..].fill(0.0);
                 for t in (0..steps).rev() {
                     if t + 1 < steps {
                         for (s, o) in tail.iter_mut().enumerate() {
@@ -126,7 +130,7 @@ impl Lattice {
                     }
                     let alpha = &alpha[(t + 1) * row + 2..][..count];
                     for (s, o) in out[t * self.states..][..count].iter_mut().enumerate() {
-                        *o = (alpha[s] + tail[s] + nll[n]).exp();
+                        *o = Real::exp(alpha[s] + tail[s] + nll[n]);
                     }
                     self.pick(x, n, t, labels, &mut own);
                     for (s, o) in next[..count].iter_mut().enumerate() {
@@ -141,12 +145,12 @@ impl Lattice {
     /// samples without an alignment, unless these count as 0.
     pub(super) fn gradient<T: Float>(
         &self,
-        (x, alpha, nll): (&[T], &[T], &[T]),
+        (x, alpha, nll): (&[T], &[f64], &[f64]),
         g: &[T],
         zero_infinity: bool,
         out: &mut [T],
     ) {
-        let mut posterior = vec![T::default(); self.batch * self.steps * self.states];
+        let mut posterior = vec![0.0; self.batch * self.steps * self.states];
         self.posterior(x, alpha, nll, &mut posterior);
         let rows_a_chunk = ((1 << 13) / self.classes).max(1);
         kernels::for_chunks(
@@ -155,25 +159,27 @@ impl Lattice {
             4,
             #[inline(always)]
             |start, out| {
+                let mut row = vec![0.0; self.classes];
                 for (i, out) in out.chunks_exact_mut(self.classes).enumerate() {
                     let r = start / self.classes + i;
                     let (t, n) = (r / self.batch, r % self.batch);
-                    let impossible = nll[n] == T::lit(f64::INFINITY);
+                    let impossible = nll[n] == f64::INFINITY;
                     if t >= self.inputs[n] || (impossible && zero_infinity) {
                         out.fill(T::default());
                         continue;
                     }
                     let x = &x[r * self.classes..][..self.classes];
-                    for (o, &x) in out.iter_mut().zip(x) {
-                        *o = x.exp();
+                    for (o, &x) in row.iter_mut().zip(x) {
+                        *o = Real::exp(x.cast::<f64>());
                     }
                     let visited = &posterior[(n * self.steps + t) * self.states..];
                     for (&c, &p) in self.states_of(n).iter().zip(visited) {
-                        out[c] = out[c] - p;
+                        row[c] -= p;
                     }
-                    for (o, &x) in out.iter_mut().zip(x) {
+                    let g = g[n].cast::<f64>();
+                    for ((o, &slope), &x) in out.iter_mut().zip(&row).zip(x) {
                         let undefined = impossible || x == T::lit(f64::NEG_INFINITY);
-                        *o = T::select(undefined, T::lit(f64::NAN), *o * g[n]);
+                        *o = T::select(undefined, T::lit(f64::NAN), (slope * g).cast());
                     }
                 }
             },
@@ -234,13 +240,10 @@ fn sum_of_exp(xs: &[Tensor]) -> Result<Tensor> {
     sum.masked_fill(&empty, 1)?.log().add(&max)?.masked_fill(&empty, f64::NEG_INFINITY)
 }
 
-/// The lattice's values of a tensor of log-probabilities: minus the log-likelihoods and the scratch.
-pub(super) fn evaluate(lattice: &Lattice, x: &Tensor) -> Result<(Tensor, Tensor)> {
-    fn typed<T: Float>(lattice: &Lattice, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        let x = x.as_slice::<T>()?;
-        let mut nll = vec![T::default(); lattice.batch];
-        let alpha = Tensor::build(lattice.scratch(), |out| lattice.forward(x, out, &mut nll))?;
-        Ok((Tensor::build(lattice.batch, |out| out.copy_from_slice(&nll))?, alpha))
-    }
-    if x.dtype() == DType::F64 { typed::<f64>(lattice, x) } else { typed::<f32>(lattice, x) }
+/// The lattice's values of a tensor of log-probabilities: minus the log-likelihoods, and the scratch.
+pub(super) fn evaluate<T: Float>(lattice: &Lattice, x: &Tensor) -> Result<(Vec<f64>, Tensor)> {
+    let x = x.as_slice::<T>()?;
+    let mut nll = vec![0.0; lattice.batch];
+    let alpha = Tensor::build(lattice.scratch(), |out| lattice.forward(x, out, &mut nll))?;
+    Ok((nll, alpha))
 }

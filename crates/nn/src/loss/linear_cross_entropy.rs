@@ -404,7 +404,7 @@ impl Fused {
         }
         let Some(classes) = &self.classes else { return Ok((all, all)) };
         let count = classes.targets()?.iter().filter(|&&t| classes.class(t).is_some()).count();
-        Ok((classes.divisor::<T>()?.cast(), count as f64))
+        Ok((classes.divisor::<T, f64>()?, count as f64))
     }
 
     fn blocks<'a, T: Float>(

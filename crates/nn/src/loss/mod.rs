@@ -37,6 +37,7 @@ mod bce;
 mod bce_with_logits;
 mod cosine_embedding;
 mod cross_entropy;
+mod cross_entropy_dense;
 mod ctc;
 mod dice;
 mod focal;

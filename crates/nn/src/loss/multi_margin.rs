@@ -100,35 +100,54 @@ struct Margins {
     square: bool,
 }
 
+impl Margins {
+    /// The sum of the terms of other classes, for the target's score.
+    #[inline(always)]
+    fn sum<T: Float>(&self, others: &[T], own: T) -> f64 {
+        let offset = self.margin - own.cast::<f64>();
+        kernels::sum(
+            [others],
+            others.len(),
+            #[inline(always)]
+            |[x]| {
+                let z = offset + x.cast::<f64>();
+                let z = if z > 0.0 { z } else { 0.0 };
+                if self.square { z * z } else { z }
+            },
+        )
+    }
+}
+
 impl RowWise for Margins {
     #[inline(always)]
-    fn term<T: Float>(&self, r: usize, row: &[T]) -> T {
-        let (t, zero) = (self.targets[r], T::default());
-        let offset = T::lit(self.margin) - row[t];
-        let hinges = |part: &[T]| {
-            kernels::sum([part], part.len(), |[x]| {
-                let z = offset + x;
-                let z = if z > zero { z } else { zero };
-                if self.square { z * z } else { z }
-            })
-        };
-        let sum = hinges(&row[..t]) + hinges(&row[t + 1..]);
-        sum * T::lit(self.weights[r]) / T::lit(row.len() as f64)
+    fn term<T: Float>(&self, r: usize, row: &[T]) -> f64 {
+        let t = self.targets[r];
+        let sum = self.sum(&row[..t], row[t]) + self.sum(&row[t + 1..], row[t]);
+        sum * self.weights[r] / row.len() as f64
     }
 
     #[inline(always)]
-    fn slope<T: Float>(&self, r: usize, row: &[T], g: T, out: &mut [T]) {
-        let (t, zero) = (self.targets[r], T::default());
-        let offset = T::lit(self.margin) - row[t];
-        let g = g / T::lit(row.len() as f64) * T::lit(self.weights[r]);
-        let twice = g + g;
+    fn slope<T: Float>(&self, r: usize, row: &[T], g: f64, out: &mut [T]) {
+        let t = self.targets[r];
+        let offset = self.margin - row[t].cast::<f64>();
+        let g = g * self.weights[r] / row.len() as f64;
+        let slope = |x: T| {
+            let z = offset + x.cast::<f64>();
+            let slope = if self.square { 2.0 * g * z } else { g };
+            if z > 0.0 { slope } else { 0.0 }
+        };
         for (o, &x) in out.iter_mut().zip(row) {
-            let z = offset + x;
-            let slope = if self.square { twice * z } else { g };
-            *o = if z > zero { slope } else { zero };
+            *o = T::lit(slope(x));
         }
-        out[t] = zero;
-        out[t] = -kernels::sum([&*out], out.len(), |[slope]| slope);
+        let sum = |part: &[T]| {
+            kernels::sum(
+                [part],
+                part.len(),
+                #[inline(always)]
+                |[x]| slope(x),
+            )
+        };
+        out[t] = T::lit(-(sum(&row[..t]) + sum(&row[t + 1..])));
     }
 
     fn definition(&self, x: &Tensor) -> Result<Tensor> {

@@ -88,42 +88,45 @@ impl Labels {
 
 impl RowWise for Labels {
     #[inline(always)]
-    fn term<T: Float>(&self, r: usize, row: &[T]) -> T {
-        let (zero, one) = (T::default(), T::lit(1.0));
+    fn term<T: Float>(&self, r: usize, row: &[T]) -> f64 {
         let others = self.others(r, row.len());
         let others: Vec<T> = row.iter().zip(others).filter(|(_, other)| *other).map(|(&x, _)| x).collect();
-        let mut sum = zero;
+        let mut sum = 0.0;
         for &t in &self.0[r] {
-            let offset = one - row[t];
-            sum += kernels::sum([&others], others.len(), |[x]| {
-                let z = offset + x;
-                if z > zero { z } else { zero }
-            });
+            let offset = 1.0 - row[t].cast::<f64>();
+            sum += kernels::sum(
+                [&others],
+                others.len(),
+                #[inline(always)]
+                |[x]| {
+                    let z = offset + x.cast::<f64>();
+                    if z > 0.0 { z } else { 0.0 }
+                },
+            );
         }
-        sum / T::lit(row.len() as f64)
+        sum / row.len() as f64
     }
 
     #[inline(always)]
-    fn slope<T: Float>(&self, r: usize, row: &[T], g: T, out: &mut [T]) {
-        let (zero, one) = (T::default(), T::lit(1.0));
+    fn slope<T: Float>(&self, r: usize, row: &[T], g: f64, out: &mut [T]) {
         let others: Vec<u32> = self.others(r, row.len()).into_iter().map(u32::from).collect();
-        let g = g / T::lit(row.len() as f64);
+        let g = g / row.len() as f64;
         // How many pairs inside of the margin each class has.
         let mut pairs = vec![0_u32; row.len()];
-        out.fill(zero);
+        out.fill(T::default());
         for &t in &self.0[r] {
-            let (offset, mut own) = (one - row[t], 0_u32);
+            let (offset, mut own) = (1.0 - row[t].cast::<f64>(), 0_u32);
             for ((pairs, &x), &other) in pairs.iter_mut().zip(row).zip(&others) {
-                let inside = u32::from(offset + x > zero) & other;
+                let inside = u32::from(offset + x.cast::<f64>() > 0.0) & other;
                 *pairs += inside;
                 own += inside;
             }
             if own > 0 {
-                out[t] = out[t] - g * T::lit(f64::from(own));
+                out[t] = out[t] - T::lit(g * f64::from(own));
             }
         }
         for (o, &n) in out.iter_mut().zip(&pairs).filter(|(_, n)| **n > 0) {
-            *o = g * T::lit(f64::from(n));
+            *o = T::lit(g * f64::from(n));
         }
     }
 

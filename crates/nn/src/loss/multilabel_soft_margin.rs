@@ -51,6 +51,7 @@ struct Classes(f64);
 
 impl Pointwise<2> for Classes {
     const OP: &'static str = OP;
+    const WIDE: bool = true;
     fn name(&self, reduction: Reduction) -> &'static str {
         match reduction {
             Reduction::None => "NegBackward0",

@@ -74,11 +74,11 @@ pub(super) fn name(input: &Tensor) -> &'static str {
 
 fn run<T: Float>(rows: &Rows, classes: Classes, name: &'static str) -> Result<Tensor> {
     let (x, targets, weights) = (rows.input.as_slice::<T>()?, classes.targets()?, classes.weights::<T>()?);
-    let divisor = classes.divisor::<T>()?;
-    let value = reduce(rows, classes.reduction, divisor, |r| {
+    let divisor = classes.divisor::<T, f64>()?;
+    let value = reduce::<T, f64>(rows, classes.reduction, divisor, |r| {
         let c = classes.class(targets[r])?;
-        let x = -x[r * rows.classes + c];
-        Some(weights.map_or(x, |w| x * w[c]))
+        let x = -x[r * rows.classes + c].cast::<f64>();
+        Some(weights.map_or(x, |w| x * w[c].cast::<f64>()))
     })?;
     let (count, shape) = (rows.classes, rows.shape);
     let definition = classes.clone();
@@ -94,7 +94,13 @@ fn run<T: Float>(rows: &Rows, classes: Classes, name: &'static str) -> Result<Te
     ))
 }
 
-fn gradient<T: Float>(classes: &Classes, g: &Tensor, x: &Tensor, count: usize, divisor: T) -> Result<Tensor> {
+fn gradient<T: Float>(
+    classes: &Classes,
+    g: &Tensor,
+    x: &Tensor,
+    count: usize,
+    divisor: f64,
+) -> Result<Tensor> {
     let (targets, weights) = (classes.targets()?, classes.weights::<T>()?);
     let g = g.contiguous();
     let each = g.as_slice::<T>()?;
@@ -110,9 +116,9 @@ fn gradient<T: Float>(classes: &Classes, g: &Tensor, x: &Tensor, count: usize, d
                 for (i, row) in out.chunks_exact_mut(count.max(1)).enumerate() {
                     let r = start / count + i;
                     if let Some(c) = classes.class(targets[r]) {
-                        let slope =
-                            -(if classes.reduction == Reduction::None { each[r] } else { each[0] / divisor });
-                        row[c] = weights.map_or(slope, |w| w[c] * slope);
+                        let g = if classes.reduction == Reduction::None { each[r] } else { each[0] };
+                        let slope = -g.cast::<f64>() / divisor;
+                        row[c] = T::lit(weights.map_or(slope, |w| w[c].cast::<f64>() * slope));
                     }
                 }
             },

@@ -45,6 +45,10 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     /// Whether integers are taken, as `f32`; if not, one of the inputs must be a float.
     const INTEGERS: bool = false;
 
+    /// Whether `f32` is computed in `f64` and rounded once: for terms that lose digits, such as differences of logarithms. Without it
+    /// terms are rounded, and up to 2¹⁵ of them added, as in PyTorch.
+    const WIDE: bool = false;
+
     /// The name that a printed result shows as its `grad_fn`.
     fn name(&self, _: Reduction) -> &'static str {
         Self::OP
@@ -71,6 +75,8 @@ pub struct Weighted<L>(pub L);
 impl<L: Pointwise<2>> Pointwise<3> for Weighted<L> {
     const OP: &'static str = L::OP;
     const INTEGERS: bool = L::INTEGERS;
+    // One product more than the terms have.
+    const WIDE: bool = true;
     fn name(&self, reduction: Reduction) -> &'static str {
         self.0.name(reduction)
     }
@@ -103,8 +109,9 @@ pub fn pointwise<L: Pointwise<N>, const N: usize>(
 ) -> Result<Tensor> {
     let inputs = prepare(L::OP, L::INTEGERS, inputs)?;
     match inputs[0].dtype() {
-        DType::F64 => run::<f64, L, N>(loss, inputs, reduction),
-        _ => run::<f32, L, N>(loss, inputs, reduction),
+        DType::F64 => run::<f64, f64, L, N>(loss, inputs, reduction),
+        _ if L::WIDE => run::<f32, f64, L, N>(loss, inputs, reduction),
+        _ => run::<f32, f32, L, N>(loss, inputs, reduction),
     }
 }
 
@@ -175,16 +182,17 @@ struct Saved<L, const N: usize> {
     ready: Mutex<Option<Tensor>>,
 }
 
-fn run<T: Float, L: Pointwise<N>, const N: usize>(
+/// For inputs of type `T`, computed in `C`.
+fn run<T: Float, C: Float, L: Pointwise<N>, const N: usize>(
     loss: &L,
     inputs: [Tensor; N],
     reduction: Reduction,
 ) -> Result<Tensor> {
     let saved = Saved { loss: loss.clone(), inputs, reduction, ready: Mutex::new(None) };
-    let value = saved.forward::<T>()?;
+    let value = saved.forward::<T, C>()?;
     let saved = Arc::new(saved);
     let edges: [Option<Edge>; N] =
-        std::array::from_fn(|i| edge(&saved.inputs[i], &saved, move |g, saved| saved.gradient::<T>(i, g)));
+        std::array::from_fn(|i| edge(&saved.inputs[i], &saved, move |g, saved| saved.gradient::<T, C>(i, g)));
     Ok(Tensor::from_op(loss.name(reduction), value, edges))
 }
 
@@ -202,28 +210,41 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
         if self.reduction == Reduction::Mean { self.inputs[0].numel() as f64 } else { 1.0 }
     }
 
-    fn forward<T: Float>(&self) -> Result<Tensor> {
-        let (loss, slices, shape) = (&self.loss, self.slices::<T>()?, *self.inputs[0].shape());
+    /// The term of one element of each input.
+    #[inline(always)]
+    fn term<T: Float, C: Float>(&self, x: [T; N]) -> C {
+        self.loss.value(std::array::from_fn(|k| x[k].cast()))
+    }
+
+    /// The gradient to input `i` for the gradient `g` of the loss.
+    #[inline(always)]
+    fn slope<T: Float, C: Float>(&self, i: usize, x: [T; N], g: T, count: f64) -> T {
+        let slopes: [C; N] = self.loss.grad(std::array::from_fn(|k| x[k].cast()));
+        self.loss.scale(slopes[i], g.cast(), count).cast()
+    }
+
+    fn forward<T: Float, C: Float>(&self) -> Result<Tensor> {
+        let (slices, shape) = (self.slices::<T>()?, *self.inputs[0].shape());
         if self.reduction == Reduction::None {
             return Tensor::build(shape, |out| {
                 kernels::map(
                     slices,
                     out,
                     #[inline(always)]
-                    |x| loss.value(x),
+                    |x| self.term::<T, C>(x).cast(),
                 );
             });
         }
         let (count, one) = (self.count(), T::lit(1.0));
         let sum = if grad_enabled() && self.inputs[0].requires_grad() {
             // Value and gradient in one pass over memory: the incoming gradient is nearly always 1.
-            let mut sum = T::default();
+            let mut sum = C::default();
             let slope = Tensor::build(shape, |out| {
                 sum = kernels::map_sum(
                     slices,
                     out,
                     #[inline(always)]
-                    |x| (loss.value(x), loss.scale(loss.grad(x)[0], one, count)),
+                    |x| (self.term::<T, C>(x), self.slope::<T, C>(0, x, one, count)),
                 );
             })?;
             *self.lock() = Some(slope);
@@ -233,10 +254,10 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
                 slices,
                 shape.numel(),
                 #[inline(always)]
-                |x| loss.value(x),
+                |x| self.term::<T, C>(x),
             )
         };
-        Tensor::build((), |out| out[0] = sum / T::lit(count))
+        Tensor::build((), |out: &mut [T]| out[0] = (sum / C::lit(count)).cast())
     }
 
     /// Nothing runs while it is held, so poison means nothing.
@@ -245,7 +266,7 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
     }
 
     /// The gradient of input `i`, for the gradient `g` of the loss.
-    fn gradient<T: Float>(&self, i: usize, g: &Tensor) -> Result<Tensor> {
+    fn gradient<T: Float, C: Float>(&self, i: usize, g: &Tensor) -> Result<Tensor> {
         let (loss, shape, count) = (&self.loss, *self.inputs[i].shape(), self.count());
         if grad_enabled() {
             let slopes = loss.grad(self.inputs.each_ref().map(Traced::from));
@@ -266,7 +287,7 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
                 each,
                 out,
                 #[inline(always)]
-                |x, g| loss.scale(loss.grad(x)[i], g, count),
+                |x, g| self.slope::<T, C>(i, x, g, count),
             );
         })
     }

@@ -56,6 +56,7 @@ impl Default for PoissonNLLLoss {
 impl Pointwise<2> for PoissonNLLLoss {
     const OP: &'static str = "poisson_nll_loss";
     const INTEGERS: bool = true;
+    const WIDE: bool = true;
     fn name(&self, reduction: Reduction) -> &'static str {
         match reduction {
             Reduction::Mean => "MeanBackward0",

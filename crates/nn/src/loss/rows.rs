@@ -107,14 +107,15 @@ impl Classes {
     }
 
     /// What the reduction divides by: for a mean, the summed weights of the rows that count.
-    pub(super) fn divisor<T: Float>(&self) -> Result<T> {
+    /// Weights of type `T` are added up in `S`.
+    pub(super) fn divisor<T: Float, S: Float>(&self) -> Result<S> {
         if self.reduction != Reduction::Mean {
-            return Ok(T::lit(1.0));
+            return Ok(S::lit(1.0));
         }
         let (targets, weights) = (self.targets()?, self.weights::<T>()?);
         Ok(match weights {
-            None => T::lit(targets.iter().filter(|&&t| t != self.ignore_index).count() as f64),
-            Some(w) => sum_rows(targets.len(), |r| self.class(targets[r]).map(|c| w[c])),
+            None => S::lit(targets.iter().filter(|&&t| t != self.ignore_index).count() as f64),
+            Some(w) => sum_rows(targets.len(), |r| self.class(targets[r]).map(|c| w[c].cast())),
         })
     }
 }
@@ -171,23 +172,23 @@ pub(super) fn sum_rows<T: Float>(rows: usize, term: impl Fn(usize) -> Option<T> 
     level.into_iter().fold(T::default(), |sum, x| sum + x)
 }
 
-/// The reduced loss from the terms of the rows that count.
-pub(super) fn reduce<T: Float>(
+/// The reduced loss from the terms of the rows that count, which may be wider than the result.
+pub(super) fn reduce<T: Float, S: Float>(
     rows: &Rows,
     reduction: Reduction,
-    divisor: T,
-    term: impl Fn(usize) -> Option<T> + Sync,
+    divisor: S,
+    term: impl Fn(usize) -> Option<S> + Sync,
 ) -> Result<Tensor> {
     let count = rows.shape.numel();
     if reduction == Reduction::None {
         return Tensor::build(rows.shape, |out: &mut [T]| {
             for (r, o) in out.iter_mut().enumerate() {
-                *o = term(r).unwrap_or_default();
+                *o = term(r).map_or(T::default(), S::cast);
             }
         });
     }
     let sum = sum_rows(count, term);
-    Tensor::build((), |out| out[0] = sum / divisor)
+    Tensor::build((), |out: &mut [T]| out[0] = (sum / divisor).cast())
 }
 
 /// The parts of definitions in tensor operations.
@@ -219,7 +220,7 @@ impl Classes {
             Reduction::None => Ok(terms.clone()),
             Reduction::Sum => Ok(terms.sum()),
             Reduction::Mean => {
-                terms.sum().div(self.divisor::<f64>().or_else(|_| self.divisor::<f32>().map(f64::from))?)
+                terms.sum().div(self.divisor::<f64, f64>().or_else(|_| self.divisor::<f32, f64>())?)
             }
         }
     }
@@ -230,13 +231,13 @@ pub(super) fn in_shape(loss: Tensor, reduction: Reduction, shape: Shape) -> Resu
     if reduction == Reduction::None { loss.reshape(&shape) } else { Ok(loss) }
 }
 
-/// A loss with a term for each row of a matrix, computed from the whole row.
+/// A loss with a term for each row of a matrix, computed from the whole row, in `f64` and rounded once.
 pub(super) trait RowWise: Clone + Send + Sync + 'static {
     /// The term of row `r`.
-    fn term<T: Float>(&self, r: usize, row: &[T]) -> T;
+    fn term<T: Float>(&self, r: usize, row: &[T]) -> f64;
 
     /// The gradient of `g` times the term.
-    fn slope<T: Float>(&self, r: usize, row: &[T], g: T, out: &mut [T]);
+    fn slope<T: Float>(&self, r: usize, row: &[T], g: f64, out: &mut [T]);
 
     /// The terms of all rows in tensor operations.
     fn definition(&self, input: &Tensor) -> Result<Tensor>;
@@ -264,7 +265,7 @@ fn run<T: Float, L: RowWise>(
     let (count, shape) = (rows.classes, rows.shape);
     let rows_a_chunk = ((1 << 15) / count).max(1);
     let x = rows.input.as_slice::<T>()?;
-    let mut terms = vec![T::default(); shape.numel()];
+    let mut terms = vec![0.0; shape.numel()];
     kernels::for_chunks(&mut terms, rows_a_chunk, count, |start, out| {
         for (i, o) in out.iter_mut().enumerate() {
             *o = loss.term(start + i, &x[(start + i) * count..][..count]);
@@ -272,7 +273,7 @@ fn run<T: Float, L: RowWise>(
     });
     // Without a row the mean is 0, and not 0 / 0.
     let divisor = if reduction == Reduction::Mean { shape.numel().max(1) as f64 } else { 1.0 };
-    let value = reduce(rows, reduction, T::lit(divisor), |r| Some(terms[r]))?;
+    let value = reduce::<T, f64>(rows, reduction, divisor, |r| Some(terms[r]))?;
     let definition = loss.clone();
     let backward = move |_: usize, g: &Tensor, [x]: [&Tensor; 1]| {
         let g = g.contiguous();
@@ -281,8 +282,8 @@ fn run<T: Float, L: RowWise>(
             kernels::for_chunks(out, rows_a_chunk * count, 2, |start, out| {
                 for (i, out) in out.chunks_exact_mut(count).enumerate() {
                     let r = start / count + i;
-                    let g = if reduction == Reduction::None { g[r] } else { g[0] / T::lit(divisor) };
-                    loss.slope(r, &x[r * count..][..count], g, out);
+                    let g = if reduction == Reduction::None { g[r] } else { g[0] };
+                    loss.slope(r, &x[r * count..][..count], g.cast::<f64>() / divisor, out);
                 }
             });
         })

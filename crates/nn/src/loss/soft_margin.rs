@@ -56,6 +56,10 @@ impl Pointwise<2> for SoftMarginLoss {
         let s = e.clone() / (R::lit(1.0) + e);
         [-(t * s.clone()), -(x * s)]
     }
+    #[inline(always)]
+    fn scale<R: Real>(&self, slope: R, g: R, count: f64) -> R {
+        slope * g / R::lit(count)
+    }
 }
 
 impl Loss for SoftMarginLoss {

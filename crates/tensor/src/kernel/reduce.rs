@@ -266,7 +266,7 @@ pub(crate) fn sum_few<T: Summand>(count: usize, fill: impl FnOnce(&mut [T])) -> 
 
 /// The wide sum of the terms that `fill(start, out, terms)` computes beside its output, a few at a time.
 #[inline]
-pub(crate) fn sum_wide<T: Summand>(out: &mut [T], fill: impl Fn(usize, &mut [T], &mut [T])) -> T::Wide {
+pub(crate) fn sum_wide<T: Summand, O>(out: &mut [O], fill: impl Fn(usize, &mut [O], &mut [T])) -> T::Wide {
     let mut scratch = [T::default(); SCRATCH];
     let mut sum = T::Wide::default();
     for (i, out) in out.chunks_mut(SCRATCH).enumerate() {

@@ -4,7 +4,6 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::{record, record_output};
 use crate::kernel::{fold, reduce};
-use crate::ops::arithmetic::Ring;
 use crate::ops::extremes::{End, check_empty, extreme};
 use crate::ops::reduce::{ALL, Plan};
 use crate::real::Real;
@@ -85,13 +84,14 @@ fn variance(plan: &Plan, correction: f64, root: bool) -> Array {
     }))
 }
 
-/// `Σ |x|^p` to the power `1/p`, and its limits at 0 and ±∞. Powers and sums are rounded to the dtype, as in PyTorch.
+/// `Σ |x|^p` to the power `1/p`, and its limits at 0 and ±∞. Powers are rounded to the dtype and sums overflow with it, as in
+/// PyTorch; but sums are added up in `f64`, and their roots rounded once.
 fn norms(plan: Plan, p: f64) -> Array {
     // One number is its own norm: no power of it can overflow.
     let p = if plan.n == 1 && p != 0.0 { 1.0 } else { p };
     dispatch!(float plan.input.dtype(), T => {
         if p == 2.0 {
-            return sums::<T>(&plan, |sum, x| sum + x * x).map(|sum: T| sum.sqrt());
+            return sums(&plan, |x: T| x * x, f64::sqrt);
         }
         let powers = plan.input.map(|x: T| match p {
             0.0 => T::of_bool(x != T::of_bool(false)),
@@ -102,19 +102,24 @@ fn norms(plan: Plan, p: f64) -> Array {
         if p.is_infinite() && plan.n > 0 {
             return extreme(&plan, if p > 0.0 { End::Largest } else { End::Smallest });
         }
-        let sums = sums::<T>(&plan, Ring::plus);
-        if p == 0.0 || p == 1.0 { sums } else { sums.map(|sum: T| Real::powr(sum, T::of_f64(1.0 / p))) }
+        let root = |sum: f64| if p == 0.0 || p == 1.0 { sum } else { sum.powf(1.0 / p) };
+        sums(&plan, |x: T| x, root)
     })
 }
 
-/// Sums of terms that are not negative, with a `step` that takes in an element.
-fn sums<T: Float + Ring>(plan: &Plan, step: impl Fn(T, T) -> T + Sync) -> Array {
+/// What `root` makes of the sums of `power`s.
+fn sums<T: Float>(plan: &Plan, power: impl Fn(T) -> T + Sync, root: impl Fn(f64) -> f64 + Sync) -> Array {
     Array::build(plan.shape, |out: &mut [T]| {
         if plan.n == 0 || out.is_empty() {
             return out.fill(T::default());
         }
         let data = plan.input.slice::<T>().unwrap_or_default();
-        fold::fold_middle(data, [plan.n, plan.inner], out, T::default(), step, Ring::plus, |sum| sum);
+        let step = |sum: f64, x: T| sum + power(x).cast::<f64>();
+        let finish = |sum: f64| {
+            let rounded = T::of_f64(sum);
+            if rounded.abs() == T::lit(f64::INFINITY) { rounded } else { T::of_f64(root(sum)) }
+        };
+        fold::fold_middle(data, [plan.n, plan.inner], out, 0.0, step, |a, b| a + b, finish);
     })
 }
 

@@ -43,6 +43,15 @@ pub(super) fn coarse_expm1(x: f64) -> f64 {
     scale.mul_add(em1, scale - 1.0)
 }
 
+/// `e^x` to a relative 2⁻³⁰; 0 below −700, ∞ above 700.
+#[inline(always)]
+pub(super) fn coarse_exp(x: f64) -> f64 {
+    let (scale, em1) = coarse(x);
+    let y = scale.mul_add(em1, scale);
+    let y = if x < -700.0 { 0.0 } else { y };
+    if x > 700.0 { f64::INFINITY } else { y }
+}
+
 #[inline(always)]
 pub(super) fn exp_f32(x: f32) -> f32 {
     let (scale, em1) = coarse(f64::from(x));

@@ -1,9 +1,10 @@
-//! Logarithms: split off the exponent, then a series in `(m - 1) / (m + 1)`.
+//! Logarithms: split off the exponent, then a series in `(m - 1) / (m + 1)`, or in `m - 1` where few digits are wanted.
 
 use super::exp::{LN2_HI, LN2_LO, ROUND};
 use super::pair::Pair;
-use std::f64::consts::{FRAC_1_SQRT_2, LOG2_E};
+use std::f64::consts::{FRAC_1_SQRT_2, LN_2, LOG2_E};
 
+const SQRT_HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
 const TWO_64: f32 = 18_446_744_073_709_551_616.0;
 
 /// The exponent of `x` when its significand is taken in [0.75, 1.5).
@@ -23,7 +24,7 @@ fn series_f32(e: f32, x: Pair) -> f32 {
 
 /// The algorithm and coefficients of SLEEF 3's `logf` (1.0 ULP).
 #[inline(always)]
-pub(super) fn ln_f32(x: f32) -> f32 {
+pub(super) fn fast_ln_f32(x: f32) -> f32 {
     let tiny = x < f32::MIN_POSITIVE;
     let s = if tiny { x * TWO_64 } else { x };
     let e = exponent_f32(s);
@@ -44,7 +45,7 @@ fn edges_f32(x: f32, y: f32) -> f32 {
 
 /// The algorithm and coefficients of SLEEF 3's `log1pf` (1.0 ULP).
 #[inline(always)]
-pub(super) fn log1p_f32(x: f32) -> f32 {
+pub(super) fn fast_log1p_f32(x: f32) -> f32 {
     // Near the top of the range 2^-e would be subnormal: there, work 64 binades lower.
     let huge = x > 1e38;
     let scale = if huge { 1.0 / TWO_64 } else { 1.0 };
@@ -54,6 +55,55 @@ pub(super) fn log1p_f32(x: f32) -> f32 {
     let e = if huge { e + 64 } else { e };
     let y = series_f32(e as f32, Pair::new(m, 0.0).div(Pair::fast_sum(2.0, m)));
     let y = edges_f32(x + 1.0, y);
+    // -0 in, -0 out.
+    if x == 0.0 { x } else { y }
+}
+
+/// `(e, m)` with `u = 2^e m` and `m` in [sqrt 1/2, sqrt 2), for normal and positive `u`.
+#[inline(always)]
+fn split_f32(u: f32) -> (i32, f32) {
+    let shifted = u.to_bits().wrapping_add(1_f32.to_bits() - SQRT_HALF.to_bits());
+    let m = f32::from_bits((shifted & ((1 << 23) - 1)) + SQRT_HALF.to_bits());
+    ((shifted >> 23).cast_signed() - 127, m)
+}
+
+/// `e ln 2 + ln(1 + f)`, rounded once, for `1 + f` in [sqrt 1/2, sqrt 2): its relative error before that is 2⁻³⁰.
+///
+/// Degree 11, minimax for the relative error, by Remez exchange with 60 digits. A division would save four terms and cost more.
+/// The last terms are too small for their roundings to matter: they are computed in `f32`, in lanes of half the size.
+#[inline(always)]
+fn round_once(e: i32, f: f64, low: f32) -> f32 {
+    let tail = 0.067_250_62_f32
+        .mul_add(low, -0.116_760_48)
+        .mul_add(low, 0.119_009_525)
+        .mul_add(low, -0.124_073_386)
+        .mul_add(low, 0.142_176_81)
+        .mul_add(low, -0.166_676_89)
+        .mul_add(low, 0.200_022_2);
+    let q = f64::from(tail)
+        .mul_add(f, -0.250_000_257_001_942_95)
+        .mul_add(f, 0.333_333_108_121_969_37)
+        .mul_add(f, -0.499_999_997_535_371_83);
+    f64::from(e).mul_add(LN_2, (f * f).mul_add(q, f)) as f32
+}
+
+#[inline(always)]
+pub(super) fn ln_f32(x: f32) -> f32 {
+    let tiny = x < f32::MIN_POSITIVE;
+    let (e, m) = split_f32(if tiny { x * TWO_64 } else { x });
+    let e = if tiny { e - 64 } else { e };
+    let f = m - 1.0;
+    edges_f32(x, round_once(e, f64::from(f), f))
+}
+
+#[inline(always)]
+pub(super) fn log1p_f32(x: f32) -> f32 {
+    let u = x + 1.0;
+    let (e, m) = split_f32(u);
+    // What the sum rounded away: exact where it matters, below 2²⁴. 2⁻¹²⁷ may be 0.
+    let scale = f32::from_bits((127 - e.min(127)).cast_unsigned() << 23);
+    let (f, lost) = (m - 1.0, (x - (u - 1.0)) * scale);
+    let y = edges_f32(u, round_once(e, f64::from(f) + f64::from(lost), f + lost));
     // -0 in, -0 out.
     if x == 0.0 { x } else { y }
 }

@@ -11,9 +11,9 @@
 //!
 //! | | `f32` | `f64` |
 //! |---|---|---|
-//! | `exp` `log2` `tanh` `erf` | computed in `f64`, rounded once: ≤ 0.52 | |
-//! | `fast_exp` `expm1` `ln` `log1p` | SLEEF 3's algorithms, bit for bit: ≤ 1.0 | |
-//! | `exp` `ln` `log1p` | | ≤ 1.0, vectorised |
+//! | `exp` `ln` `log1p` `log2` `tanh` `erf` | computed in `f64`, rounded once: ≤ 0.53 | |
+//! | `fast_exp` `expm1` `fast_ln` `fast_log1p` | SLEEF 3's algorithms, bit for bit: ≤ 1.0 | |
+//! | `exp` `ln` `log1p` | | ≤ 1.0, vectorised; `fast_exp` `fast_ln` `fast_log1p` are these |
 //! | `expm1` `log2` `tanh` `sin` `cos` `pow` | `sin` `cos` `pow`: the standard library | the standard library |
 //! | `erf` | | the `libm` crate |
 //!
@@ -37,14 +37,23 @@ pub(crate) trait Math: Copy {
     /// Exactly 1 at 0 and exactly 0 at -∞, so a row's maximum weighs 1 and a masked entry nothing.
     fn fast_exp(x: Self) -> Self;
 
+    /// `e^x` of a number that is wider: to 2⁻³⁰ for one rounding to `f32`.
+    fn wide_exp(x: f64) -> f64;
+
     /// `e^x - 1`, accurate near 0.
     fn expm1(x: Self) -> Self;
 
     /// Natural logarithm; -∞ at ±0, NaN below.
     fn ln(x: Self) -> Self;
 
+    /// The logarithm inside `PyTorch`'s log-softmax, within 1 ULP.
+    fn fast_ln(x: Self) -> Self;
+
     /// `ln(1 + x)`, accurate near 0; -∞ at -1, NaN below.
     fn log1p(x: Self) -> Self;
+
+    /// The `ln(1 + x)` inside `PyTorch`'s softplus and log-sigmoid, within 1 ULP.
+    fn fast_log1p(x: Self) -> Self;
 
     /// Logarithm to base 2, exact at powers of two; -∞ at ±0, NaN below.
     fn log2(x: Self) -> Self;
@@ -96,12 +105,17 @@ pub(crate) trait Math: Copy {
 }
 
 macro_rules! math {
-    ($T:ident { $($name:ident: $f:expr,)* }) => {
+    ($T:ident, $wide:path { $($name:ident: $f:expr,)* }) => {
         impl Math for $T {
             $(#[inline(always)]
             fn $name(x: Self) -> Self {
                 $f(x)
             })*
+
+            #[inline(always)]
+            fn wide_exp(x: f64) -> f64 {
+                $wide(x)
+            }
 
             #[inline(always)]
             fn sigmoid(x: Self) -> Self {
@@ -112,13 +126,13 @@ macro_rules! math {
             fn ln_1p_exp(x: Self) -> Self {
                 // A comparison, unlike `max`, lets NaN through.
                 let positive = if x < 0.0 { 0.0 } else { x };
-                positive + Math::log1p(Math::fast_exp(-x.abs()))
+                positive + Math::fast_log1p(Math::fast_exp(-x.abs()))
             }
 
             #[inline(always)]
             fn log_sigmoid(x: Self) -> Self {
                 let negative = if x > 0.0 { 0.0 } else { x };
-                negative - Math::log1p(Math::fast_exp(-x.abs()))
+                negative - Math::fast_log1p(Math::fast_exp(-x.abs()))
             }
 
             #[inline(always)]
@@ -141,41 +155,51 @@ macro_rules! math {
     };
 }
 
-math!(f32 {
-    exp: exp::exp_f32,
-    fast_exp: exp::fast_exp_f32,
-    expm1: exp::expm1_f32,
-    ln: log::ln_f32,
-    log1p: log::log1p_f32,
-    log2: log::log2_f32,
-    tanh: exp::tanh_f32,
-    erf: erf::erf_f32,
-    sin: f32::sin,
-    cos: f32::cos,
-    sqrt: f32::sqrt,
-    abs: f32::abs,
-    floor: f32::floor,
-    ceil: f32::ceil,
-    round_half_even: f32::round_ties_even,
-});
+math!(
+    f32,
+    exp::coarse_exp {
+        exp: exp::exp_f32,
+        fast_exp: exp::fast_exp_f32,
+        expm1: exp::expm1_f32,
+        ln: log::ln_f32,
+        fast_ln: log::fast_ln_f32,
+        log1p: log::log1p_f32,
+        fast_log1p: log::fast_log1p_f32,
+        log2: log::log2_f32,
+        tanh: exp::tanh_f32,
+        erf: erf::erf_f32,
+        sin: f32::sin,
+        cos: f32::cos,
+        sqrt: f32::sqrt,
+        abs: f32::abs,
+        floor: f32::floor,
+        ceil: f32::ceil,
+        round_half_even: f32::round_ties_even,
+    }
+);
 
-math!(f64 {
-    exp: exp::exp_f64,
-    fast_exp: exp::exp_f64,
-    expm1: f64::exp_m1,
-    ln: log::ln_f64,
-    log1p: log::log1p_f64,
-    log2: f64::log2,
-    tanh: f64::tanh,
-    erf: libm::erf,
-    sin: f64::sin,
-    cos: f64::cos,
-    sqrt: f64::sqrt,
-    abs: f64::abs,
-    floor: f64::floor,
-    ceil: f64::ceil,
-    round_half_even: f64::round_ties_even,
-});
+math!(
+    f64,
+    exp::exp_f64 {
+        exp: exp::exp_f64,
+        fast_exp: exp::exp_f64,
+        expm1: f64::exp_m1,
+        ln: log::ln_f64,
+        fast_ln: log::ln_f64,
+        log1p: log::log1p_f64,
+        fast_log1p: log::log1p_f64,
+        log2: f64::log2,
+        tanh: f64::tanh,
+        erf: libm::erf,
+        sin: f64::sin,
+        cos: f64::cos,
+        sqrt: f64::sqrt,
+        abs: f64::abs,
+        floor: f64::floor,
+        ceil: f64::ceil,
+        round_half_even: f64::round_ties_even,
+    }
+);
 
 #[cfg(test)]
 mod tests;

@@ -117,7 +117,7 @@ fn column_sums<T: Row>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Vec<
 
 pub(super) fn log_softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     let (maxima, mut logs) = column_stats(x, n, inner);
-    vectorize!(logs.iter_mut().for_each(|s| *s = Math::ln(*s)));
+    vectorize!(logs.iter_mut().for_each(|s| *s = Math::fast_ln(*s)));
     finish([n, inner], [x, &maxima, &logs], out, shift, shift);
 }
 

@@ -71,9 +71,9 @@ fn map<T: Row>(x: [T; WIDE], f: impl Fn(T) -> T) -> [T; WIDE] {
 
 /// Adds up the lanes of a row of `n`: one after the other if it is shorter than a vector, otherwise by halves.
 #[inline(always)]
-fn add_up<T: Row>(mut lanes: [T; WIDE], n: usize) -> T {
+fn add_up<T: Row, S: Row>(mut lanes: [S; WIDE], n: usize) -> S {
     if n < T::LANES {
-        return lanes[..n].iter().fold(T::default(), |sum, &x| sum + x);
+        return lanes[..n].iter().fold(S::default(), |sum, &x| sum + x);
     }
     let mut half = T::LANES / 2;
     while half > 0 {
@@ -86,25 +86,25 @@ fn add_up<T: Row>(mut lanes: [T; WIDE], n: usize) -> T {
     lanes[0]
 }
 
-/// `Σ f(x)` over a row, where `f(pad)` is 0.
+/// `Σ f(x)` over a row, where `f(pad)` is 0, added up in `S`.
 #[inline(always)]
-fn sum<T: Row>(row: &[T], pad: T, f: impl Fn(T) -> T) -> T {
-    let mut lanes = [T::default(); WIDE];
+fn sum<T: Row, S: Row>(row: &[T], pad: T, f: impl Fn(T) -> T) -> S {
+    let mut lanes = [S::default(); WIDE];
     let chunks = row.chunks_exact(T::LANES);
     let tail = chunks.remainder();
     for chunk in chunks {
         let terms = map(load(chunk, pad), &f);
         for i in 0..T::LANES {
-            lanes[i] += terms[i];
+            lanes[i] += terms[i].cast::<S>();
         }
     }
     if !tail.is_empty() {
         let terms = map(load(tail, pad), &f);
         for i in 0..T::LANES {
-            lanes[i] += terms[i];
+            lanes[i] += terms[i].cast::<S>();
         }
     }
-    add_up(lanes, row.len())
+    add_up::<T, S>(lanes, row.len())
 }
 
 /// `Σ ab` over two rows: rounded twice in whole vectors and in rows shorter than one, once in what is left over.
@@ -122,7 +122,7 @@ fn dot<T: Row>(a: &[T], b: &[T]) -> T {
     for (sum, (&a, &b)) in lanes.iter_mut().zip(tails) {
         *sum = if short { a * b } else { T::fma(a, b, *sum) };
     }
-    add_up(lanes, a.len())
+    add_up::<T, T>(lanes, a.len())
 }
 
 /// `out = f(a, b)`, whole vectors even at the end of the row.
@@ -165,7 +165,7 @@ fn max<T: Row>(row: &[T]) -> T {
 
 /// The maximum of a row and `Σ exp(x − max)`; `max + ln sum` is the row's log-sum-exp. An entry of -∞ adds exactly 0.
 #[inline(always)]
-pub(crate) fn max_and_sum<T: Row>(row: &[T]) -> (T, T) {
+pub(crate) fn max_and_sum<T: Row, S: Row>(row: &[T]) -> (T, S) {
     let max = max(row);
     let sum = sum(
         row,
@@ -176,10 +176,27 @@ pub(crate) fn max_and_sum<T: Row>(row: &[T]) -> (T, T) {
     (max, sum)
 }
 
+/// The same with exponentials in `f64`, exact enough for differences of softmaxes.
+#[inline(always)]
+pub(crate) fn max_and_wide_sum<T: Row>(row: &[T]) -> (T, f64) {
+    let max = max(row);
+    let (wide, mut lanes) = (max.cast::<f64>(), [0.0; WIDE]);
+    for part in row.chunks(WIDE) {
+        let (x, mut terms) = (load(part, T::LOWEST), [0.0; WIDE]);
+        for i in 0..WIDE {
+            terms[i] = <T as Math>::wide_exp(x[i].cast::<f64>() - wide);
+        }
+        for i in 0..WIDE {
+            lanes[i] += terms[i];
+        }
+    }
+    (max, lanes.iter().sum())
+}
+
 /// `max + ln sum`, where the difference of an infinite maximum from itself is not 0.
 #[inline(always)]
 fn log_sum<T: Row>(max: T, sum: T) -> T {
-    if Real::abs(max) == -T::LOWEST { max } else { max + Math::ln(sum) }
+    if Real::abs(max) == -T::LOWEST { max } else { max + Math::fast_ln(sum) }
 }
 
 #[inline(always)]
@@ -196,8 +213,8 @@ fn centred<T: Row>(y: T, g: T, sum: T) -> T {
 /// `out = (x − max) − ln Σ exp(x − max)`.
 #[inline(always)]
 fn log_softmax_row<T: Row>(row: &[T], out: &mut [T]) {
-    let (max, sum) = max_and_sum(row);
-    let log = Math::ln(sum);
+    let (max, sum) = max_and_sum::<T, T>(row);
+    let log = Math::fast_ln(sum);
     for (o, &x) in out.iter_mut().zip(row) {
         *o = shift(x, max, log);
     }
@@ -214,7 +231,7 @@ fn softmax_row<T: Row>(row: &[T], out: &mut [T]) {
         #[inline(always)]
         |x, _| Math::fast_exp(x - max),
     );
-    let scale = T::lit(1.0) / sum(out, T::default(), |e| e);
+    let scale = T::lit(1.0) / sum::<T, T>(out, T::default(), |e| e);
     for o in out {
         *o = *o * scale;
     }
@@ -223,7 +240,7 @@ fn softmax_row<T: Row>(row: &[T], out: &mut [T]) {
 /// `out = g − exp(y) Σ g` for the result `y` of [`log_softmax_row`].
 #[inline(always)]
 fn log_softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
-    let sum = sum(g, T::default(), |g| g);
+    let sum: T = sum(g, T::default(), |g| g);
     each(
         y,
         g,
@@ -475,6 +492,7 @@ mod tests {
                 None => assert!(out.iter().all(|x| x.is_nan()), "{row:?}: {out:?}"),
             }
         }
-        assert_eq!(max_and_sum(&[-inf, 3.0_f32]), (3.0, 1.0));
+        assert_eq!(max_and_sum::<f32, f32>(&[-inf, 3.0]), (3.0, 1.0));
+        assert_eq!(max_and_wide_sum(&[-inf, 3.0_f32]), (3.0, 1.0));
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn log_softmax<T: Row>(x: &[T], n: usize, out: &mut [T]) {
         #[inline(always)]
         |[tile]| {
             let (max, sum) = stats(tile);
-            let log = map(sum, Math::ln);
+            let log = map(sum, Math::fast_ln);
             for row in tile {
                 for l in 0..WIDE {
                     row[l] = shift(row[l], max[l], log[l]);
