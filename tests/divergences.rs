@@ -101,7 +101,8 @@ fn losses_whose_terms_cancel_are_rounded_once() -> Result<()> {
     let x = generator.randn([40, 6, 12], DType::F32)?.log_softmax(-1)?;
     let t = generator.randn([40, 6, 12], DType::F32)?.softmax(-1)?;
     let labels = generator.randint(1, 12, [6, 10], DType::I64)?;
-    let losses: [(&str, &dyn Fn(DType) -> Result<Tensor>); 5] = [
+    type Program<'a> = &'a dyn Fn(DType) -> Result<Tensor>;
+    let losses: [(&str, Program<'_>); 5] = [
         ("kl_div", &|to| KLDivLoss::default().forward(&x.to_dtype(to), &t.to_dtype(to))),
         ("poisson_nll", &|to| PoissonNLLLoss::default().forward(&x.to_dtype(to), &t.to_dtype(to))),
         ("gaussian_nll", &|to| {

@@ -107,7 +107,8 @@ impl Formula for ELU {
     fn grad<R: Real>(self, g: R, x: R) -> R {
         // The clamp keeps the exponential finite where it is not taken: 0 · ∞ is NaN.
         let slope = R::lit(self.alpha) * x.clone().clamp(f64::NEG_INFINITY, 0.0).exp();
-        R::select(x.le(&R::lit(0.0)), g.clone() * slope, g)
+        // A NaN is not above 0, so that it stays one.
+        R::select(R::lit(0.0).lt(&x), g.clone(), g * slope)
     }
 }
 
@@ -401,6 +402,15 @@ mod tests {
             (Box::new(GELU { tanh: true }), "GELU(approximate='tanh')", "GeluBackward0"),
             (Box::new(LeakyReLU::default()), "LeakyReLU(negative_slope=0.01)", "LeakyReluBackward0"),
         ]
+    }
+
+    #[test]
+    fn the_slope_of_elu_is_alpha_at_0_and_nan_at_nan() -> Result<()> {
+        let x = Tensor::from([0.0_f32, f32::NAN, 1.0]).requires_grad_()?;
+        ELU { alpha: 0.5 }.forward(&x)?.sum().backward()?;
+        let slopes = x.grad().unwrap().to_vec::<f32>()?;
+        assert!(slopes[0] == 0.5 && slopes[1].is_nan() && slopes[2] == 1.0, "{slopes:?}");
+        Ok(())
     }
 
     #[test]

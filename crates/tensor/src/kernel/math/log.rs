@@ -77,8 +77,8 @@ fn round_once(e: i32, f: f64, low: f32) -> f32 {
         .mul_add(low, -0.116_760_48)
         .mul_add(low, 0.119_009_525)
         .mul_add(low, -0.124_073_386)
-        .mul_add(low, 0.142_176_81)
-        .mul_add(low, -0.166_676_89)
+        .mul_add(low, 0.142_176_8)
+        .mul_add(low, -0.166_676_9)
         .mul_add(low, 0.200_022_2);
     let q = f64::from(tail)
         .mul_add(f, -0.250_000_257_001_942_95)
