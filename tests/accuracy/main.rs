@@ -72,16 +72,17 @@ fn report(title: &str, case: &Json, ours: [f64; 3]) -> bool {
     let theirs = ERRORS.map(|k| case["pytorch"][k].as_f64().expect("an error"));
     // What JSON has for infinity.
     let theirs = theirs.map(|x| if x >= 1e300 { f64::INFINITY } else { x });
-    let mut line = format!("{:33}|", "");
+    let mut columns = Vec::new();
     let mut good = true;
     for ((ours, theirs), what) in ours.into_iter().zip(theirs).zip(ERRORS) {
         let fine = ours <= theirs.max(ROUNDING) * (1.0 + SLACK);
         let known = !fine && known(title, what, theirs, ours);
         let mark = if known { '*' } else { '!' };
-        line += &format!(" {theirs:8.1e} {ours:8.1e}{}|", if fine { ' ' } else { mark });
+        let end = if fine { ' ' } else { mark };
+        columns.push(format!(" {theirs:8.1e} {ours:8.1e}{end}|"));
         good &= fine || known;
     }
-    println!("{line}{}", if good { "" } else { " WORSE" });
+    println!("{:33}|{}{}", "", columns.concat(), if good { "" } else { " WORSE" });
     good
 }
 
