@@ -330,6 +330,18 @@ pub fn max_and_sum<T: Float>(row: &[T]) -> (T, f64) {
     softmax::max_and_sum(row)
 }
 
+/// [`max_and_sum`] of a row whose `exp(x − m)` are kept in `out`: divided by `s`, they are its softmax.
+///
+/// ```
+/// let mut out = [0.0_f32; 2];
+/// assert_eq!(tensor::kernels::exponentials(&[5.0, f32::NEG_INFINITY], &mut out), (5.0, 1.0));
+/// assert_eq!(out, [1.0, 0.0]);
+/// ```
+#[inline(always)]
+pub fn exponentials<T: Float>(row: &[T], out: &mut [T]) -> (T, f64) {
+    softmax::exponentials(row, out)
+}
+
 /// [`max_and_sum`] with exponentials in `f64`, exact enough for one rounding of what is made of them to `T`.
 ///
 /// ```

@@ -4,7 +4,7 @@ use super::pointwise::expanded;
 use super::{Loss, Pointwise, Reduction, Weighted, pointwise};
 use crate::Module;
 use tensor::real::Real;
-use tensor::{DType, Error, Result, Tensor, kernels};
+use tensor::{DType, Error, Float, Result, Tensor, kernels};
 
 /// Cross-entropy between probabilities and targets in `[0, 1]`, one independent yes-or-no question an element.
 ///
@@ -84,13 +84,9 @@ impl Loss for BCELoss {
         if input.dtype() != target.dtype() {
             return Err(Error::DType { op, expected: "a target of the input's dtype", got: target.dtype() });
         }
-        for (what, x) in [("input", input), ("target", target)] {
-            if !within_unit(x)? {
-                return Err(Error::argument(
-                    op,
-                    format!("every element of the {what} must be between 0 and 1"),
-                ));
-            }
+        if !within_unit(input, target)? {
+            let what = if within_unit(input, input)? { "target" } else { "input" };
+            return Err(Error::argument(op, format!("every element of the {what} must be between 0 and 1")));
         }
         let Some(weight) = &self.weight else {
             return pointwise(self, [input, target], self.reduction);
@@ -100,18 +96,26 @@ impl Loss for BCELoss {
     }
 }
 
-/// Whether all elements lie in `[0, 1]`.
-fn within_unit(x: &Tensor) -> Result<bool> {
-    let x = x.contiguous();
-    let outside = match x.dtype() {
-        DType::F64 => kernels::sum([x.as_slice::<f64>()?], x.numel(), |[x]| {
-            f64::from(u8::from(!(0.0..=1.0).contains(&x)))
-        }),
-        _ => f64::from(kernels::sum([x.as_slice::<f32>()?], x.numel(), |[x]| {
-            f32::from(u8::from(!(0.0..=1.0).contains(&x)))
-        })),
-    };
-    Ok(outside == 0.0)
+/// Whether all elements of both lie in `[0, 1]`, in one pass.
+fn within_unit(x: &Tensor, t: &Tensor) -> Result<bool> {
+    fn outside<T: Float>(x: &Tensor, t: &Tensor) -> Result<T> {
+        let (zero, one) = (T::lit(0.0), T::lit(1.0));
+        Ok(kernels::sum(
+            [x.as_slice::<T>()?, t.as_slice::<T>()?],
+            x.numel(),
+            #[inline(always)]
+            |[x, t]| {
+                // A choice at a time: a conjunction would be branches.
+                let outside = |x: T| if x >= zero && x <= one { zero } else { one };
+                outside(x) + outside(t)
+            },
+        ))
+    }
+    let (x, t) = (x.contiguous(), t.contiguous());
+    Ok(match x.dtype() {
+        DType::F64 => outside::<f64>(&x, &t)? == 0.0,
+        _ => outside::<f32>(&x, &t)? == 0.0,
+    })
 }
 
 #[cfg(test)]

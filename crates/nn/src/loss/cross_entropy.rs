@@ -111,6 +111,10 @@ impl Loss for CrossEntropyLoss {
 /// Classes that PyTorch adds up one after the other on every processor.
 const SHORT: usize = 8;
 
+/// Classes from which a row's exponentials are computed once and scaled: half the time, and no less exact. The gradients of fewer
+/// cost nothing, and keep PyTorch's digits where they cancel over a batch.
+const LONG: usize = 64;
+
 /// The kernels for class indices.
 struct Indices {
     classes: Classes,
@@ -206,12 +210,20 @@ impl Indices {
                             out.fill(T::default());
                             continue;
                         };
-                        let (x, stats) = (row(r), self.stats(row(r)));
+                        let g = if g.len() == 1 { g[0] } else { g[r] }.cast::<f64>() / self.divisor;
+                        let x = row(r);
+                        let stats = if self.share.1 == 0.0 && count >= LONG {
+                            let stats = kernels::exponentials(x, out);
+                            weigh(out, c, stats.1, weight(weights, c) * g);
+                            stats
+                        } else {
+                            let stats = self.stats(x);
+                            self.slope(x, c, weights, stats, g, out);
+                            stats
+                        };
                         if terms {
                             *loss = self.term(x, c, weights, stats);
                         }
-                        let g = if g.len() == 1 { g[0] } else { g[r] };
-                        self.slope(x, c, weights, stats, g.cast::<f64>() / self.divisor, out);
                     }
                 },
             );
@@ -303,6 +315,17 @@ impl Indices {
 #[inline(always)]
 fn weight<T: Float>(weights: Option<&[T]>, c: usize) -> f64 {
     weights.map_or(1.0, |w| w[c].cast())
+}
+
+/// The gradient of a row's loss times `own`, from the row's exponentials and their sum.
+#[inline(always)]
+fn weigh<T: Float>(out: &mut [T], c: usize, sum: f64, own: f64) {
+    let e = out[c].cast::<f64>();
+    let scale = T::lit(own / sum);
+    for o in out.iter_mut() {
+        *o = *o * scale;
+    }
+    out[c] = T::lit((e / sum - 1.0) * own);
 }
 
 /// The loss in tensor operations, for a matrix of logits.

@@ -176,6 +176,26 @@ pub(crate) fn max_and_sum<T: Row, S: Row>(row: &[T]) -> (T, S) {
     (max, sum)
 }
 
+/// `out = exp(x − max)`; [`max_and_sum`] of the row, to the bit.
+#[inline(always)]
+pub(crate) fn exponentials<T: Row, S: Row>(row: &[T], out: &mut [T]) -> (T, S) {
+    let max = max(row);
+    each(
+        row,
+        row,
+        out,
+        #[inline(always)]
+        |x, _| Math::fast_exp(x - max),
+    );
+    let sum = sum(
+        out,
+        T::default(),
+        #[inline(always)]
+        |e| e,
+    );
+    (max, sum)
+}
+
 /// The same with exponentials in `f64`, exact enough for differences of softmaxes.
 #[inline(always)]
 pub(crate) fn max_and_wide_sum<T: Row>(row: &[T]) -> (T, f64) {
@@ -223,15 +243,8 @@ fn log_softmax_row<T: Row>(row: &[T], out: &mut [T]) {
 /// `out = exp(x − max) · (1 / Σ exp(x − max))`.
 #[inline(always)]
 fn softmax_row<T: Row>(row: &[T], out: &mut [T]) {
-    let max = max(row);
-    each(
-        row,
-        row,
-        out,
-        #[inline(always)]
-        |x, _| Math::fast_exp(x - max),
-    );
-    let scale = T::lit(1.0) / sum::<T, T>(out, T::default(), |e| e);
+    let (_, sum): (T, T) = exponentials(row, out);
+    let scale = T::lit(1.0) / sum;
     for o in out {
         *o = *o * scale;
     }
