@@ -170,19 +170,21 @@ fn apply<T: Float, U: Float, const N: usize, F: Fn([T; N]) -> U>(
     f: &F,
 ) {
     let inputs = inputs.map(|x| &x[start..start + out.len()]);
-    vectorize!(for_tiles(
-        inputs,
-        out.len(),
-        #[inline(always)]
-        |start, n, x| {
-            let mut tile = [U::default(); TILE];
-            for i in 0..n {
-                // Not `f(…)`: `&F` is a function, too, and that one is not always inlined.
-                tile[i] = (*f)(from_fn(|k| x[k][i]));
-            }
-            out[start..start + n].copy_from_slice(&tile[..n]);
-        },
-    ));
+    vectorize!({
+        let mut tile = [U::default(); TILE];
+        for_tiles(
+            inputs,
+            out.len(),
+            #[inline(always)]
+            |start, n, x| {
+                for i in 0..n {
+                    // Not `f(…)`: `&F` is a function, too, and that one is not always inlined.
+                    tile[i] = (*f)(from_fn(|k| x[k][i]));
+                }
+                out[start..start + n].copy_from_slice(&tile[..n]);
+            },
+        );
+    });
 }
 
 /// As [`map`] with one slice more, or one number for all: `out[i] = f([inputs[0][i], …], with[i])`.
@@ -207,19 +209,21 @@ pub fn map_with<T: Float, const N: usize>(
     parallel::write_blocks(out, |start, out| {
         let inputs = inputs.map(|x| &x[start..start + out.len()]);
         let with = if with.len() == 1 { None } else { Some(&with[start..start + out.len()]) };
-        vectorize!(for_tiles(
-            inputs,
-            out.len(),
-            #[inline(always)]
-            |start, n, x| {
-                let with = with.map_or(&same[..n], |with| &with[start..start + n]);
-                let mut tile = [T::default(); TILE];
-                for i in 0..n {
-                    tile[i] = f(from_fn(|k| x[k][i]), with[i]);
-                }
-                out[start..start + n].copy_from_slice(&tile[..n]);
-            },
-        ));
+        vectorize!({
+            let mut tile = [T::default(); TILE];
+            for_tiles(
+                inputs,
+                out.len(),
+                #[inline(always)]
+                |start, n, x| {
+                    let with = with.map_or(&same[..n], |with| &with[start..start + n]);
+                    for i in 0..n {
+                        tile[i] = f(from_fn(|k| x[k][i]), with[i]);
+                    }
+                    out[start..start + n].copy_from_slice(&tile[..n]);
+                },
+            );
+        });
     });
 }
 
@@ -281,19 +285,21 @@ pub fn map_sum<T: Float, U: Float, const N: usize>(
 ) -> U {
     let fill = |start: usize, out: &mut [T], terms: &mut [U]| {
         let inputs = inputs.map(|x| &x[start..start + out.len()]);
-        vectorize!(for_tiles(
-            inputs,
-            out.len(),
-            #[inline(always)]
-            |start, n, x| {
-                let (mut values, mut slopes) = ([U::default(); TILE], [T::default(); TILE]);
-                for i in 0..n {
-                    (values[i], slopes[i]) = f(from_fn(|k| x[k][i]));
-                }
-                terms[start..start + n].copy_from_slice(&values[..n]);
-                out[start..start + n].copy_from_slice(&slopes[..n]);
-            },
-        ));
+        vectorize!({
+            let (mut values, mut slopes) = ([U::default(); TILE], [T::default(); TILE]);
+            for_tiles(
+                inputs,
+                out.len(),
+                #[inline(always)]
+                |start, n, x| {
+                    for i in 0..n {
+                        (values[i], slopes[i]) = f(from_fn(|k| x[k][i]));
+                    }
+                    terms[start..start + n].copy_from_slice(&values[..n]);
+                    out[start..start + n].copy_from_slice(&slopes[..n]);
+                },
+            );
+        });
     };
     let count = out.len();
     if count <= EXACT {

@@ -110,7 +110,15 @@ impl PastCaches {
         assert_eq!(from.len(), to.len(), "the caller has cut both alike");
         #[cfg(target_arch = "x86_64")]
         {
-            use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+            use std::arch::x86_64::{__m128i, __m512i, _mm_loadu_si128, _mm_stream_si128};
+            let lines = size_of_val(from) / size_of::<__m512i>();
+            let whole = lines * size_of::<__m512i>() == size_of_val(from);
+            if whole && to.as_ptr().cast::<__m512i>().is_aligned() && level() == Level::Avx512 {
+                // SAFETY: both slices are `lines` vectors long, `to` is aligned to them, and elements have no padding.
+                // `level` never exceeds `detected`, which saw AVX-512 on this processor.
+                unsafe { copy_lines(from.as_ptr().cast(), to.as_mut_ptr().cast(), lines) };
+                return;
+            }
             let vectors = size_of_val(from) / size_of::<__m128i>();
             let whole = vectors * size_of::<__m128i>() == size_of_val(from);
             if whole && to.as_ptr().cast::<__m128i>().is_aligned() {
@@ -124,6 +132,24 @@ impl PastCaches {
             }
         }
         to.copy_from_slice(from);
+    }
+}
+
+/// [`PastCaches::copy`] of whole lines of the caches.
+///
+/// # Safety
+/// `from` and `to` are `lines` vectors long, and `to` is aligned.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn copy_lines(
+    from: *const std::arch::x86_64::__m512i,
+    to: *mut std::arch::x86_64::__m512i,
+    lines: usize,
+) {
+    use std::arch::x86_64::{_mm512_loadu_si512, _mm512_stream_si512};
+    for i in 0..lines {
+        // SAFETY: `i` is below the length that the caller vouches for.
+        unsafe { _mm512_stream_si512(to.add(i), _mm512_loadu_si512(from.add(i))) };
     }
 }
 
