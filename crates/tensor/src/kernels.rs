@@ -14,7 +14,8 @@
 
 use crate::kernel::math::Math;
 use crate::kernel::matmul::{self, Matrix};
-use crate::kernel::reduce::EXACT;
+use crate::kernel::parallel::{BLOCK, Sink};
+use crate::kernel::reduce::{FEW, WideSum};
 use crate::kernel::simd::vectorize;
 use crate::kernel::{parallel, reduce, softmax, update as in_place};
 use crate::{Element, Float};
@@ -133,7 +134,16 @@ pub fn matmul<T: Float>(
 /// assert_eq!(out, [3.0, 8.0]);
 /// ```
 pub fn map<T: Float, const N: usize>(inputs: [&[T]; N], out: &mut [T], f: impl Fn([T; N]) -> T + Sync) {
-    parallel::write_blocks(out, |start, out| apply(inputs, start, out, &f));
+    write(out, |start, mut sink| {
+        apply(
+            inputs,
+            start,
+            sink.len(),
+            &f,
+            #[inline(always)]
+            |at, tile| sink.put(at, tile),
+        );
+    });
 }
 
 /// Elements that a loop takes from its inputs at once: in arrays of a fixed length the compiler sees that no index is out of
@@ -162,26 +172,34 @@ fn for_tiles<T: Float, const N: usize>(
     }
 }
 
+/// Calls `f(start, block)` for the blocks that cover `out`.
+fn write<T: Float>(out: &mut [T], f: impl Fn(usize, Sink<'_, T>) + Sync) {
+    let mut nothing = vec![(); out.len().div_ceil(BLOCK)];
+    parallel::sink_blocks(out, &mut nothing, |i, sink, ()| f(i * BLOCK, sink));
+}
+
+/// `f` of `len` elements from `start` on, a tile at a time for `put`.
 #[inline]
 fn apply<T: Float, U: Float, const N: usize, F: Fn([T; N]) -> U>(
     inputs: [&[T]; N],
     start: usize,
-    out: &mut [U],
+    len: usize,
     f: &F,
+    mut put: impl FnMut(usize, &[U]),
 ) {
-    let inputs = inputs.map(|x| &x[start..start + out.len()]);
+    let inputs = inputs.map(|x| &x[start..start + len]);
     vectorize!({
         let mut tile = [U::default(); TILE];
         for_tiles(
             inputs,
-            out.len(),
+            len,
             #[inline(always)]
             |start, n, x| {
                 for i in 0..n {
                     // Not `f(…)`: `&F` is a function, too, and that one is not always inlined.
                     tile[i] = (*f)(from_fn(|k| x[k][i]));
                 }
-                out[start..start + n].copy_from_slice(&tile[..n]);
+                put(start, &tile[..n]);
             },
         );
     });
@@ -206,21 +224,22 @@ pub fn map_with<T: Float, const N: usize>(
     f: impl Fn([T; N], T) -> T + Sync,
 ) {
     let same = [with.first().copied().unwrap_or_default(); TILE];
-    parallel::write_blocks(out, |start, out| {
-        let inputs = inputs.map(|x| &x[start..start + out.len()]);
-        let with = if with.len() == 1 { None } else { Some(&with[start..start + out.len()]) };
+    write(out, |start, mut sink| {
+        let len = sink.len();
+        let inputs = inputs.map(|x| &x[start..start + len]);
+        let with = if with.len() == 1 { None } else { Some(&with[start..start + len]) };
         vectorize!({
             let mut tile = [T::default(); TILE];
             for_tiles(
                 inputs,
-                out.len(),
+                len,
                 #[inline(always)]
                 |start, n, x| {
                     let with = with.map_or(&same[..n], |with| &with[start..start + n]);
                     for i in 0..n {
                         tile[i] = f(from_fn(|k| x[k][i]), with[i]);
                     }
-                    out[start..start + n].copy_from_slice(&tile[..n]);
+                    sink.put(start, &tile[..n]);
                 },
             );
         });
@@ -250,8 +269,8 @@ pub fn update<T: Float, const M: usize, const N: usize>(
     in_place::update(state, inputs, f);
 }
 
-/// The sum of `f([inputs[0][i], inputs[1][i], …])` over all `i` below `count`, in the order of
-/// [`Tensor::sum`](crate::Tensor::sum), without storing the terms. Terms may be wider than inputs.
+/// The sum of `f([inputs[0][i], inputs[1][i], …])` over all `i` below `count`, without storing the terms: up to 256 in the
+/// order of [`Tensor::sum`](crate::Tensor::sum), more of them in `f64`. Terms may be wider than inputs.
 ///
 /// # Panics
 /// If an input is shorter than `count`.
@@ -265,7 +284,16 @@ pub fn sum<T: Float, U: Float, const N: usize>(
     count: usize,
     f: impl Fn([T; N]) -> U + Sync,
 ) -> U {
-    reduce::sum_terms(count, 1, |start, terms| apply(inputs, start, terms, &f))
+    reduce::sum_terms(count, 1, |start, terms| {
+        apply(
+            inputs,
+            start,
+            terms.len(),
+            &f,
+            #[inline(always)]
+            |at, tile| terms[at..at + tile.len()].copy_from_slice(tile),
+        );
+    })
 }
 
 /// [`map`] and [`sum`] in one pass over memory: `f` gives the term and the output of each `i`.
@@ -283,37 +311,67 @@ pub fn map_sum<T: Float, U: Float, const N: usize>(
     out: &mut [T],
     f: impl Fn([T; N]) -> (U, T) + Sync,
 ) -> U {
-    let fill = |start: usize, out: &mut [T], terms: &mut [U]| {
-        let inputs = inputs.map(|x| &x[start..start + out.len()]);
-        vectorize!({
-            let (mut values, mut slopes) = ([U::default(); TILE], [T::default(); TILE]);
-            for_tiles(
+    let count = out.len();
+    if count <= FEW {
+        return reduce::sum_few(count, |terms| {
+            vectorize!(map_tiles(
                 inputs,
-                out.len(),
+                count,
+                &f,
                 #[inline(always)]
-                |start, n, x| {
-                    for i in 0..n {
-                        (values[i], slopes[i]) = f(from_fn(|k| x[k][i]));
-                    }
-                    terms[start..start + n].copy_from_slice(&values[..n]);
-                    out[start..start + n].copy_from_slice(&slopes[..n]);
+                |start, values, slopes| {
+                    terms[start..start + values.len()].copy_from_slice(values);
+                    out[start..start + slopes.len()].copy_from_slice(slopes);
+                },
+            ));
+        });
+    }
+    let mut parts = vec![U::Wide::default(); count.div_ceil(BLOCK)];
+    parallel::sink_blocks(out, &mut parts, |block, mut sink, part| {
+        let inputs = inputs.map(|x| &x[block * BLOCK..]);
+        vectorize!({
+            let mut sum = WideSum::<U>::new();
+            map_tiles(
+                inputs,
+                sink.len(),
+                &f,
+                #[inline(always)]
+                |start, values, slopes| {
+                    sum.feed(values);
+                    sink.put(start, slopes);
                 },
             );
+            *part = sum.total();
         });
-    };
-    let count = out.len();
-    if count <= EXACT {
-        return reduce::sum_few(count, |terms| fill(0, out, terms));
-    }
-    let mut parts = vec![U::Wide::default(); count.div_ceil(EXACT)];
-    parallel::write_pairs((out, EXACT), (&mut parts, 1), 1, |block, out, part| {
-        part[0] = reduce::sum_wide(out, |at, out, terms| fill(block * EXACT + at, out, terms));
     });
     reduce::combine::<U>(&mut parts)
 }
 
-/// The sum of `count` terms that `fill(start, terms)` computes a few at a time, in the order of
-/// [`Tensor::sum`](crate::Tensor::sum). A term costs about `work` additions.
+/// Terms and outputs of the first `len` elements, a tile at a time for `put`.
+#[inline(always)]
+fn map_tiles<T: Float, U: Float, const N: usize, F: Fn([T; N]) -> (U, T)>(
+    inputs: [&[T]; N],
+    len: usize,
+    f: &F,
+    mut put: impl FnMut(usize, &[U], &[T]),
+) {
+    let inputs = inputs.map(|x| &x[..len]);
+    let (mut values, mut slopes) = ([U::default(); TILE], [T::default(); TILE]);
+    for_tiles(
+        inputs,
+        len,
+        #[inline(always)]
+        |start, n, x| {
+            for i in 0..n {
+                (values[i], slopes[i]) = (*f)(from_fn(|k| x[k][i]));
+            }
+            put(start, &values[..n], &slopes[..n]);
+        },
+    );
+}
+
+/// The sum of `count` terms that `fill(start, terms)` computes a few at a time, in the order of [`sum`]. A term costs about
+/// `work` additions.
 ///
 /// ```
 /// let sum = tensor::kernels::sum_terms(3, 1, |start, terms: &mut [f64]| {

@@ -60,8 +60,11 @@ impl Pointwise<2> for BCEWithLogitsLoss {
         [x.clone().sigmoid() - t, -x]
     }
     #[inline(always)]
-    fn scale<R: Real>(&self, slope: R, g: R, count: f64) -> R {
-        slope * g / R::lit(count)
+    fn scaled<R: Real>(&self, inputs: [R; 2], g: R, count: f64) -> [R; 2] {
+        self.grad(inputs).map(
+            #[inline(always)]
+            |slope| slope * g.clone() / R::lit(count),
+        )
     }
 }
 

@@ -60,11 +60,15 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     /// Its gradient to each input.
     fn grad<R: Real>(&self, inputs: [R; N]) -> [R; N];
 
-    /// The gradient of the reduced loss: `slope · g`, divided by `count` for a mean. Overridden where PyTorch rounds in
-    /// another order.
+    /// The gradient of the reduced loss: [`grad`](Self::grad) times `g`, divided by `count` for a mean. Overridden where
+    /// another order rounds less.
     #[inline(always)]
-    fn scale<R: Real>(&self, slope: R, g: R, count: f64) -> R {
-        slope * (g / R::lit(count))
+    fn scaled<R: Real>(&self, inputs: [R; N], g: R, count: f64) -> [R; N] {
+        let factor = g / R::lit(count);
+        self.grad(inputs).map(
+            #[inline(always)]
+            |slope| slope * factor.clone(),
+        )
     }
 }
 
@@ -88,10 +92,6 @@ impl<L: Pointwise<2>> Pointwise<3> for Weighted<L> {
     fn grad<R: Real>(&self, [x, t, w]: [R; 3]) -> [R; 3] {
         let [dx, dt] = self.0.grad([x.clone(), t.clone()]);
         [dx * w.clone(), dt * w, self.0.value([x, t])]
-    }
-    #[inline(always)]
-    fn scale<R: Real>(&self, slope: R, g: R, count: f64) -> R {
-        self.0.scale(slope, g, count)
     }
 }
 
@@ -219,8 +219,8 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
     /// The gradient to input `i` for the gradient `g` of the loss.
     #[inline(always)]
     fn slope<T: Float, C: Float>(&self, i: usize, x: [T; N], g: T, count: f64) -> T {
-        let slopes: [C; N] = self.loss.grad(std::array::from_fn(|k| x[k].cast()));
-        self.loss.scale(slopes[i], g.cast(), count).cast()
+        let slopes: [C; N] = self.loss.scaled(std::array::from_fn(|k| x[k].cast()), g.cast(), count);
+        slopes[i].cast()
     }
 
     fn forward<T: Float, C: Float>(&self) -> Result<Tensor> {
@@ -269,10 +269,9 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
     fn gradient<T: Float, C: Float>(&self, i: usize, g: &Tensor) -> Result<Tensor> {
         let (loss, shape, count) = (&self.loss, *self.inputs[i].shape(), self.count());
         if grad_enabled() {
-            let slopes = loss.grad(self.inputs.each_ref().map(Traced::from));
-            let slope = slopes.into_iter().nth(i).expect("one slope an input");
-            let scaled = loss.scale(slope, Traced::from(g), count).into_tensor();
-            return scaled.to_dtype(g.dtype()).expand(&shape);
+            let slopes = loss.scaled(self.inputs.each_ref().map(Traced::from), Traced::from(g), count);
+            let slope = slopes.into_iter().nth(i).expect("one slope an input").into_tensor();
+            return slope.to_dtype(g.dtype()).expand(&shape);
         }
         let ready = if i == 0 { self.lock().take() } else { None };
         if let Some(slope) = ready {

@@ -15,8 +15,8 @@ pub(crate) const BLOCK: usize = 1 << 15;
 // It is gone from a last-level cache of 32 MiB before it is read again, and would be read from memory only to be overwritten.
 pub(crate) const STREAM_MIN: usize = 16 << 20;
 
-/// Elements that go past the caches at once: the scratch that they come from stays in the first-level cache.
-const PIECE: usize = 1 << 12;
+/// Elements that go past the caches at once: few, so that the processor reads what comes next while it writes.
+const PIECE: usize = 1 << 9;
 
 /// Calls `f(start, block)` for disjoint blocks that cover `out`.
 pub(crate) fn for_blocks<T: Send>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
@@ -46,8 +46,55 @@ fn spread<T: Send>(out: &mut [T], size: usize, f: &(dyn Fn(usize, &mut [T]) + Sy
 
 /// As [`for_blocks`] for an output that `f` only writes: a large one is computed in scratch and goes past the caches.
 pub(crate) fn write_blocks<T: Element>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
-    let size = if size_of_val(out) < STREAM_MIN { BLOCK } else { PIECE };
-    write_chunks(out, size, 1, f);
+    if size_of_val(out) < STREAM_MIN {
+        return for_blocks(out, f);
+    }
+    for_blocks(out, |start, block| {
+        let (mut scratch, past) = ([T::default(); PIECE], PastCaches::new());
+        for (i, out) in block.chunks_mut(PIECE).enumerate() {
+            let scratch = &mut scratch[..out.len()];
+            f(start + i * PIECE, scratch);
+            past.copy(scratch, out);
+        }
+    });
+}
+
+/// A block of an output that is only written, which goes past the caches if it is part of a large one.
+pub(crate) struct Sink<'a, T> {
+    out: &'a mut [T],
+    past: Option<PastCaches>,
+}
+
+impl<T: Element> Sink<'_, T> {
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    #[inline(always)]
+    pub(crate) fn put(&mut self, start: usize, values: &[T]) {
+        let out = &mut self.out[start..start + values.len()];
+        match &self.past {
+            Some(past) => past.copy(values, out),
+            None => out.copy_from_slice(values),
+        }
+    }
+}
+
+/// Calls `f(i, block, number)` for the blocks that cover `out`, with a number each.
+pub(crate) fn sink_blocks<T: Element, U: Send>(
+    out: &mut [T],
+    numbers: &mut [U],
+    f: impl Fn(usize, Sink<'_, T>, &mut U) + Sync,
+) {
+    let large = size_of_val(out) >= STREAM_MIN;
+    let f = |i: usize, out: &mut [T], number: &mut [U]| {
+        f(i, Sink { out, past: large.then(PastCaches::new) }, &mut number[0]);
+    };
+    if out.len() < PARALLEL_MIN {
+        out.chunks_mut(BLOCK).zip(numbers.chunks_mut(1)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
+    } else {
+        spread_pairs((out, BLOCK), (numbers, 1), &f);
+    }
 }
 
 /// As [`for_chunks`] for an output that `f` only writes, as in [`write_blocks`].

@@ -11,6 +11,10 @@ use std::ops::{Add, AddAssign};
 /// Elements up to which sums follow PyTorch's order; its own starts to depend on the threads there.
 pub(crate) const EXACT: usize = 1 << 15;
 
+/// Computed terms up to which their sum follows PyTorch's order: small programs print its digits, and in `f64` no rounding
+/// of a longer one is left to luck.
+pub(crate) const FEW: usize = 256;
+
 /// Terms computed at a time in long sums: a few pages of a first-level cache.
 const SCRATCH: usize = 2048;
 
@@ -213,28 +217,53 @@ impl<T: Summand> Column<'_, T> {
     }
 }
 
-/// Sum of a block in the wide type: 16 fixed lanes, then a fixed tree.
-#[inline(always)]
-fn wide_row<T: Summand>(row: &[T]) -> T::Wide {
-    let (chunks, tail) = row.as_chunks::<16>();
-    let mut lanes = [T::Wide::default(); 16];
-    for chunk in chunks {
-        for (a, &x) in lanes.iter_mut().zip(chunk) {
+/// A sum in the wide type that is fed a few terms at a time: 16 fixed lanes, then a fixed tree.
+#[derive(Clone, Copy)]
+pub(crate) struct WideSum<T: Summand>([T::Wide; 16]);
+
+impl<T: Summand> WideSum<T> {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self([T::Wide::default(); 16])
+    }
+
+    /// Adds terms; only the last ones may be no multiple of 16.
+    #[inline(always)]
+    pub(crate) fn feed(&mut self, terms: &[T]) {
+        let (chunks, tail) = terms.as_chunks::<16>();
+        let mut lanes = self.0;
+        for chunk in chunks {
+            for (a, &x) in lanes.iter_mut().zip(chunk) {
+                *a += x.wide();
+            }
+        }
+        for (a, &x) in lanes.iter_mut().zip(tail) {
             *a += x.wide();
         }
+        self.0 = lanes;
     }
-    for (a, &x) in lanes.iter_mut().zip(tail) {
-        *a += x.wide();
-    }
-    let mut width = 8;
-    while width > 0 {
-        for i in 0..width {
-            let upper = lanes[i + width];
-            lanes[i] += upper;
+
+    #[inline(always)]
+    pub(crate) fn total(self) -> T::Wide {
+        let mut lanes = self.0;
+        let mut width = 8;
+        while width > 0 {
+            for i in 0..width {
+                let upper = lanes[i + width];
+                lanes[i] += upper;
+            }
+            width /= 2;
         }
-        width /= 2;
+        lanes[0]
     }
-    lanes[0]
+}
+
+/// Sum of a block in the wide type.
+#[inline(always)]
+fn wide_row<T: Summand>(row: &[T]) -> T::Wide {
+    let mut sum = WideSum::<T>::new();
+    sum.feed(row);
+    sum.total()
 }
 
 /// Partial sums combined pairwise, in order.
@@ -252,29 +281,12 @@ pub(crate) fn pairwise<W: Copy + Default + Add<Output = W>>(parts: &mut [W]) -> 
     parts.first().copied().unwrap_or_default()
 }
 
-/// The sum of at most [`EXACT`] terms that `fill` computes in one call.
+/// The sum of at most [`FEW`] terms that `fill` computes in one call.
 pub(crate) fn sum_few<T: Summand>(count: usize, fill: impl FnOnce(&mut [T])) -> T {
-    let mut few = [T::default(); 64];
-    if let Some(terms) = few.get_mut(..count) {
-        fill(terms);
-        return T::torch_row(terms);
-    }
-    let mut terms = vec![T::default(); count];
-    fill(&mut terms);
-    T::torch_row(&terms)
-}
-
-/// The wide sum of the terms that `fill(start, out, terms)` computes beside its output, a few at a time.
-#[inline]
-pub(crate) fn sum_wide<T: Summand, O>(out: &mut [O], fill: impl Fn(usize, &mut [O], &mut [T])) -> T::Wide {
-    let mut scratch = [T::default(); SCRATCH];
-    let mut sum = T::Wide::default();
-    for (i, out) in out.chunks_mut(SCRATCH).enumerate() {
-        let terms = &mut scratch[..out.len()];
-        fill(i * SCRATCH, out, terms);
-        sum += vectorize!(wide_row(terms));
-    }
-    sum
+    let mut terms = [T::default(); FEW];
+    let terms = &mut terms[..count];
+    fill(terms);
+    T::torch_row(terms)
 }
 
 /// Partial sums combined pairwise and rounded once.
@@ -285,18 +297,19 @@ pub(crate) fn combine<T: Summand>(parts: &mut [T::Wide]) -> T {
 /// The sum of `count` terms that `fill(start, out)` computes block by block; the terms themselves are never stored
 /// beyond a block.
 pub(crate) fn sum_terms<T: Summand>(count: usize, work: usize, fill: impl Fn(usize, &mut [T]) + Sync) -> T {
-    if count <= EXACT {
+    if count <= FEW {
         return sum_few(count, |terms| fill(0, terms));
     }
     let mut parts = vec![T::Wide::default(); count.div_ceil(EXACT)];
     parallel::for_chunks(&mut parts, 1, work * EXACT, |block, part| {
         let (start, end) = (block * EXACT, (block * EXACT + EXACT).min(count));
-        let mut scratch = [T::default(); SCRATCH];
+        let (mut scratch, mut sum) = ([T::default(); SCRATCH], WideSum::<T>::new());
         for at in (start..end).step_by(SCRATCH) {
             let terms = &mut scratch[..SCRATCH.min(end - at)];
             fill(at, terms);
-            part[0] += vectorize!(wide_row(terms));
+            vectorize!(sum.feed(terms));
         }
+        part[0] = sum.total();
     });
     combine::<T>(&mut parts)
 }

@@ -105,6 +105,7 @@ impl PastCaches {
     }
 
     /// Copies `from` to `to`, which have one length.
+    #[inline(always)]
     #[allow(clippy::unused_self, reason = "whoever copies must drop this afterwards")]
     pub(crate) fn copy<T: Element>(&self, from: &[T], to: &mut [T]) {
         assert_eq!(from.len(), to.len(), "the caller has cut both alike");
@@ -140,6 +141,7 @@ impl PastCaches {
 /// # Safety
 /// `from` and `to` are `lines` vectors long, and `to` is aligned.
 #[cfg(target_arch = "x86_64")]
+#[inline]
 #[target_feature(enable = "avx512f")]
 unsafe fn copy_lines(
     from: *const std::arch::x86_64::__m512i,
