@@ -406,6 +406,19 @@ pub fn exponentials<T: Float>(row: &[T], out: &mut [T]) -> (T, f64) {
     softmax::exponentials(row, out)
 }
 
+/// [`exponentials`] of rows of `n` entries, with a maximum and a sum for each. Those of short rows are computed side by side,
+/// in whole vectors.
+///
+/// ```
+/// let (mut out, mut stats) = ([0.0_f32; 4], [(0.0, 0.0); 2]);
+/// tensor::kernels::exponentials_of_rows(&[5.0, f32::NEG_INFINITY, 1.0, 1.0], 2, &mut out, &mut stats);
+/// assert_eq!((out, stats), ([1.0, 0.0, 1.0, 1.0], [(5.0, 1.0), (1.0, 2.0)]));
+/// ```
+#[inline(always)]
+pub fn exponentials_of_rows<T: Float>(rows: &[T], n: usize, out: &mut [T], stats: &mut [(T, f64)]) {
+    softmax::exponentials_of_rows(rows, n, out, stats);
+}
+
 /// [`max_and_sum`] with exponentials in `f64`, exact enough for one rounding of what is made of them to `T`.
 ///
 /// ```
@@ -430,22 +443,6 @@ pub fn map_softmax<T: Float>(row: &[T], (max, sum): (T, f64), out: &mut [T], f: 
     let (max, scale) = (max.cast::<f64>(), 1.0 / sum);
     for (i, (o, &x)) in out.iter_mut().zip(row).enumerate() {
         *o = T::of_f64(f(i, <T as Math>::wide_exp(x.cast::<f64>() - max) * scale));
-    }
-}
-
-/// `out = softmax(row) · scale`, from the row's maximum and the logarithm of its [`max_and_sum`], in PyTorch's order. Call it
-/// inside of [`for_chunks`].
-///
-/// ```
-/// let (row, mut out) = ([0.0_f64, 0.0], [0.0; 2]);
-/// let (m, s) = tensor::kernels::max_and_sum(&row);
-/// tensor::kernels::softmax_scaled(&row, m, s.ln(), 4.0, &mut out);
-/// assert_eq!(out, [2.0, 2.0]);
-/// ```
-#[inline(always)]
-pub fn softmax_scaled<T: Float>(row: &[T], max: T, ln_sum: T, scale: T, out: &mut [T]) {
-    for (o, &x) in out.iter_mut().zip(row) {
-        *o = <T as Math>::fast_exp((x - max) - ln_sum) * scale;
     }
 }
 

@@ -111,6 +111,9 @@ impl Loss for CrossEntropyLoss {
 /// Classes that PyTorch adds up one after the other on every processor.
 const SHORT: usize = 8;
 
+/// Rows of few classes that are worked on at once.
+const ROWS: usize = 64;
+
 /// Classes from which a row's exponentials are computed once and scaled: half the time, and no less exact. The gradients of fewer
 /// cost nothing, and keep PyTorch's digits where they cancel over a batch.
 const LONG: usize = 64;
@@ -177,7 +180,8 @@ impl Indices {
         if count == 0 || targets.is_empty() {
             return Ok((losses, g.map(|_| input.zeros_like())));
         }
-        let rows_a_chunk = ((1 << 12) / count).max(1);
+        let short = self.share.1 == 0.0 && count < LONG;
+        let rows_a_chunk = if short { ROWS } else { ((1 << 12) / count).max(1) };
         let row = |r: usize| &x[r * count..][..count];
         let Some(g) = g else {
             kernels::for_chunks(
@@ -189,7 +193,8 @@ impl Indices {
                     for (i, o) in out.iter_mut().enumerate() {
                         if let Some(c) = self.classes.class(targets[start + i]) {
                             let x = row(start + i);
-                            *o = self.term(x, c, weights, self.stats(x));
+                            let (max, sum) = self.stats(x);
+                            *o = self.term(x, c, weights, (max, Real::ln(sum)));
                         }
                     }
                 },
@@ -204,6 +209,12 @@ impl Indices {
                 4,
                 #[inline(always)]
                 |chunk, out, losses| {
+                    if short {
+                        let first = chunk * rows_a_chunk;
+                        let x = &x[first * count..][..out.len()];
+                        let g = if g.len() == 1 { g } else { &g[first..] };
+                        return self.short(x, &targets[first..], weights, g, out, losses);
+                    }
                     for (i, (out, loss)) in out.chunks_exact_mut(count).zip(losses).enumerate() {
                         let r = chunk * rows_a_chunk + i;
                         let Some(c) = self.classes.class(targets[r]) else {
@@ -212,7 +223,7 @@ impl Indices {
                         };
                         let g = if g.len() == 1 { g[0] } else { g[r] }.cast::<f64>() / self.divisor;
                         let x = row(r);
-                        let stats = if self.share.1 == 0.0 && count >= LONG {
+                        let (max, sum) = if self.share.1 == 0.0 {
                             let stats = kernels::exponentials(x, out);
                             weigh(out, c, stats.1, weight(weights, c) * g);
                             stats
@@ -222,7 +233,7 @@ impl Indices {
                             stats
                         };
                         if terms {
-                            *loss = self.term(x, c, weights, stats);
+                            *loss = self.term(x, c, weights, (max, Real::ln(sum)));
                         }
                     }
                 },
@@ -237,12 +248,69 @@ impl Indices {
         if self.share.1 == 0.0 { kernels::max_and_sum(x) } else { kernels::max_and_wide_sum(x) }
     }
 
-    /// The loss of a row, from its maximum and the sum of its exponentials. A row has one logarithm and one loss: in `f64`
+    /// The terms, and the gradients of `g` times them, of at most [`ROWS`] rows of few classes.
+    #[inline(always)]
+    fn short<T: Float>(
+        &self,
+        x: &[T],
+        targets: &[i64],
+        weights: Option<&[T]>,
+        g: &[T],
+        out: &mut [T],
+        losses: &mut [f64],
+    ) {
+        let (rows, count) = (losses.len(), x.len() / losses.len());
+        let mut stats = [(T::default(), 0.0); ROWS];
+        kernels::exponentials_of_rows(x, count, out, &mut stats[..rows]);
+        let mut logs = [0.0; ROWS];
+        for (log, (_, sum)) in logs[..rows].iter_mut().zip(&stats) {
+            *log = Real::ln(*sum);
+        }
+        let each = x.chunks_exact(count).zip(losses).zip(targets).zip(stats.iter().zip(&logs));
+        for (((x, loss), &target), (&(max, _), &log)) in each {
+            *loss = self.classes.class(target).map_or(0.0, |c| self.term(x, c, weights, (max, log)));
+        }
+        if count < SHORT {
+            // A sum of few is rounded as in PyTorch: gradients that cancel over a batch have its digits then.
+            for (row, (_, sum)) in out.chunks_exact(count).zip(&mut stats) {
+                *sum = row.iter().fold(T::default(), |sum, &e| sum + e).cast();
+            }
+            for (log, (_, sum)) in logs[..rows].iter_mut().zip(&stats) {
+                *log = Real::ln(*sum);
+            }
+        }
+        for (((x, out), &(max, _)), &log) in
+            x.chunks_exact(count).zip(out.chunks_exact_mut(count)).zip(&stats).zip(&logs)
+        {
+            let log = T::lit(log);
+            for (o, &x) in out.iter_mut().zip(x) {
+                *o = (x - max) - log;
+            }
+        }
+        for o in &mut *out {
+            *o = kernels::fast_exp(*o);
+        }
+        for (r, (out, &target)) in out.chunks_exact_mut(count).zip(targets).enumerate() {
+            let Some(c) = self.classes.class(target) else {
+                out.fill(T::default());
+                continue;
+            };
+            let g = if g.len() == 1 { g[0] } else { g[r] }.cast::<f64>() / self.divisor;
+            let own = T::lit(weight(weights, c) * g);
+            // (p − 1) · own, rounded once.
+            let slope = out[c].mul_add(own, -own);
+            for o in out.iter_mut() {
+                *o = *o * own;
+            }
+            out[c] = slope;
+        }
+    }
+
+    /// The loss of a row, from its maximum and the logarithm of the sum of its exponentials. A row has one logarithm and one loss: in `f64`
     /// they cost nothing, and their last digit is what a good fit has left.
     #[inline(always)]
-    fn term<T: Float>(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, sum): (T, f64)) -> f64 {
+    fn term<T: Float>(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, ln_sum): (T, f64)) -> f64 {
         let (share, every) = self.share;
-        let ln_sum = Real::ln(sum);
         let own = weight(weights, c) * (ln_sum - (x[c].cast::<f64>() - max.cast::<f64>()));
         if every == 0.0 {
             return own;
@@ -261,7 +329,7 @@ impl Indices {
         share * own + every * spread
     }
 
-    /// The gradient of a row's loss times `g`.
+    /// The gradient of a row's loss times `g`, with label smoothing.
     #[inline(always)]
     fn slope<T: Float>(
         &self,
@@ -274,21 +342,6 @@ impl Indices {
     ) {
         let (share, every) = self.share;
         let own = share * weight(weights, c) * g;
-        if every == 0.0 {
-            // A sum of few is rounded as in PyTorch: gradients that cancel over a batch have its digits then.
-            let sum = if x.len() < SHORT {
-                x.iter().fold(T::default(), |sum, &x| sum + kernels::fast_exp(x - max)).cast()
-            } else {
-                sum
-            };
-            let (ln_sum, own) = (T::lit(Real::ln(sum)), T::lit(own));
-            kernels::softmax_scaled(x, max, ln_sum, own, out);
-            let mut p = [T::default()];
-            kernels::softmax_scaled(&x[c..=c], max, ln_sum, T::lit(1.0), &mut p);
-            // (p − 1) · own, rounded once.
-            out[c] = p[0].mul_add(own, -own);
-            return;
-        }
         let e = Real::exp(x[c].cast::<f64>() - max.cast::<f64>());
         // p Σ q − q cancels.
         let all = weights.map_or(x.len() as f64, |w| {

@@ -217,20 +217,23 @@ impl<T: Summand> Column<'_, T> {
     }
 }
 
-/// A sum in the wide type that is fed a few terms at a time: 16 fixed lanes, then a fixed tree.
+/// Lanes of a wide sum. Of 32 the compiler makes scalars.
+const WIDE: usize = 16;
+
+/// A sum in the wide type that is fed a few terms at a time: fixed lanes, then a fixed tree.
 #[derive(Clone, Copy)]
-pub(crate) struct WideSum<T: Summand>([T::Wide; 16]);
+pub(crate) struct WideSum<T: Summand>([T::Wide; WIDE]);
 
 impl<T: Summand> WideSum<T> {
     #[inline(always)]
     pub(crate) fn new() -> Self {
-        Self([T::Wide::default(); 16])
+        Self([T::Wide::default(); WIDE])
     }
 
-    /// Adds terms; only the last ones may be no multiple of 16.
+    /// Adds terms; only the last ones may be no multiple of [`WIDE`].
     #[inline(always)]
     pub(crate) fn feed(&mut self, terms: &[T]) {
-        let (chunks, tail) = terms.as_chunks::<16>();
+        let (chunks, tail) = terms.as_chunks::<WIDE>();
         let mut lanes = self.0;
         for chunk in chunks {
             for (a, &x) in lanes.iter_mut().zip(chunk) {
@@ -246,7 +249,7 @@ impl<T: Summand> WideSum<T> {
     #[inline(always)]
     pub(crate) fn total(self) -> T::Wide {
         let mut lanes = self.0;
-        let mut width = 8;
+        let mut width = WIDE / 2;
         while width > 0 {
             for i in 0..width {
                 let upper = lanes[i + width];

@@ -51,22 +51,12 @@ macro_rules! row {
 row!(f32, 16);
 row!(f64, 8);
 
-/// The lanes of one vector, the missing ones filled with `pad`.
+/// The elements of a row's end, the missing ones filled with `pad`.
 #[inline(always)]
 fn load<T: Row>(part: &[T], pad: T) -> [T; WIDE] {
     let mut lanes = [pad; WIDE];
     lanes[..part.len()].copy_from_slice(part);
     lanes
-}
-
-/// `f` of every lane. A loop of its own, because one that also adds up stays scalar.
-#[inline(always)]
-fn map<T: Row>(x: [T; WIDE], f: impl Fn(T) -> T) -> [T; WIDE] {
-    let mut out = [T::default(); WIDE];
-    for i in 0..WIDE {
-        out[i] = f(x[i]);
-    }
-    out
 }
 
 /// Adds up the lanes of a row of `n`: one after the other if it is shorter than a vector, otherwise by halves.
@@ -86,23 +76,43 @@ fn add_up<T: Row, S: Row>(mut lanes: [S; WIDE], n: usize) -> S {
     lanes[0]
 }
 
-/// `Σ f(x)` over a row, where `f(pad)` is 0, added up in `S`.
+/// Adds terms to the lanes.
 #[inline(always)]
-fn sum<T: Row, S: Row>(row: &[T], pad: T, f: impl Fn(T) -> T) -> S {
-    let mut lanes = [S::default(); WIDE];
-    let chunks = row.chunks_exact(T::LANES);
+fn add<T: Row, S: Row>(lanes: &mut [S; WIDE], terms: &[T]) {
+    let chunks = terms.chunks_exact(T::LANES);
     let tail = chunks.remainder();
     for chunk in chunks {
-        let terms = map(load(chunk, pad), &f);
         for i in 0..T::LANES {
-            lanes[i] += terms[i].cast::<S>();
+            lanes[i] += chunk[i].cast::<S>();
         }
     }
-    if !tail.is_empty() {
-        let terms = map(load(tail, pad), &f);
-        for i in 0..T::LANES {
-            lanes[i] += terms[i].cast::<S>();
-        }
+    for (lane, &x) in lanes.iter_mut().zip(tail) {
+        *lane += x.cast::<S>();
+    }
+}
+
+/// The sum of a row, added up in `S`.
+#[inline(always)]
+fn total<T: Row, S: Row>(row: &[T]) -> S {
+    let mut lanes = [S::default(); WIDE];
+    add(&mut lanes, row);
+    add_up::<T, S>(lanes, row.len())
+}
+
+/// `Σ f(x)` over a row, added up in `S`. Terms are computed before any is added: a loop that does both stays scalar.
+#[inline(always)]
+fn sum<T: Row, S: Row>(row: &[T], f: impl Fn(T) -> T) -> S {
+    let (mut lanes, mut tile) = ([S::default(); WIDE], [T::default(); 16 * WIDE]);
+    for piece in row.chunks(tile.len()) {
+        let terms = &mut tile[..piece.len()];
+        each(
+            piece,
+            piece,
+            terms,
+            #[inline(always)]
+            |x, _| f(x),
+        );
+        add(&mut lanes, terms);
     }
     add_up::<T, S>(lanes, row.len())
 }
@@ -128,13 +138,20 @@ fn dot<T: Row>(a: &[T], b: &[T]) -> T {
 /// `out = f(a, b)`, whole vectors even at the end of the row.
 #[inline(always)]
 fn each<T: Row>(a: &[T], b: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
-    for ((a, b), out) in a.chunks(WIDE).zip(b.chunks(WIDE)).zip(out.chunks_mut(WIDE)) {
-        let (a, b) = (load(a, T::default()), load(b, T::default()));
+    let whole = out.len() / WIDE * WIDE;
+    let (out, end) = out.split_at_mut(whole);
+    for ((o, &a), &b) in out.iter_mut().zip(&a[..whole]).zip(&b[..whole]) {
+        *o = f(a, b);
+    }
+    if !end.is_empty() {
+        let (a, b) = (load(&a[whole..], T::default()), load(&b[whole..], T::default()));
         let mut lanes = [T::default(); WIDE];
-        for i in 0..WIDE {
-            lanes[i] = f(a[i], b[i]);
+        // A loop of so few turns is unrolled into scalars where the compiler knows their number.
+        let n = std::hint::black_box(WIDE);
+        for ((o, &a), &b) in lanes[..n].iter_mut().zip(&a[..n]).zip(&b[..n]) {
+            *o = f(a, b);
         }
-        out.copy_from_slice(&lanes[..out.len()]);
+        end.copy_from_slice(&lanes[..end.len()]);
     }
 }
 
@@ -146,14 +163,20 @@ fn larger<T: PartialOrd>(max: T, x: T) -> T {
 
 #[inline(always)]
 fn max<T: Row>(row: &[T]) -> T {
-    let (chunks, tail) = row.as_chunks::<WIDE>();
-    let mut lanes = load(tail, T::LOWEST);
+    /// Several vectors: a comparison waits for the one before in its lane.
+    const LANES: usize = 4 * WIDE;
+    let (chunks, tail) = row.as_chunks::<LANES>();
+    let max = tail.iter().fold(T::LOWEST, |max, &x| larger(max, x));
+    if chunks.is_empty() {
+        return max;
+    }
+    let mut lanes = [max; LANES];
     for chunk in chunks {
-        for i in 0..WIDE {
+        for i in 0..LANES {
             lanes[i] = larger(lanes[i], chunk[i]);
         }
     }
-    let mut half = WIDE / 2;
+    let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {
             lanes[i] = larger(lanes[i], lanes[i + half]);
@@ -169,7 +192,6 @@ pub(crate) fn max_and_sum<T: Row, S: Row>(row: &[T]) -> (T, S) {
     let max = max(row);
     let sum = sum(
         row,
-        T::LOWEST,
         #[inline(always)]
         |x| Math::fast_exp(x - max),
     );
@@ -187,27 +209,45 @@ pub(crate) fn exponentials<T: Row, S: Row>(row: &[T], out: &mut [T]) -> (T, S) {
         #[inline(always)]
         |x, _| Math::fast_exp(x - max),
     );
-    let sum = sum(
-        out,
-        T::default(),
-        #[inline(always)]
-        |e| e,
-    );
-    (max, sum)
+    (max, total(out))
+}
+
+/// [`exponentials`] of rows of `n` elements. Those of short rows are computed side by side, in whole vectors.
+#[inline(always)]
+pub(crate) fn exponentials_of_rows<T: Row, S: Row>(x: &[T], n: usize, out: &mut [T], stats: &mut [(T, S)]) {
+    for ((row, out), stat) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)).zip(&mut *stats) {
+        let max = max(row);
+        for (o, &x) in out.iter_mut().zip(row) {
+            *o = x - max;
+        }
+        stat.0 = max;
+    }
+    for o in &mut *out {
+        *o = Math::fast_exp(*o);
+    }
+    for (row, stat) in out.chunks_exact(n).zip(stats) {
+        stat.1 = total(row);
+    }
 }
 
 /// The same with exponentials in `f64`, exact enough for differences of softmaxes.
 #[inline(always)]
 pub(crate) fn max_and_wide_sum<T: Row>(row: &[T]) -> (T, f64) {
     let max = max(row);
-    let (wide, mut lanes) = (max.cast::<f64>(), [0.0; WIDE]);
-    for part in row.chunks(WIDE) {
-        let (x, mut terms) = (load(part, T::LOWEST), [0.0; WIDE]);
-        for i in 0..WIDE {
-            terms[i] = <T as Math>::wide_exp(x[i].cast::<f64>() - wide);
+    let (wide, mut lanes, mut tile) = (max.cast::<f64>(), [0.0; WIDE], [0.0; 16 * WIDE]);
+    for piece in row.chunks(tile.len()) {
+        let terms = &mut tile[..piece.len()];
+        for (term, &x) in terms.iter_mut().zip(piece) {
+            *term = <T as Math>::wide_exp(x.cast::<f64>() - wide);
         }
-        for i in 0..WIDE {
-            lanes[i] += terms[i];
+        let (chunks, tail) = terms.as_chunks::<WIDE>();
+        for chunk in chunks {
+            for i in 0..WIDE {
+                lanes[i] += chunk[i];
+            }
+        }
+        for (lane, &term) in lanes.iter_mut().zip(tail) {
+            *lane += term;
         }
     }
     (max, lanes.iter().sum())
@@ -253,7 +293,7 @@ fn softmax_row<T: Row>(row: &[T], out: &mut [T]) {
 /// `out = g − exp(y) Σ g` for the result `y` of [`log_softmax_row`].
 #[inline(always)]
 fn log_softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
-    let sum: T = sum(g, T::default(), |g| g);
+    let sum: T = total(g);
     each(
         y,
         g,
