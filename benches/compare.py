@@ -1,11 +1,12 @@
 """Measures the library beside PyTorch, in turns, and writes the table of docs/performance.md.
 
-python benches/compare.py [NAME...] [--threads N] [--rounds N] [--python PATH] [--write]
+python benches/compare.py [NAME...] [--threads N] [--rounds N] [--python PATH] [--peers] [--write]
 python benches/compare.py --scale [--threads N] [--python PATH]
 
 NAMEs are exact names or beginnings. --python is an interpreter that has numpy and torch (for --scale, this one needs
 matplotlib). Besides PyTorch as installed, PyTorch "tuned" is the better of two ways to keep it from giving memory back
-to the system. Exits with 1 where checksums differ.
+to the system. --peers builds and measures candle and burn (benches/peers), too, in the first round alone: they are slow.
+Exits with 1 where checksums differ.
 """
 
 import argparse
@@ -23,6 +24,7 @@ TUNED = {
     "tuned by malloc": {"GLIBC_TUNABLES": f"glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold={2**40}"},
     "tuned by huge pages": {"THP_MEM_ALLOC_ENABLE": "1"},
 }
+PEERS = ("candle", "burn")
 
 # Ours ÷ PyTorch and ours ÷ tuned, at most: what fused kernels without autograd around them reached, and some room. The
 # second only where memory decides.
@@ -55,12 +57,17 @@ NEEDED = {
 }  # fmt: skip
 
 
-def executable():
-    """The path of the benchmark's program, built if need be."""
-    command = ["cargo", "bench", "--bench", "workloads", "--no-run", "--message-format", "json"]
+def build(*arguments):
+    """The paths of the programs that cargo builds, if need be, by their names."""
+    command = ["cargo", *arguments, "--message-format", "json"]
     text = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = (json.loads(line) for line in text.splitlines() if line.startswith("{"))
-    return next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "workloads")
+    return {m["target"]["name"]: m["executable"] for m in messages if m.get("executable")}
+
+
+def executable():
+    """The path of the benchmark's program."""
+    return build("bench", "--bench", "workloads", "--no-run")["workloads"]
 
 
 def measure(command, name, threads, environment):
@@ -73,6 +80,9 @@ def measure(command, name, threads, environment):
 def programs(options, ours):
     torch = [options.python, HERE / "torch_workloads.py"]
     found = {"torch": (torch, {})} | {name: (torch, variables) for name, variables in TUNED.items()}
+    if options.peers:
+        built = build("build", "--release", "--locked", "--manifest-path", "benches/peers/Cargo.toml")
+        found |= {peer: ([built[peer]], {}) for peer in PEERS}
     found["downhill"] = ([ours], {})
     return found
 
@@ -80,9 +90,9 @@ def programs(options, ours):
 def rounds(name, options, found):
     """Each program's lines, the programs taking turns."""
     lines = {program: [] for program in found}
-    for _ in range(options.rounds):
+    for turn in range(options.rounds):
         for program, (command, environment) in found.items():
-            if program in TUNED and TARGETS[name][1] is None:
+            if (program in TUNED and TARGETS[name][1] is None) or (program in PEERS and turn > 0):
                 continue
             line = measure(command, name, options.threads, environment)
             if line:
@@ -93,10 +103,14 @@ def rounds(name, options, found):
 
 
 def agree(lines):
-    """Whether all checksums are the same to five significant digits."""
-    every = [line for of in lines.values() for line in of]
-    same = lambda a, b: abs(a - b) <= 1e-5 * max(abs(a), abs(b))
-    return all(same(line[key], every[0][key]) for line in every for key in ("checksum", "checksum_grad_l1"))
+    """Whether all checksums are the same to five significant digits, candle's values to three."""
+    first = lines["torch"][0]
+    # candle adds 2²⁴ f32 in a few running sums, which round more the larger they get.
+    digits = lambda program, key: 1e-3 if (program, key) == ("candle", "checksum") else 1e-5
+    return all(
+        abs(line[key] - first[key]) <= digits(program, key) * max(abs(line[key]), abs(first[key]))
+        for program, of in lines.items() for line in of for key in ("checksum", "checksum_grad_l1")
+    )  # fmt: skip
 
 
 def median(lines):
@@ -128,7 +142,8 @@ def row(name, options, lines, limits):
     of_torch, of_tuned = targets(name, options.threads)
     met = lambda quotient, target: f"≤ {target}" + ("" if quotient <= target else " **missed**")
     cells = [
-        f"`{name}`", spell(torch), spell(tuned), spell(ours), ratio(ours, torch), met(ours / torch, of_torch),
+        f"`{name}`", spell(torch), spell(tuned), *(spell(times[peer]) for peer in PEERS if peer in times), spell(ours),
+        ratio(ours, torch), met(ours / torch, of_torch),
         ratio(ours, tuned), met(ours / tuned, of_tuned) if tuned else "–", spell(bound), ratio(ours, bound),
         f"{lines['downhill'][0]['peak_rss_mib']:.0f}", f"{lines['torch'][0]['peak_rss_mib']:.0f}",
     ]  # fmt: skip
@@ -136,7 +151,7 @@ def row(name, options, lines, limits):
 
 
 def limits(ours, options, results):
-    """Bytes and FLOP a ns, at best: of the passes over memory, and of the largest products that either side computed."""
+    """Bytes and FLOP a ns, at best: of the passes over memory, and of the largest products of any library."""
     passes = (("bounds/read", VECTOR), ("bounds/copy", 2 * VECTOR))
     best = [size / measure([ours], name, options.threads, {})["min_ns"] for name, size in passes for _ in range(3)]
     products = [name for name in results if name.startswith("matmul/")]
@@ -159,8 +174,8 @@ def machine(options, results, limit):
 
 
 def table(options, results, limit):
-    head = ["", "torch", "tuned", "downhill", "÷ torch", "target", "÷ tuned", "target", "bound", "÷ bound"]
-    head += ["MiB", "torch's MiB"]
+    head = ["", "torch", "tuned", *(PEERS if options.peers else ()), "downhill", "÷ torch", "target", "÷ tuned"]
+    head += ["target", "bound", "÷ bound", "MiB", "torch's MiB"]
     lines = [machine(options, results, limit), "", "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     return "\n".join(lines + [row(name, options, of, limit) for name, of in results.items()])
 
@@ -178,6 +193,7 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--peers", action="store_true", help="candle and burn, too")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md, for this number of threads")
     parser.add_argument("--scale", action="store_true", help="the plots of docs/performance instead")
     options = parser.parse_args()
