@@ -15,11 +15,13 @@
 use crate::kernel::math::Math;
 use crate::kernel::matmul::{self, Matrix};
 use crate::kernel::parallel::{BLOCK, Sink};
-use crate::kernel::reduce::{FEW, WideSum};
+use crate::kernel::reduce::WideSum;
 use crate::kernel::simd::vectorize;
 use crate::kernel::{parallel, reduce, softmax, update as in_place};
 use crate::{Element, Float};
 use std::array::from_fn;
+
+pub use crate::kernel::reduce::FEW;
 
 /// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it
 /// (`work` in units of one addition).
@@ -269,8 +271,8 @@ pub fn update<T: Float, const M: usize, const N: usize>(
     in_place::update(state, inputs, f);
 }
 
-/// The sum of `f([inputs[0][i], inputs[1][i], …])` over all `i` below `count`, without storing the terms: up to 256 in the
-/// order of [`Tensor::sum`](crate::Tensor::sum), more of them in `f64`. Terms may be wider than inputs.
+/// The sum of `f([inputs[0][i], inputs[1][i], …])` over all `i` below `count`, without storing the terms: up to [`FEW`] in
+/// the order of [`Tensor::sum`](crate::Tensor::sum), more of them in `f64`. Terms may be wider than inputs.
 ///
 /// # Panics
 /// If an input is shorter than `count`.

@@ -48,6 +48,7 @@ pub struct BCEWithLogitsLoss {
 
 impl Pointwise<2> for BCEWithLogitsLoss {
     const OP: &'static str = "binary_cross_entropy_with_logits";
+    const WIDE_SUMS: bool = false;
     fn name(&self, _: Reduction) -> &'static str {
         "BinaryCrossEntropyWithLogitsBackward0"
     }

@@ -149,6 +149,7 @@ impl BinaryFocalLoss {
 
 impl Pointwise<2> for BinaryFocalLoss {
     const OP: &'static str = "binary_focal_loss";
+    const WIDE_SUMS: bool = false;
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let doubt = Self::doubt(x.clone().sigmoid(), t.clone()).powr(R::lit(self.gamma));

@@ -46,8 +46,12 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     const INTEGERS: bool = false;
 
     /// Whether `f32` is computed in `f64` and rounded once: for terms that lose digits, such as differences of logarithms. Without it
-    /// terms are rounded, and up to 2¹⁵ of them added, as in PyTorch.
+    /// terms are rounded, and a few of them added, as in PyTorch.
     const WIDE: bool = false;
+
+    /// Whether the terms of a sum of many are in `f64` all the same, and only the sum is rounded: unless they have an exponential
+    /// or a logarithm, which cost twice as much there.
+    const WIDE_SUMS: bool = true;
 
     /// The name that a printed result shows as its `grad_fn`.
     fn name(&self, _: Reduction) -> &'static str {
@@ -61,7 +65,7 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     fn grad<R: Real>(&self, inputs: [R; N]) -> [R; N];
 
     /// The gradient of the reduced loss: [`grad`](Self::grad) times `g`, divided by `count` for a mean. Overridden where
-    /// another order rounds less.
+    /// another order rounds less; the graph of second derivatives has `grad` itself.
     #[inline(always)]
     fn scaled<R: Real>(&self, inputs: [R; N], g: R, count: f64) -> [R; N] {
         let factor = g / R::lit(count);
@@ -235,16 +239,26 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
                 );
             });
         }
+        if L::WIDE_SUMS && shape.numel() > kernels::FEW {
+            self.reduced::<T, C, f64>()
+        } else {
+            self.reduced::<T, C, C>()
+        }
+    }
+
+    /// The reduced loss, its terms in `S`.
+    fn reduced<T: Float, C: Float, S: Float>(&self) -> Result<Tensor> {
+        let (slices, shape) = (self.slices::<T>()?, *self.inputs[0].shape());
         let (count, one) = (self.count(), T::lit(1.0));
         let sum = if grad_enabled() && self.inputs[0].requires_grad() {
             // Value and gradient in one pass over memory: the incoming gradient is nearly always 1.
-            let mut sum = C::default();
+            let mut sum = S::default();
             let slope = Tensor::build(shape, |out| {
                 sum = kernels::map_sum(
                     slices,
                     out,
                     #[inline(always)]
-                    |x| (self.term::<T, C>(x), self.slope::<T, C>(0, x, one, count)),
+                    |x| (self.term::<T, S>(x), self.slope::<T, C>(0, x, one, count)),
                 );
             })?;
             *self.lock() = Some(slope);
@@ -254,10 +268,10 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
                 slices,
                 shape.numel(),
                 #[inline(always)]
-                |x| self.term::<T, C>(x),
+                |x| self.term::<T, S>(x),
             )
         };
-        Tensor::build((), |out: &mut [T]| out[0] = (sum / C::lit(count)).cast())
+        Tensor::build((), |out: &mut [T]| out[0] = (sum / S::lit(count)).cast())
     }
 
     /// Nothing runs while it is held, so poison means nothing.
@@ -269,9 +283,10 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
     fn gradient<T: Float, C: Float>(&self, i: usize, g: &Tensor) -> Result<Tensor> {
         let (loss, shape, count) = (&self.loss, *self.inputs[i].shape(), self.count());
         if grad_enabled() {
-            let slopes = loss.scaled(self.inputs.each_ref().map(Traced::from), Traced::from(g), count);
-            let slope = slopes.into_iter().nth(i).expect("one slope an input").into_tensor();
-            return slope.to_dtype(g.dtype()).expand(&shape);
+            let slopes = loss.grad(self.inputs.each_ref().map(Traced::from));
+            let slope = slopes.into_iter().nth(i).expect("one slope an input");
+            let scaled = (slope * (Traced::from(g) / Traced::lit(count))).into_tensor();
+            return scaled.to_dtype(g.dtype()).expand(&shape);
         }
         let ready = if i == 0 { self.lock().take() } else { None };
         if let Some(slope) = ready {

@@ -58,7 +58,7 @@ impl Pointwise<2> for SmoothL1Loss {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let d = (x - t).abs();
-        let near = R::lit(0.5) * d.clone() * d.clone() / R::lit(self.beta);
+        let near = self.over_beta(R::lit(0.5) * d.clone() * d.clone());
         R::select(d.lt(&R::lit(self.beta)), near, d - R::lit(0.5 * self.beta))
     }
     #[inline(always)]
@@ -66,8 +66,16 @@ impl Pointwise<2> for SmoothL1Loss {
         let d = x - t;
         // A NaN is not far, so that it stays one.
         let far = R::lit(self.beta).le(&d.clone().abs());
-        let slope = R::select(far, d.clone().sign(), d / R::lit(self.beta));
+        let slope = R::select(far, d.clone().sign(), self.over_beta(d));
         [slope.clone(), -slope]
+    }
+}
+
+impl SmoothL1Loss {
+    /// The one division of the loss takes longer than all the rest: most have none.
+    #[inline(always)]
+    fn over_beta<R: Real>(&self, x: R) -> R {
+        if self.beta == 1.0 { x } else { x / R::lit(self.beta) }
     }
 }
 

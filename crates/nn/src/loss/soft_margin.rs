@@ -42,6 +42,7 @@ pub struct SoftMarginLoss {
 
 impl Pointwise<2> for SoftMarginLoss {
     const OP: &'static str = "soft_margin_loss";
+    const WIDE_SUMS: bool = false;
     const INTEGERS: bool = true;
     fn name(&self, _: Reduction) -> &'static str {
         "SoftMarginLossBackward0"

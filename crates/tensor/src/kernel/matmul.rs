@@ -24,6 +24,7 @@ fn work([m, k, n]: [usize; 3]) -> usize {
 /// The height and width of the blocks that a product is computed in. They depend on its sizes alone, and so do the bits.
 ///
 /// Blocks in one row each pack all of `b` again, blocks in one column all of `a`: the longer side is cut.
+// Below 512 along the longer side at most two: 256×256×256 takes 83 µs in two blocks and 96 in four (a 2-core Sapphire Rapids).
 // GFLOP/s of two threads on a 2-core Zen 3, as one block, by 4 or 8 rows of blocks, by as many columns:
 // 128×784×256 with `b` transposed 70, 87, 157; 256×4096×4096 64, 21, 94; 4096×256×4096 with `a` transposed 54, 135, 104.
 fn block([m, k, n]: [usize; 3]) -> (usize, usize) {
@@ -33,7 +34,7 @@ fn block([m, k, n]: [usize; 3]) -> (usize, usize) {
     /// Multiplications that are worth a task of their own.
     const TASK: usize = 1 << 21;
     let cut = |long: usize, across: usize| {
-        let pieces = (long / LONG).max((work([m, k, n]) / TASK).min(4)).max(1);
+        let pieces = (long / LONG).max((work([m, k, n]) / TASK).min(long / (LONG / 2))).max(1);
         (
             long.div_ceil(pieces).next_multiple_of(16),
             across.div_ceil(across.div_ceil(ACROSS)).next_multiple_of(16),

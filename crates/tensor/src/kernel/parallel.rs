@@ -18,6 +18,11 @@ pub(crate) const STREAM_MIN: usize = 16 << 20;
 /// Elements that go past the caches at once: few, so that the processor reads what comes next while it writes.
 const PIECE: usize = 1 << 9;
 
+/// Whether this much work is worth more than one thread. A pool of one is not entered: handing work over costs, too.
+fn worthwhile(len: usize, work: usize) -> bool {
+    len.saturating_mul(work) >= PARALLEL_MIN && rayon::current_num_threads() > 1
+}
+
 /// Calls `f(start, block)` for disjoint blocks that cover `out`.
 pub(crate) fn for_blocks<T: Send>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     for_chunks(out, BLOCK, 1, f);
@@ -30,7 +35,7 @@ pub(crate) fn for_chunks<T: Send>(
     work: usize,
     f: impl Fn(usize, &mut [T]) + Sync,
 ) {
-    if out.len().saturating_mul(work) < PARALLEL_MIN || out.len() <= size {
+    if out.len() <= size || !worthwhile(out.len(), work) {
         for (i, chunk) in out.chunks_mut(size.max(1)).enumerate() {
             f(i * size, chunk);
         }
@@ -90,7 +95,7 @@ pub(crate) fn sink_blocks<T: Element, U: Send>(
     let f = |i: usize, out: &mut [T], number: &mut [U]| {
         f(i, Sink { out, past: large.then(PastCaches::new) }, &mut number[0]);
     };
-    if out.len() < PARALLEL_MIN {
+    if !worthwhile(out.len(), 1) {
         out.chunks_mut(BLOCK).zip(numbers.chunks_mut(1)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
     } else {
         spread_pairs((out, BLOCK), (numbers, 1), &f);
@@ -118,14 +123,14 @@ pub(crate) fn write_pairs<T: Element, U: Send>(
     work: usize,
     f: impl Fn(usize, &mut [T], &mut [U]) + Sync,
 ) {
-    if out.len().saturating_mul(work) < PARALLEL_MIN || out.len() <= size {
+    if size_of_val(out) >= STREAM_MIN {
+        stream_pairs((out, size), (side, side_size), &f);
+    } else if out.len() <= size || !worthwhile(out.len(), work) {
         for (i, (a, b)) in out.chunks_mut(size.max(1)).zip(side.chunks_mut(side_size.max(1))).enumerate() {
             f(i, a, b);
         }
-    } else if size_of_val(out) < STREAM_MIN {
-        spread_pairs((out, size), (side, side_size), &f);
     } else {
-        stream_pairs((out, size), (side, side_size), &f);
+        spread_pairs((out, size), (side, side_size), &f);
     }
 }
 
@@ -146,18 +151,27 @@ fn stream_pairs<T: Element, U: Send>(
     (side, side_size): (&mut [U], usize),
     f: &EachPair<'_, T, U>,
 ) {
-    let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
-    chunks.enumerate().for_each_init(
-        || (vec![T::default(); size], PastCaches::new()),
-        |(scratch, past), (i, (a, b))| {
-            let scratch = &mut scratch[..a.len()];
-            f(i, scratch, b);
-            past.copy(scratch, a);
-        },
-    );
+    let start = || (vec![T::default(); size], PastCaches::new());
+    let step = |(scratch, past): &mut (Vec<T>, PastCaches), (i, (a, b)): (usize, (&mut [T], &mut [U]))| {
+        let scratch = &mut scratch[..a.len()];
+        f(i, scratch, b);
+        past.copy(scratch, a);
+    };
+    if worthwhile(out.len(), 1) {
+        let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
+        chunks.enumerate().for_each_init(start, step);
+    } else {
+        let mut state = start();
+        let chunks = out.chunks_mut(size).zip(side.chunks_mut(side_size));
+        chunks.enumerate().for_each(|pair| step(&mut state, pair));
+    }
 }
 
 /// Calls `f` for every job, in parallel.
 pub(crate) fn for_jobs<J: Send>(jobs: Vec<J>, f: &(dyn Fn(J) + Sync)) {
-    jobs.into_par_iter().for_each(f);
+    if rayon::current_num_threads() > 1 {
+        jobs.into_par_iter().for_each(f);
+    } else {
+        jobs.into_iter().for_each(f);
+    }
 }

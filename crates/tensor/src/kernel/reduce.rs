@@ -13,7 +13,12 @@ pub(crate) const EXACT: usize = 1 << 15;
 
 /// Computed terms up to which their sum follows PyTorch's order: small programs print its digits, and in `f64` no rounding
 /// of a longer one is left to luck.
-pub(crate) const FEW: usize = 256;
+///
+/// ```
+/// assert_eq!(tensor::kernels::FEW, 256);
+/// ```
+#[allow(unreachable_pub, reason = "kernels.rs re-exports it")]
+pub const FEW: usize = 256;
 
 /// Terms computed at a time in long sums: a few pages of a first-level cache.
 const SCRATCH: usize = 2048;

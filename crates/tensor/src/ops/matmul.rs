@@ -1,11 +1,12 @@
 //! Matrix products, and the triangles of matrices.
 
 use crate::array::Array;
-use crate::autograd::edge;
 use crate::autograd::node::record;
+use crate::autograd::{Grad, edge};
 use crate::construct::Number;
 use crate::kernel::map::place;
 use crate::kernel::matmul::{self, Matrix, Multiply};
+use crate::kernel::parallel;
 use crate::layout::Layout;
 use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
@@ -59,14 +60,23 @@ fn mt(x: &Tensor) -> Result<Tensor> {
 /// The product of batches of equal rank, as an operation called `name`.
 fn multiply(name: &'static str, a: &Tensor, b: &Tensor) -> Tensor {
     let value = product(a.value(), b.value());
-    record(
-        name,
-        value,
-        [
-            edge(a, b, |g, b| Ok(multiply(transposed_name(g), g, &mt(b)?))),
-            edge(b, a, |g, a| Ok(multiply(transposed_name(g), &mt(a)?, g))),
-        ],
-    )
+    let [left, right] = gradients(a, b);
+    record(name, value, [edge(a, b, left), edge(b, a, right)])
+}
+
+/// What makes of the product's gradient that of an operand, given the other one.
+type Gradient = fn(&Grad<'_>, &Tensor) -> Result<Tensor>;
+
+/// The gradients of a product, each laid out as its operand is: that of a transposed weight, transposed again, is row-major.
+fn gradients(a: &Tensor, b: &Tensor) -> [Gradient; 2] {
+    let turned = |x: &Tensor| matches!(x.value().layout.strides(), [.., 1, columns] if *columns != 1);
+    fn with(a: &Tensor, b: &Tensor) -> Tensor {
+        multiply(transposed_name(a), a, b)
+    }
+    [
+        if turned(a) { |g, b| mt(&with(b, &mt(g)?)) } else { |g, b| Ok(with(g, &mt(b)?)) },
+        if turned(b) { |g, a| mt(&with(&mt(g)?, a)) } else { |g, a| Ok(with(&mt(a)?, g)) },
+    ]
 }
 
 fn transposed_name(g: &Tensor) -> &'static str {
@@ -299,13 +309,14 @@ impl Tensor {
         let mut value = product(a.value(), b.value());
         let bias = self.value().expand(&shape);
         dispatch!(value.dtype(), T => add_bias::<T>(&mut value, &bias, beta, alpha));
+        let [left, right] = gradients(a, b);
         Ok(record(
             "AddmmBackward0",
             value,
             [
                 edge(self, &beta, |g, &beta| scaled(g, beta)),
-                edge(a, &(b.clone(), alpha), |g, (b, alpha)| scaled(&g.mm(&mt(b)?)?, *alpha)),
-                edge(b, &(a.clone(), alpha), |g, (a, alpha)| scaled(&mt(a)?.mm(g)?, *alpha)),
+                edge(a, &(b.clone(), alpha), move |g, (b, alpha)| scaled(&left(g, b)?, *alpha)),
+                edge(b, &(a.clone(), alpha), move |g, (a, alpha)| scaled(&right(g, a)?, *alpha)),
             ],
         ))
     }
@@ -390,13 +401,22 @@ fn add_bias<T: Element + crate::ops::arithmetic::Ring>(
 ) {
     let (b, a) = (beta.cast::<T>(), alpha.cast::<T>());
     let (skip, plain) = (beta.cast::<f64>() == 0.0, (beta.cast::<f64>(), alpha.cast::<f64>()) == (1.0, 1.0));
-    let bias = bias.contiguous();
-    let bias = bias.slice::<T>().unwrap_or_default();
-    for (y, &x) in value.make_mut::<T>().iter_mut().zip(bias) {
-        *y = match (plain, skip) {
-            (true, _) => y.plus(x),
-            (_, true) => a.times(*y),
-            _ => a.times(*y).plus(b.times(x)),
-        };
-    }
+    let columns = value.shape()[1].max(1);
+    // One row for all, or a row each.
+    let same = bias.layout.strides() == [0, 1];
+    let bias = if same { bias.clone() } else { bias.contiguous() };
+    let bias = bias.raw::<T>();
+    let rows = (1 << 13) / columns + 1;
+    parallel::for_chunks(value.make_mut::<T>(), rows * columns, 1, |start, chunk| {
+        for (i, row) in chunk.chunks_exact_mut(columns).enumerate() {
+            let bias = &bias[if same { 0 } else { start + i * columns }..][..columns];
+            for (y, &x) in row.iter_mut().zip(bias) {
+                *y = match (plain, skip) {
+                    (true, _) => y.plus(x),
+                    (_, true) => a.times(*y),
+                    _ => a.times(*y).plus(b.times(x)),
+                };
+            }
+        }
+    });
 }
