@@ -39,7 +39,8 @@ impl Block {
     /// Zeroed memory straight from the system, in whole pages.
     #[cfg(target_os = "linux")]
     fn map(bytes: usize) -> Self {
-        let (readable, private) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let (readable, private) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping at an address that the system chooses touches no other memory.
         let ptr = unsafe { libc::mmap(std::ptr::null_mut(), bytes, readable, private, -1, 0) };
         let mapped = NonNull::new(ptr.cast::<u8>()).filter(|_| ptr != libc::MAP_FAILED);

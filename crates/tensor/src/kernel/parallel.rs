@@ -1,11 +1,14 @@
 //! The only place that names rayon: blocks of work whose borders depend on the length alone, never on the threads.
+//!
+//! The thread that calls does its share, and rayon's help as soon as they are awake ([`share`]).
 
 use super::simd::PastCaches;
 use crate::dtype::Element;
-use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Elements below which one thread does the work.
-// Entering rayon from outside its pool costs 6 to 17 µs hot and up to 75 µs asleep; 2^16 streamed f32 take about 10 µs.
+// Waking another thread costs 5 µs where it still spins and up to 75 µs asleep; 2^16 streamed f32 take about 10 µs.
 pub(crate) const PARALLEL_MIN: usize = 1 << 16;
 
 /// Elements of a block of parallel work.
@@ -18,9 +21,56 @@ pub(crate) const STREAM_MIN: usize = 16 << 20;
 /// Elements that go past the caches at once: few, so that the processor reads what comes next while it writes.
 const PIECE: usize = 1 << 9;
 
-/// Whether this much work is worth more than one thread. A pool of one is not entered: handing work over costs, too.
-fn worthwhile(len: usize, work: usize) -> bool {
-    len.saturating_mul(work) >= PARALLEL_MIN && rayon::current_num_threads() > 1
+/// Turns of a loop in which the caller waits for the others' last items, about 10 µs, before it sleeps.
+const SPIN: usize = 1 << 9;
+
+/// Calls `f` for every item, on as many threads as take part; each has a state of its own, from `start`.
+///
+/// The items are taken one after the other, so the caller never waits for a thread that has not woken up with work left. Entering
+/// rayon's pool instead would cost it two hand-overs: with 128 rows a training step took as long on two threads as on one.
+fn share<S, I: Send>(
+    items: impl Iterator<Item = I> + Send,
+    start: &(dyn Fn() -> S + Sync),
+    f: &(dyn Fn(&mut S, I) + Sync),
+) {
+    let items = Mutex::new(items);
+    let take = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        let mut state = None;
+        while let Some(item) = take() {
+            f(state.get_or_insert_with(start), item);
+        }
+    };
+    let others = rayon::current_num_threads() - 1;
+    if others == 0 {
+        return work();
+    }
+    let done = AtomicUsize::new(0);
+    rayon::in_place_scope(|scope| {
+        for _ in 0..others {
+            scope.spawn(|_| {
+                work();
+                done.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        work();
+        for _ in 0..SPIN {
+            if done.load(Ordering::Relaxed) == others {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+    });
+}
+
+/// Neighbouring chunks that a thread takes at once: its memory is fetched ahead then. Enough remain for every thread to have its share.
+fn group(chunks: usize) -> usize {
+    (chunks / 64).clamp(1, 16)
+}
+
+/// Calls `f` for every job, in parallel.
+pub(crate) fn for_jobs<J: Send>(jobs: Vec<J>, f: &(dyn Fn(J) + Sync)) {
+    share(jobs.into_iter(), &|| (), &|(), job| f(job));
 }
 
 /// Calls `f(start, block)` for disjoint blocks that cover `out`.
@@ -35,18 +85,18 @@ pub(crate) fn for_chunks<T: Send>(
     work: usize,
     f: impl Fn(usize, &mut [T]) + Sync,
 ) {
-    if out.len() <= size || !worthwhile(out.len(), work) {
+    if out.len() <= size || out.len().saturating_mul(work) < PARALLEL_MIN {
         for (i, chunk) in out.chunks_mut(size.max(1)).enumerate() {
             f(i * size, chunk);
         }
     } else {
-        spread(out, size, &f);
+        let group = size * group(out.len().div_ceil(size));
+        share(out.chunks_mut(group).enumerate(), &|| (), &|(), (i, chunks)| {
+            for (j, chunk) in chunks.chunks_mut(size).enumerate() {
+                f(i * group + j * size, chunk);
+            }
+        });
     }
-}
-
-/// On all threads. `f` is not generic here: rayon's machinery is compiled once an element type, not once a loop.
-fn spread<T: Send>(out: &mut [T], size: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
-    out.par_chunks_mut(size).enumerate().for_each(|(i, chunk)| f(i * size, chunk));
 }
 
 /// As [`for_blocks`] for an output that `f` only writes: a large one is computed in scratch and goes past the caches.
@@ -92,14 +142,9 @@ pub(crate) fn sink_blocks<T: Element, U: Send>(
     f: impl Fn(usize, Sink<'_, T>, &mut U) + Sync,
 ) {
     let large = size_of_val(out) >= STREAM_MIN;
-    let f = |i: usize, out: &mut [T], number: &mut [U]| {
+    for_pairs((out, BLOCK), (numbers, 1), 1, &|i, out, number| {
         f(i, Sink { out, past: large.then(PastCaches::new) }, &mut number[0]);
-    };
-    if !worthwhile(out.len(), 1) {
-        out.chunks_mut(BLOCK).zip(numbers.chunks_mut(1)).enumerate().for_each(|(i, (a, b))| f(i, a, b));
-    } else {
-        spread_pairs((out, BLOCK), (numbers, 1), &f);
-    }
+    });
 }
 
 /// As [`for_chunks`] for an output that `f` only writes, as in [`write_blocks`].
@@ -123,55 +168,46 @@ pub(crate) fn write_pairs<T: Element, U: Send>(
     work: usize,
     f: impl Fn(usize, &mut [T], &mut [U]) + Sync,
 ) {
-    if size_of_val(out) >= STREAM_MIN {
-        stream_pairs((out, size), (side, side_size), &f);
-    } else if out.len() <= size || !worthwhile(out.len(), work) {
-        for (i, (a, b)) in out.chunks_mut(size.max(1)).zip(side.chunks_mut(side_size.max(1))).enumerate() {
-            f(i, a, b);
-        }
-    } else {
-        spread_pairs((out, size), (side, side_size), &f);
+    if size_of_val(out) < STREAM_MIN || out.len() <= size {
+        return for_pairs((out, size), (side, side_size), work, &f);
     }
-}
-
-/// What is called for each pair of chunks.
-type EachPair<'a, T, U> = dyn Fn(usize, &mut [T], &mut [U]) + Sync + 'a;
-
-fn spread_pairs<T: Send, U: Send>(
-    (out, size): (&mut [T], usize),
-    (side, side_size): (&mut [U], usize),
-    f: &EachPair<'_, T, U>,
-) {
-    let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
-    chunks.enumerate().for_each(|(i, (a, b))| f(i, a, b));
-}
-
-fn stream_pairs<T: Element, U: Send>(
-    (out, size): (&mut [T], usize),
-    (side, side_size): (&mut [U], usize),
-    f: &EachPair<'_, T, U>,
-) {
     let start = || (vec![T::default(); size], PastCaches::new());
-    let step = |(scratch, past): &mut (Vec<T>, PastCaches), (i, (a, b)): (usize, (&mut [T], &mut [U]))| {
+    share_pairs((out, size), (side, side_size), &start, &|(scratch, past), i, a, b| {
         let scratch = &mut scratch[..a.len()];
         f(i, scratch, b);
         past.copy(scratch, a);
-    };
-    if worthwhile(out.len(), 1) {
-        let chunks = out.par_chunks_mut(size).zip(side.par_chunks_mut(side_size));
-        chunks.enumerate().for_each_init(start, step);
-    } else {
-        let mut state = start();
-        let chunks = out.chunks_mut(size).zip(side.chunks_mut(side_size));
-        chunks.enumerate().for_each(|pair| step(&mut state, pair));
-    }
+    });
 }
 
-/// Calls `f` for every job, in parallel.
-pub(crate) fn for_jobs<J: Send>(jobs: Vec<J>, f: &(dyn Fn(J) + Sync)) {
-    if rayon::current_num_threads() > 1 {
-        jobs.into_par_iter().for_each(f);
+/// What is called with a thread's state for each pair of chunks.
+type EachPair<'a, S, T, U> = dyn Fn(&mut S, usize, &mut [T], &mut [U]) + Sync + 'a;
+
+fn share_pairs<S, T: Send, U: Send>(
+    (out, size): (&mut [T], usize),
+    (side, side_size): (&mut [U], usize),
+    start: &(dyn Fn() -> S + Sync),
+    f: &EachPair<'_, S, T, U>,
+) {
+    let group = group(out.len().div_ceil(size));
+    let groups = out.chunks_mut(group * size).zip(side.chunks_mut(group * side_size)).enumerate();
+    share(groups, start, &|state, (i, (a, b))| {
+        for (j, (a, b)) in a.chunks_mut(size).zip(b.chunks_mut(side_size)).enumerate() {
+            f(state, i * group + j, a, b);
+        }
+    });
+}
+
+/// `f` is not generic here: what shares the work is compiled once a pair of types, not once a loop.
+fn for_pairs<T: Send, U: Send>(
+    (out, size): (&mut [T], usize),
+    (side, side_size): (&mut [U], usize),
+    work: usize,
+    f: &(dyn Fn(usize, &mut [T], &mut [U]) + Sync),
+) {
+    if out.len() > size && out.len().saturating_mul(work) >= PARALLEL_MIN {
+        share_pairs((out, size), (side, side_size), &|| (), &|(), i, a, b| f(i, a, b));
     } else {
-        jobs.into_iter().for_each(f);
+        let chunks = out.chunks_mut(size.max(1)).zip(side.chunks_mut(side_size.max(1)));
+        chunks.enumerate().for_each(|(i, (a, b))| f(i, a, b));
     }
 }
