@@ -5,6 +5,7 @@ use crate::kernel::map::{self, Strided};
 use crate::layout::Layout;
 use crate::storage::{Storage, dispatch, store};
 use crate::{DType, Element, Shape};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -77,10 +78,15 @@ impl Array {
     }
 
     pub(crate) fn to_dtype(&self, dtype: DType) -> Self {
+        self.cast(dtype).into_owned()
+    }
+
+    /// The same, without a copy where it is of this dtype.
+    pub(crate) fn cast(&self, dtype: DType) -> Cow<'_, Self> {
         if dtype == self.dtype() {
-            return self.clone();
+            return Cow::Borrowed(self);
         }
-        dispatch!(self.dtype(), A => dispatch!(dtype, O => self.map(|x: A| x.cast::<O>())))
+        Cow::Owned(dispatch!(self.dtype(), A => dispatch!(dtype, O => self.map(|x: A| x.cast::<O>()))))
     }
 
     pub(crate) fn expand(&self, shape: &Shape) -> Self {

@@ -96,10 +96,19 @@ unsafe impl Plain for bool {
     const KIND: Kind = Kind::Bool;
 }
 
+/// Bytes that need no block of their own: a number of any type, or two.
+const FEW: usize = 16;
+
+#[derive(Debug)]
+enum Memory {
+    Few([u64; FEW / 8]),
+    Block(Block),
+}
+
 /// `len` elements, initialised but with whatever values the memory held before.
 #[derive(Debug)]
 pub(crate) struct Buffer<T: Plain> {
-    block: Option<Block>,
+    memory: Memory,
     len: usize,
     marker: std::marker::PhantomData<T>,
 }
@@ -110,12 +119,9 @@ unsafe impl<T: Plain + Sync> Sync for Buffer<T> {}
 impl<T: Plain> Buffer<T> {
     pub(crate) fn new(len: usize) -> Self {
         let bytes = len * size_of::<T>();
-        let block = (bytes > 0).then(|| pool::take(bytes, T::KIND));
-        Self { block, len, marker: std::marker::PhantomData }
-    }
-
-    fn ptr(&self) -> NonNull<T> {
-        self.block.as_ref().map_or(NonNull::dangling(), |b| b.ptr.cast())
+        let memory =
+            if bytes <= FEW { Memory::Few([0; FEW / 8]) } else { Memory::Block(pool::take(bytes, T::KIND)) };
+        Self { memory, len, marker: std::marker::PhantomData }
     }
 }
 
@@ -123,23 +129,30 @@ impl<T: Plain> Deref for Buffer<T> {
     type Target = [T];
     #[inline]
     fn deref(&self) -> &[T] {
-        // SAFETY: the block holds at least `len` initialised elements, aligned to 16 bytes or more; an empty
-        // buffer has a dangling but aligned pointer and length 0.
-        unsafe { std::slice::from_raw_parts(self.ptr().as_ptr(), self.len) }
+        let first = match &self.memory {
+            Memory::Few(few) => few.as_ptr().cast(),
+            Memory::Block(block) => block.ptr.as_ptr().cast_const(),
+        };
+        // SAFETY: either memory holds at least `len` initialised elements, aligned to 8 bytes or more.
+        unsafe { std::slice::from_raw_parts(first.cast(), self.len) }
     }
 }
 
 impl<T: Plain> DerefMut for Buffer<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
+        let first = match &mut self.memory {
+            Memory::Few(few) => few.as_mut_ptr().cast(),
+            Memory::Block(block) => block.ptr.as_ptr(),
+        };
         // SAFETY: as in `deref`, and `&mut self` makes this the only reference.
-        unsafe { std::slice::from_raw_parts_mut(self.ptr().as_ptr(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(first.cast(), self.len) }
     }
 }
 
 impl<T: Plain> Drop for Buffer<T> {
     fn drop(&mut self) {
-        if let Some(block) = self.block.take() {
+        if let Memory::Block(block) = std::mem::replace(&mut self.memory, Memory::Few([0; FEW / 8])) {
             pool::give(block, self.len * size_of::<T>(), T::KIND);
         }
     }

@@ -448,6 +448,19 @@ pub fn map_softmax<T: Float>(row: &[T], (max, sum): (T, f64), out: &mut [T], f: 
     }
 }
 
+/// `eˣ` of every element, within one unit in the last place as [`Tensor::softmax`](crate::Tensor::softmax) computes it: exactly
+/// 1 at 0 and 0 at −∞. Call it inside of [`for_chunks`].
+///
+/// ```
+/// let mut x = [0.0_f32, f32::NEG_INFINITY];
+/// tensor::kernels::fast_exps(&mut x);
+/// assert_eq!(x, [1.0, 0.0]);
+/// ```
+#[inline(always)]
+pub fn fast_exps<T: Float>(x: &mut [T]) {
+    softmax::fast_exps(x);
+}
+
 /// `eˣ` within one unit in the last place, as [`Tensor::softmax`](crate::Tensor::softmax) computes it: exactly 1 at 0 and 0 at
 /// −∞. A loop over it is vectorised inside of [`for_chunks`] and [`for_jobs`].
 ///

@@ -47,9 +47,13 @@ fn shelf(index: usize, kind: Kind) -> &'static Shelf {
 /// A block of at least `bytes` bytes.
 pub(crate) fn take(bytes: usize, kind: Kind) -> Block {
     let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
-    PEAK.fetch_max(live, Relaxed);
+    // Reading first: a write to what all threads share costs as much as a small operation.
+    if live > PEAK.load(Relaxed) {
+        PEAK.fetch_max(live, Relaxed);
+    }
     if bytes < MIN {
-        return Block::new(bytes, 16);
+        // Whole units of the alignment: the allocator has another, slow way for less.
+        return Block::new(bytes.next_multiple_of(16), 16);
     }
     let (index, size) = class(bytes);
     let kept = lock(shelf(index, kind)).pop();

@@ -16,10 +16,26 @@ pub const MAX_RANK: usize = 8;
 /// assert_eq!(x.shape().to_string(), "[2, 3]");
 /// # Ok::<(), tensor::Error>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 pub struct Shape {
     dims: [usize; MAX_RANK],
     rank: u8,
+}
+
+// A derived comparison would read all eight places.
+impl PartialEq for Shape {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.rank == other.rank && self.iter().zip(&**other).all(|(a, b)| a == b)
+    }
+}
+
+impl Eq for Shape {}
+
+impl std::hash::Hash for Shape {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self[..].hash(state);
+    }
 }
 
 impl Shape {

@@ -10,6 +10,7 @@ use crate::kernel::simd::vectorize;
 use crate::real::Real;
 use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
+use std::borrow::Cow;
 
 /// What an operation takes besides a tensor: another tensor or a number. Numbers do not widen a tensor's dtype within
 /// its kind (`f32 + 1.0` stays `f32`); see [type promotion](https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc).
@@ -64,14 +65,6 @@ impl Operand {
         }
     }
 
-    /// Numbers rank below 0-d tensors, those below tensors with dimensions.
-    fn standing(&self) -> u8 {
-        match self {
-            Self::Tensor(x) => 1 + u8::from(x.dim() > 0),
-            Self::Number(_) => 0,
-        }
-    }
-
     pub(crate) fn shape(&self) -> &Shape {
         self.tensor().map_or(&Shape::SCALAR, Tensor::shape)
     }
@@ -90,27 +83,47 @@ impl Operand {
     }
 }
 
+/// What an operand says about the dtype of a result. Numbers rank below 0-d tensors, those below tensors with dimensions.
+#[derive(Clone, Copy)]
+pub(crate) struct Standing {
+    dtype: DType,
+    rank: u8,
+}
+
+impl From<&Tensor> for Standing {
+    fn from(x: &Tensor) -> Self {
+        Self { dtype: x.dtype(), rank: 1 + u8::from(x.dim() > 0) }
+    }
+}
+
+impl From<&Operand> for Standing {
+    fn from(operand: &Operand) -> Self {
+        operand.tensor().map_or(Self { dtype: operand.dtype(), rank: 0 }, Self::from)
+    }
+}
+
 /// The dtype of a result: an operand of lower standing counts only if its kind (bool, integer, float) is higher.
-pub(crate) fn promote(a: &Operand, b: &Operand) -> DType {
-    let (high, low) = if a.standing() >= b.standing() { (a, b) } else { (b, a) };
+pub(crate) fn promote(a: impl Into<Standing>, b: impl Into<Standing>) -> DType {
+    let (a, b) = (a.into(), b.into());
+    let (high, low) = if a.rank >= b.rank { (a, b) } else { (b, a) };
     let kind = |dtype: DType| (dtype != DType::Bool, dtype.is_float());
-    if high.standing() == low.standing() || kind(low.dtype()) > kind(high.dtype()) {
-        high.dtype().promote(low.dtype())
+    if high.rank == low.rank || kind(low.dtype) > kind(high.dtype) {
+        high.dtype.promote(low.dtype)
     } else {
-        high.dtype()
+        high.dtype
     }
 }
 
 /// The right side of a pointwise operation, ready for the loop.
-pub(crate) enum Side {
-    Array(Array),
+pub(crate) enum Side<'a> {
+    Array(Cow<'a, Array>),
     Number(Number),
 }
 
-impl Side {
-    pub(crate) fn new(operand: &Operand, dtype: DType) -> Self {
+impl<'a> Side<'a> {
+    pub(crate) fn new(operand: &'a Operand, dtype: DType) -> Self {
         match operand {
-            Operand::Tensor(x) => Self::Array(x.value().to_dtype(dtype)),
+            Operand::Tensor(x) => Self::Array(x.value().cast(dtype)),
             Operand::Number(n) => Self::Number(*n),
         }
     }
@@ -119,7 +132,7 @@ impl Side {
 /// `f` of every pair of elements, with both sides already of type `A`.
 pub(crate) fn zip<A: Element, O: Element>(
     a: &Array,
-    b: &Side,
+    b: &Side<'_>,
     shape: &Shape,
     f: impl Fn(A, A) -> O + Sync,
 ) -> Array {
@@ -135,8 +148,8 @@ pub(crate) fn zip<A: Element, O: Element>(
 }
 
 /// The array broadcast to `shape`.
-pub(crate) fn spread<'a>(a: &'a Array, shape: &Shape) -> std::borrow::Cow<'a, Array> {
-    if a.shape() == shape { std::borrow::Cow::Borrowed(a) } else { std::borrow::Cow::Owned(a.expand(shape)) }
+pub(crate) fn spread<'a>(a: &'a Array, shape: &Shape) -> Cow<'a, Array> {
+    if a.shape() == shape { Cow::Borrowed(a) } else { Cow::Owned(a.expand(shape)) }
 }
 
 /// Number types that `add`, `sub` and `mul` compute in; integers wrap, booleans or and and.
@@ -176,12 +189,12 @@ ring!(bool, |a, b| a | b, a ^ b, a & b);
 macro_rules! pointwise2 {
     ($op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
         let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
-        let (a, b) = ($a.value().to_dtype($dtype), Side::new($b, $dtype));
+        let (a, b) = ($a.value().cast($dtype), Side::new($b, $dtype));
         dispatch!($dtype, T => zip::<T, T>(&a, &b, &shape, $f))
     }};
     (float $op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
         let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
-        let (a, b) = ($a.value().to_dtype($dtype), Side::new($b, $dtype));
+        let (a, b) = ($a.value().cast($dtype), Side::new($b, $dtype));
         dispatch!(float $dtype, T => zip::<T, T>(&a, &b, &shape, $f))
     }};
 }
@@ -213,7 +226,7 @@ impl Tensor {
     /// ```
     pub fn add(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
-        let dtype = promote(&self.into(), &other);
+        let dtype = promote(self, &other);
         let value = pointwise2!("add", self, &other, dtype, Ring::plus);
         Ok(record(
             "AddBackward0",
@@ -238,7 +251,7 @@ impl Tensor {
     pub fn sub(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
         self.check_sub(&other)?;
-        let dtype = promote(&self.into(), &other);
+        let dtype = promote(self, &other);
         let value = pointwise2!("sub", self, &other, dtype, Ring::minus);
         Ok(record(
             "SubBackward0",
@@ -294,7 +307,7 @@ impl Tensor {
     }
 
     fn scaled(&self, op: &'static str, other: &Operand, alpha: Number, name: &'static str) -> Result<Tensor> {
-        let dtype = promote(&self.into(), other);
+        let dtype = promote(self, other);
         match alpha {
             Number::Float(a) if !dtype.is_float() => {
                 return Err(Error::argument(op, format!("alpha must be an integer for {dtype}, but is {a}")));
@@ -305,7 +318,7 @@ impl Tensor {
             _ => {}
         }
         let shape = Shape::broadcast(op, self.shape(), other.shape())?;
-        let (a, b) = (self.value().to_dtype(dtype), Side::new(other, dtype));
+        let (a, b) = (self.value().cast(dtype), Side::new(other, dtype));
         let value = dispatch!(dtype, T => {
             let alpha = alpha.cast::<T>();
             zip::<T, T>(&a, &b, &shape, |x, y| x.plus(alpha.times(y)))
@@ -324,7 +337,7 @@ impl Tensor {
     pub(crate) fn rsub(&self, number: impl Into<Number>) -> Result<Tensor> {
         let number = Operand::Number(number.into());
         self.check_sub(&number)?;
-        let dtype = promote(&self.into(), &number);
+        let dtype = promote(self, &number);
         let value = pointwise2!("sub", self, &number, dtype, |x, n| n.minus(x));
         Ok(record("RsubBackward1", value, [edge(self, &(), |g, ()| g.neg())]))
     }
@@ -343,7 +356,7 @@ impl Tensor {
     /// ```
     pub fn mul(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
-        let dtype = promote(&self.into(), &other);
+        let dtype = promote(self, &other);
         let value = pointwise2!("mul", self, &other, dtype, Ring::times);
         Ok(record(
             "MulBackward0",
@@ -369,7 +382,7 @@ impl Tensor {
     /// ```
     pub fn div(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
-        let dtype = promote(&self.into(), &other).to_float();
+        let dtype = promote(self, &other).to_float();
         let value = pointwise2!(float "div", self, &other, dtype, |a, b| a / b);
         let quotient = (self.clone(), other.clone());
         Ok(record(
@@ -399,7 +412,7 @@ impl Tensor {
     /// ```
     pub fn div_rounded(&self, other: impl Into<Operand>, rounding: Rounding) -> Result<Tensor> {
         let other = other.into();
-        let dtype = promote(&self.into(), &other);
+        let dtype = promote(self, &other);
         if dtype == DType::Bool {
             return Err(Error::DType { op: "div", expected: "numbers to round the quotient of", got: dtype });
         }
@@ -414,7 +427,7 @@ impl Tensor {
             if shape.numel() > 0 && b.value().to_vec::<i64>().contains(&0) {
                 return Err(Error::argument("div", "integer division by zero"));
             }
-            let (a, b) = (self.value().to_dtype(DType::I64), Side::Array(b.value().clone()));
+            let (a, b) = (self.value().to_dtype(DType::I64), Side::Array(Cow::Borrowed(b.value())));
             zip::<i64, i64>(&a, &b, &shape, |a, b| match rounding {
                 Rounding::Trunc => a.wrapping_div(b),
                 Rounding::Floor => {
@@ -467,7 +480,7 @@ impl Tensor {
     /// ```
     pub fn pow(&self, exponent: impl Into<Operand>) -> Result<Tensor> {
         let exponent = exponent.into();
-        let dtype = promote(&self.into(), &exponent);
+        let dtype = promote(self, &exponent);
         let value = power(self, &exponent, dtype)?;
         let edges = match &exponent {
             Operand::Number(n) => [
@@ -512,7 +525,7 @@ impl Tensor {
     /// ```
     pub fn rpow(&self, base: impl Into<Number>) -> Result<Tensor> {
         let base = base.into();
-        let dtype = promote(&self.into(), &base.into());
+        let dtype = promote(self, &Operand::from(base));
         let value = power(&Operand::from(base).to_tensor(dtype), &self.into(), dtype)?;
         Ok(crate::autograd::node::record_output(
             "PowBackward2",
@@ -561,7 +574,7 @@ fn power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
             return Err(Error::argument("pow", message));
         }
         let shape = Shape::broadcast("pow", base.shape(), exponent.shape())?;
-        let (a, b) = (base.value().to_dtype(dtype), Side::new(exponent, dtype));
+        let (a, b) = (base.value().cast(dtype), Side::new(exponent, dtype));
         return Ok(zip::<i64, i64>(&a, &b, &shape, int_pow));
     }
     // The exponents that PyTorch computes without a power function, with its roundings.

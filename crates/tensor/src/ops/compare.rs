@@ -10,8 +10,8 @@ use crate::{DType, Element, Error, Number, Result, Shape, Tensor};
 
 fn compare(op: &'static str, a: &Tensor, b: &Operand, f: impl Compare) -> Result<Tensor> {
     let shape = Shape::broadcast(op, a.shape(), b.shape())?;
-    let dtype = promote(&a.into(), b);
-    let (a, b) = (a.value().to_dtype(dtype), Side::new(b, dtype));
+    let dtype = promote(a, b);
+    let (a, b) = (a.value().cast(dtype), Side::new(b, dtype));
     Ok(Tensor::constant(dispatch!(dtype, T => zip::<T, bool>(&a, &b, &shape, |a, b| f.holds(&a, &b)))))
 }
 
@@ -129,7 +129,7 @@ impl Tensor {
     /// ```
     pub fn maximum(&self, other: &Tensor) -> Result<Tensor> {
         let b = Operand::from(other);
-        let dtype = promote(&self.into(), &b);
+        let dtype = promote(self, &b);
         let value = pointwise2!("maximum", self, &b, dtype, larger);
         let both = (self.clone(), other.clone());
         Ok(record(
@@ -156,7 +156,7 @@ impl Tensor {
     /// ```
     pub fn minimum(&self, other: &Tensor) -> Result<Tensor> {
         let b = Operand::from(other);
-        let dtype = promote(&self.into(), &b);
+        let dtype = promote(self, &b);
         let value = pointwise2!("minimum", self, &b, dtype, smaller);
         let both = (self.clone(), other.clone());
         Ok(record(
@@ -348,7 +348,7 @@ fn clamp(x: &Tensor, min: Option<&Operand>, max: Option<&Operand>) -> Result<Ten
     let mut dtype = x.dtype();
     let mut shape = *x.shape();
     for bound in bounds() {
-        dtype = dtype.max(promote(&x.into(), bound));
+        dtype = dtype.max(promote(x, bound));
         shape = Shape::broadcast("clamp", &shape, bound.shape())?;
     }
     if dtype == DType::Bool {

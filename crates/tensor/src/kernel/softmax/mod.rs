@@ -212,6 +212,23 @@ pub(crate) fn exponentials<T: Row, S: Row>(row: &[T], out: &mut [T]) -> (T, S) {
     (max, total(out))
 }
 
+/// `x = exp(x)` of every element, whole vectors even at the end.
+#[inline(always)]
+pub(crate) fn fast_exps<T: Row>(x: &mut [T]) {
+    let (whole, end) = x.split_at_mut(x.len() / WIDE * WIDE);
+    for x in whole {
+        *x = Math::fast_exp(*x);
+    }
+    if !end.is_empty() {
+        let mut lanes = load(end, T::default());
+        // As in `each`.
+        for x in &mut lanes[..std::hint::black_box(WIDE)] {
+            *x = Math::fast_exp(*x);
+        }
+        end.copy_from_slice(&lanes[..end.len()]);
+    }
+}
+
 /// [`exponentials`] of rows of `n` elements. Those of short rows are computed side by side, in whole vectors.
 #[inline(always)]
 pub(crate) fn exponentials_of_rows<T: Row, S: Row>(x: &[T], n: usize, out: &mut [T], stats: &mut [(T, S)]) {
@@ -222,9 +239,7 @@ pub(crate) fn exponentials_of_rows<T: Row, S: Row>(x: &[T], n: usize, out: &mut 
         }
         stat.0 = max;
     }
-    for o in &mut *out {
-        *o = Math::fast_exp(*o);
-    }
+    fast_exps(out);
     for (row, stat) in out.chunks_exact(n).zip(stats) {
         stat.1 = total(row);
     }
