@@ -179,7 +179,7 @@ pub(crate) fn write_pairs<T: Element, U: Send>(
     });
 }
 
-/// What is called with a thread's state for each pair of chunks.
+/// The same with a thread's state.
 type EachPair<'a, S, T, U> = dyn Fn(&mut S, usize, &mut [T], &mut [U]) + Sync + 'a;
 
 fn share_pairs<S, T: Send, U: Send>(
@@ -197,12 +197,15 @@ fn share_pairs<S, T: Send, U: Send>(
     });
 }
 
+/// What is called for each pair of chunks.
+type Pair<'a, T, U> = dyn Fn(usize, &mut [T], &mut [U]) + Sync + 'a;
+
 /// `f` is not generic here: what shares the work is compiled once a pair of types, not once a loop.
 fn for_pairs<T: Send, U: Send>(
     (out, size): (&mut [T], usize),
     (side, side_size): (&mut [U], usize),
     work: usize,
-    f: &(dyn Fn(usize, &mut [T], &mut [U]) + Sync),
+    f: &Pair<'_, T, U>,
 ) {
     if out.len() > size && out.len().saturating_mul(work) >= PARALLEL_MIN {
         share_pairs((out, size), (side, side_size), &|| (), &|(), i, a, b| f(i, a, b));
