@@ -139,6 +139,11 @@ fn edges_of_single_reductions() -> Result<()> {
     same(&[item(Tensor::from([INF, 0.0]).logsumexp(0, false))?], &[INF]);
     same(&gradient(|x| x.norm(2.0), &[0.0, 0.0])?, &[0.0, 0.0]);
     same(&gradient(|x| x.norm(0.0), &[1.0, 0.0])?, &[0.0, 0.0]);
+    same(
+        &[item(Tensor::from([1.0, 0.0]).norm(-1.0))?, item(Tensor::from([1.0, INF]).norm(-2.0))?],
+        &[0.0, 1.0],
+    );
+    same(&gradient(|x| x.norm(-1.0), &[1.0, 0.0])?, &[0.0, 0.0]);
     Ok(())
 }
 
