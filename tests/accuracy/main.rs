@@ -74,9 +74,9 @@ fn report(title: &str, case: &Json, ours: [f64; 3]) -> bool {
     let theirs = theirs.map(|x| if x >= 1e300 { f64::INFINITY } else { x });
     let mut columns = Vec::new();
     let mut good = true;
-    for ((ours, theirs), what) in ours.into_iter().zip(theirs).zip(ERRORS) {
+    for (ours, theirs) in ours.into_iter().zip(theirs) {
         let fine = ours <= theirs.max(ROUNDING) * (1.0 + SLACK);
-        let known = !fine && known(title, what, theirs, ours);
+        let known = !fine && known(title, theirs, ours);
         let mark = if known { '*' } else { '!' };
         let end = if fine { ' ' } else { mark };
         columns.push(format!(" {theirs:8.1e} {ours:8.1e}{end}|"));

@@ -139,6 +139,11 @@ fn edges_of_single_reductions() -> Result<()> {
     same(&[item(Tensor::from([INF, 0.0]).logsumexp(0, false))?], &[INF]);
     same(&gradient(|x| x.norm(2.0), &[0.0, 0.0])?, &[0.0, 0.0]);
     same(&gradient(|x| x.norm(0.0), &[1.0, 0.0])?, &[0.0, 0.0]);
+    same(
+        &[item(Tensor::from([1.0, 0.0]).norm(-1.0))?, item(Tensor::from([1.0, INF]).norm(-2.0))?],
+        &[0.0, 1.0],
+    );
+    same(&gradient(|x| x.norm(-1.0), &[1.0, 0.0])?, &[0.0, 0.0]);
     Ok(())
 }
 
@@ -153,6 +158,7 @@ fn empty_reductions_have_a_value_or_are_refused() -> Result<()> {
     assert_eq!(none.logsumexp([0; 0], false)?.item::<f64>()?, -INF);
     assert!(none.median()?.item::<f64>()?.is_nan());
     assert!(none.to_dtype(DType::I64).median().is_err());
+    assert_eq!(none.to_dtype(DType::Bool).median()?, Tensor::from(true));
     assert_eq!(none.cumsum(0)?.shape(), &[0, 3]);
     for other_dim in [
         none.amax(1, false)?,

@@ -25,7 +25,7 @@ const OP: &str = "ctc_loss";
 ///
 /// # Stability
 /// The recursion is in logarithms: no probability underflows. A target that does not fit into its input has a loss of ∞
-/// and a gradient of NaN, or 0 and 0 with `zero_infinity`. As in PyTorch, the gradient to a log-probability of −∞ is NaN.
+/// and a gradient of NaN, or 0 and 0 with `zero_infinity`; a loss of NaN stays, and its gradient is NaN. As in PyTorch, the gradient to a log-probability of −∞ is NaN.
 ///
 /// # Errors
 /// Shapes, dtypes or lengths that do not fit; an input without elements; a blank or a label outside of `0..C`.
@@ -120,20 +120,11 @@ impl CTCLoss {
     ) -> Result<Tensor> {
         let (batched, x) = self.batch(log_probs)?;
         let lattice = self.lattice(&x, targets, &input_lengths.into(), &target_lengths.into())?;
-        let lengths: Vec<usize> = lattice.targets.iter().map(|&length| length.max(1)).collect();
-        let mut losses = match x.dtype() {
-            DType::F64 => self.losses::<f64>(&x, lattice)?,
-            _ => self.losses::<f32>(&x, lattice)?,
+        let loss = match x.dtype() {
+            DType::F64 => self.fused::<f64>(&x, lattice)?,
+            _ => self.fused::<f32>(&x, lattice)?,
         };
-        if self.zero_infinity {
-            losses = Tensor::where_(&losses.eq(f64::INFINITY)?, 0.0, &losses)?;
-        }
-        match self.reduction {
-            Reduction::Mean => losses.div(&Tensor::from(lengths))?.mean(),
-            Reduction::Sum => Ok(losses.sum()),
-            Reduction::None if batched => Ok(losses),
-            Reduction::None => losses.squeeze_dim(0),
-        }
+        if batched || self.reduction != Reduction::None { Ok(loss) } else { loss.squeeze_dim(0) }
     }
 
     /// Whether there is a batch, and the input with one.
@@ -192,23 +183,48 @@ impl CTCLoss {
         Ok(Lattice { steps, batch, classes, states, labels, inputs, targets: lengths })
     }
 
-    /// The loss of each sample.
-    fn losses<T: Float>(&self, x: &Tensor, lattice: Lattice) -> Result<Tensor> {
+    /// The loss of a batch.
+    fn fused<T: Float>(&self, x: &Tensor, lattice: Lattice) -> Result<Tensor> {
         let (nll, alpha) = evaluate::<T>(&lattice, x)?;
-        let value = Tensor::from(nll.clone()).to_dtype(x.dtype());
-        let zero_infinity = self.zero_infinity;
-        let (definition, infinite) = (lattice.clone(), value.clone());
-        Ok(fused(
-            "CtcLossBackward0",
-            [x],
-            value,
-            move |_, g, [x]| {
-                let g = g.contiguous();
-                let (g, saved) = (g.as_slice::<T>()?, (x.as_slice()?, alpha.as_slice()?, &nll[..]));
-                Tensor::build(x.shape(), |out| lattice.gradient(saved, g, zero_infinity, out))
-            },
-            move |[x]| definition.potential(x, &infinite, zero_infinity),
-        ))
+        let each = Tensor::from(nll.clone());
+        let infinite = each.eq(f64::INFINITY)?;
+        let undefined = if self.zero_infinity { each.isnan() } else { each.isnan().maximum(&infinite)? };
+        // Samples are rounded once, when they have been reduced.
+        let value = self.reduced(each, &infinite, &lattice)?.to_dtype(x.dtype());
+        let name = match self.reduction {
+            Reduction::None if self.zero_infinity => "WhereBackward0",
+            Reduction::None => "CtcLossBackward0",
+            Reduction::Mean => "MeanBackward0",
+            Reduction::Sum => "SumBackward0",
+        };
+        let (this, definition) = (self.clone(), (self.clone(), lattice.clone()));
+        let backward = move |_: usize, g: &Tensor, [x]: [&Tensor; 1]| {
+            let g = g.contiguous();
+            let g = g.as_slice::<T>()?.iter().map(|g| g.cast::<f64>());
+            let batch = lattice.batch as f64;
+            let g: Vec<f64> = match this.reduction {
+                Reduction::None => g.collect(),
+                Reduction::Sum => g.cycle().take(lattice.batch).collect(),
+                Reduction::Mean => {
+                    g.cycle().zip(lattice.lengths()).map(|(g, n)| g / batch / n as f64).collect()
+                }
+            };
+            let saved = (x.as_slice::<T>()?, alpha.as_slice()?, &nll[..]);
+            Tensor::build(x.shape(), |out| lattice.gradient(saved, &g, this.zero_infinity, out))
+        };
+        Ok(fused(name, [x], value, backward, move |[x]| {
+            let (this, lattice) = &definition;
+            // A sample that counts as 0 has a gradient of 0, also if it has a NaN.
+            let x = if this.zero_infinity { &x.masked_fill(&infinite.unsqueeze(1)?, 0)? } else { x };
+            this.reduced(lattice.potential(x, &undefined)?, &infinite, lattice)
+        }))
+    }
+
+    /// The samples' losses, reduced.
+    fn reduced(&self, each: Tensor, infinite: &Tensor, lattice: &Lattice) -> Result<Tensor> {
+        let each = if self.zero_infinity { Tensor::where_(infinite, 0.0, &each)? } else { each };
+        let lengths = || Tensor::from(lattice.lengths().collect::<Vec<_>>());
+        if self.reduction == Reduction::Mean { each.div(&lengths())?.mean() } else { self.reduction.of(each) }
     }
 }
 
@@ -277,10 +293,8 @@ mod tests {
                     let definition = |z: &[Tensor]| {
                         let x = z[0].log_softmax(2)?;
                         let lattice = loss.lattice(&x, targets, &inputs.into(), &lengths.into())?;
-                        let finite = tensor::zeros(3)?;
-                        let each = lattice
-                            .potential(&x, &finite, zero_infinity)?
-                            .sub(&Tensor::from(inputs.to_vec()))?;
+                        let undefined = tensor::zeros(3)?.ne(0)?;
+                        let each = lattice.potential(&x, &undefined)?.sub(&Tensor::from(inputs.to_vec()))?;
                         Ok(match reduction {
                             Reduction::None => each,
                             Reduction::Sum => each.sum(),
@@ -289,6 +303,40 @@ mod tests {
                     };
                     check::fused(kernel, definition, std::slice::from_ref(&z), 1e-12)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The gradients of three steps of three classes whose log-probabilities are −1 but for one.
+    #[test]
+    fn nan_and_infinities_come_through_where_pytorchs_do() -> Result<()> {
+        const NAN: f64 = f64::NAN;
+        // The place of the odd one, its value, steps, loss, which gradients are NaN; after torch 2.15.
+        let cases: [(usize, f64, usize, f64, &[usize]); 5] = [
+            (0, NAN, 1, 0.0, &[]),
+            (0, NAN, 2, NAN, &[0, 1, 2, 3, 4, 5]),
+            (2, NAN, 2, 0.901_387_711_331_89, &[2]),
+            (3, f64::INFINITY, 2, NAN, &[0, 1, 2, 3, 4, 5]),
+            (6, NAN, 2, 0.901_387_711_331_89, &[]),
+        ];
+        for (at, odd, steps, want, nan) in cases {
+            let mut x = vec![-1.0; 9];
+            x[at] = odd;
+            let x = Tensor::from_vec(x, [3, 3])?.requires_grad_()?;
+            // In one step two labels are impossible.
+            let target = vec![1; 3 - steps];
+            let count = target.len();
+            let loss = CTCLoss { zero_infinity: true, reduction: Reduction::Sum, blank: 0 };
+            let found = loss.forward(&x, &Tensor::from(target), steps, count)?;
+            let value = found.item::<f64>()?;
+            assert!((value - want).abs() < 1e-14 || (value.is_nan() && want.is_nan()), "{at}: {value}");
+            for create_graph in [true, false] {
+                let options = GradOptions { create_graph, ..Default::default() };
+                let slopes = grad_with(&[(&found, None)], &[&x], options)?[0].clone().unwrap();
+                let slopes = slopes.to_vec::<f64>()?;
+                let places: Vec<_> = (0..9).filter(|&i| slopes[i].is_nan()).collect();
+                assert_eq!(places, nan, "{at}: {slopes:?}");
             }
         }
         Ok(())

@@ -34,7 +34,18 @@ fn log_add(a: f64, b: f64, c: f64) -> f64 {
     Real::ln(Real::exp(a - max) + Real::exp(b - max) + Real::exp(c - max)) + max
 }
 
+/// The logarithm of a way there, −∞ where it is barred, even if it is NaN.
+#[inline(always)]
+fn unless(barred: bool, way: f64) -> f64 {
+    if barred { f64::NEG_INFINITY } else { way }
+}
+
 impl Lattice {
+    /// What a mean divides the samples by.
+    pub(super) fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.targets.iter().map(|&length| length.max(1))
+    }
+
     /// The states of one sample.
     fn states_of(&self, n: usize) -> &[usize] {
         &self.labels[n * self.states..][..=2 * self.targets[n]]
@@ -46,11 +57,9 @@ impl Lattice {
         s >= 2 && labels[s] != labels[s - 2]
     }
 
-    /// What is added where an alignment jumps to a state: 0, or −∞ where it may not. Two entries more than states.
-    fn barriers(labels: &[usize]) -> Vec<f64> {
-        let barrier = |s| if Self::jumps(labels, s) { 0.0 } else { f64::NEG_INFINITY };
-        let behind = [f64::NEG_INFINITY; 2];
-        (0..labels.len()).map(barrier).chain(behind).collect()
+    /// Where an alignment may not jump to a state. Two entries more than states.
+    fn barred(labels: &[usize]) -> Vec<bool> {
+        (0..labels.len() + 2).map(|s| s >= labels.len() || !Self::jumps(labels, s)).collect()
     }
 
     /// The log-probabilities of the states of sample `n` at step `t`.
@@ -83,24 +92,30 @@ impl Lattice {
             |n, alpha, nll| {
                 let none = f64::NEG_INFINITY;
                 let (labels, row) = (self.states_of(n), self.row());
-                let (barriers, count) = (Self::barriers(labels), labels.len());
+                let (barred, count) = (Self::barred(labels), labels.len());
                 let mut own = vec![none; count];
                 alpha[..row].fill(none);
                 alpha[2] = 0.0;
                 for (t, start) in (0..self.inputs[n]).map(|t| (t, t * row)) {
                     let (before, now) = alpha[start..].split_at_mut(row);
                     self.pick(x, n, t, labels, &mut own);
+                    if t == 0 {
+                        // It begins with the first blank or the first label; what other states have, if it be NaN, is not seen.
+                        let begin = count.min(2);
+                        now.fill(none);
+                        now[2..][..begin].copy_from_slice(&own[..begin]);
+                        continue;
+                    }
                     now[..2].fill(none);
                     let now = &mut now[2..][..count];
                     let (stay, step, jump) = (&before[2..][..count], &before[1..][..count], &before[..count]);
                     for (s, o) in now.iter_mut().enumerate() {
-                        *o = log_add(stay[s], step[s], jump[s] + barriers[s]) + own[s];
+                        *o = log_add(stay[s], step[s], unless(barred[s], jump[s])) + own[s];
                     }
                 }
                 let last = &alpha[self.inputs[n] * row..][..count + 2];
                 // It ends in the last blank or the last label, if there is one.
-                let label = if count > 1 { last[count] } else { none };
-                nll[0] = -log_add(last[count + 1], label, none);
+                nll[0] = if count > 1 { -log_add(last[count + 1], last[count], none) } else { -last[2] };
             },
         );
     }
@@ -118,23 +133,30 @@ impl Lattice {
                 let (n, row) = (start / size, self.row());
                 let alpha = &alpha[n * (self.steps + 1) * row..][..(self.steps + 1) * row];
                 let (labels, steps) = (self.states_of(n), self.inputs[n]);
-                let (barriers, count) = (Self::barriers(labels), labels.len());
+                let (barred, count) = (Self::barred(labels), labels.len());
                 let (mut own, mut tail, mut next) =
                     (vec![none; count], vec![none; count], vec![none; count + 2]);
                 tail[count.saturating_sub(2)..].fill(0.0);
                 for t in (0..steps).rev() {
+                    // At the end only the last blank and the last label count.
+                    let first = if t + 1 < steps { 0 } else { count.saturating_sub(2) };
                     if t + 1 < steps {
                         for (s, o) in tail.iter_mut().enumerate() {
-                            *o = log_add(next[s], next[s + 1], next[s + 2] + barriers[s + 2]);
+                            *o = log_add(next[s], next[s + 1], unless(barred[s + 2], next[s + 2]));
                         }
                     }
                     let alpha = &alpha[(t + 1) * row + 2..][..count];
-                    for (s, o) in out[t * self.states..][..count].iter_mut().enumerate() {
-                        *o = Real::exp(alpha[s] + tail[s] + nll[n]);
-                    }
                     self.pick(x, n, t, labels, &mut own);
-                    for (s, o) in next[..count].iter_mut().enumerate() {
-                        *o = tail[s] + own[s];
+                    let ways = alpha[first..].iter().zip(&tail[first..]).zip(&own[first..]);
+                    for (o, ((&before, &behind), &own)) in
+                        out[t * self.states..][first..count].iter_mut().zip(ways)
+                    {
+                        // NaN where the log-probability is infinite.
+                        *o = Real::exp(before + behind + nll[n] + 0.0 * own);
+                    }
+                    let ways = tail[first..].iter().zip(&own[first..]);
+                    for (o, (&behind, &own)) in next[first..count].iter_mut().zip(ways) {
+                        *o = behind + own;
                     }
                 }
             },
@@ -146,7 +168,7 @@ impl Lattice {
     pub(super) fn gradient<T: Float>(
         &self,
         (x, alpha, nll): (&[T], &[f64], &[f64]),
-        g: &[T],
+        g: &[f64],
         zero_infinity: bool,
         out: &mut [T],
     ) {
@@ -163,7 +185,7 @@ impl Lattice {
                 for (i, out) in out.chunks_exact_mut(self.classes).enumerate() {
                     let r = start / self.classes + i;
                     let (t, n) = (r / self.batch, r % self.batch);
-                    let impossible = nll[n] == f64::INFINITY;
+                    let (impossible, unknown) = (nll[n] == f64::INFINITY, nll[n].is_nan());
                     if t >= self.inputs[n] || (impossible && zero_infinity) {
                         out.fill(T::default());
                         continue;
@@ -176,9 +198,9 @@ impl Lattice {
                     for (&c, &p) in self.states_of(n).iter().zip(visited) {
                         row[c] -= p;
                     }
-                    let g = g[n].cast::<f64>();
+                    let g = g[n];
                     for ((o, &slope), &x) in out.iter_mut().zip(&row).zip(x) {
-                        let undefined = impossible || x == T::lit(f64::NEG_INFINITY);
+                        let undefined = impossible || unknown || x == T::lit(f64::NEG_INFINITY);
                         *o = T::select(undefined, T::lit(f64::NAN), (slope * g).cast());
                     }
                 }
@@ -187,8 +209,9 @@ impl Lattice {
     }
 
     /// Minus the log-likelihoods plus `Σ exp(x)` over the steps, in tensor operations. The sum is what makes its gradient
-    /// `exp(x) − posterior`; of log-probabilities it is the number of steps. It is NaN where the gradient shall be.
-    pub(super) fn potential(&self, x: &Tensor, nll: &Tensor, zero_infinity: bool) -> Result<Tensor> {
+    /// `exp(x) − posterior`; of log-probabilities it is the number of steps. It is NaN where the gradient shall be: of samples that
+    /// are `undefined`, and where `x` is −∞.
+    pub(super) fn potential(&self, x: &Tensor, undefined: &Tensor) -> Result<Tensor> {
         let (n, s) = (self.batch, self.states);
         let none = full([n, 2], f64::NEG_INFINITY)?.to_dtype(x.dtype());
         let integers = |values: Vec<usize>, shape: [usize; 2]| Tensor::from(values).reshape(shape);
@@ -210,19 +233,18 @@ impl Lattice {
         let label = alpha.gather(1, &last.sub(1)?.clamp_min(0)?)?;
         let label = label.masked_fill(&last.eq(0)?, f64::NEG_INFINITY)?;
         let likelihood = sum_of_exp(&[alpha.gather(1, &last)?, label])?.squeeze_dim(1)?;
-        self.mass(x, &steps, nll, zero_infinity)?.sub(&likelihood)
+        self.mass(x, &steps, undefined)?.sub(&likelihood)
     }
 
     /// `Σ exp(x)` of each sample over the steps that it has.
-    fn mass(&self, x: &Tensor, steps: &Tensor, nll: &Tensor, zero_infinity: bool) -> Result<Tensor> {
-        let nan_where = |mask: &Tensor| Tensor::where_(mask, f64::NAN, 1.0);
-        let mut mass = x.exp().mul(&nan_where(&x.eq(f64::NEG_INFINITY)?)?)?;
-        if !zero_infinity {
-            mass = mass.mul(&nan_where(&nll.eq(f64::INFINITY)?)?.unsqueeze(1)?)?;
-        }
+    fn mass(&self, x: &Tensor, steps: &Tensor, undefined: &Tensor) -> Result<Tensor> {
         let step = Tensor::from((0..self.steps).collect::<Vec<_>>()).unsqueeze(0)?;
         let behind = step.ge(steps)?.t()?.unsqueeze(2)?;
-        mass.masked_fill(&behind, 0)?.sum_dim([0, 2], false)
+        let nan_where = |mask: &Tensor| Tensor::where_(mask, f64::NAN, 1.0);
+        // Before and after, so that a NaN behind the steps is not seen.
+        let mass = x.masked_fill(&behind, 0)?.exp().masked_fill(&behind, 0)?;
+        let mass = mass.mul(&nan_where(&x.eq(f64::NEG_INFINITY)?)?)?;
+        mass.mul(&nan_where(undefined)?.unsqueeze(1)?)?.sum_dim([0, 2], false)
     }
 }
 

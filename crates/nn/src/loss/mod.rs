@@ -59,6 +59,7 @@ mod multilabel_soft_margin;
 mod nll;
 mod pointwise;
 mod poisson_nll;
+mod row_norm;
 mod rows;
 mod smooth_l1;
 mod soft_margin;

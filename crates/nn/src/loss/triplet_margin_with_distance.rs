@@ -1,7 +1,7 @@
 //! The triplet loss with a distance of one's own.
 
 use super::Reduction;
-use super::triplet_margin::triplet;
+use super::triplet_margin::{TripletMarginLoss, triplet};
 use crate::{Member, Module, PairwiseDistance, Visit};
 use std::fmt;
 use tensor::{Result, Tensor};
@@ -42,6 +42,11 @@ pub trait Distance {
     fn module(&self) -> Option<&dyn Module> {
         None
     }
+
+    /// The [`PairwiseDistance`] that it is, if it is one: a loss is then one pass over its rows, and rounded once.
+    fn pairwise(&self) -> Option<&PairwiseDistance> {
+        None
+    }
 }
 
 impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor>> Distance for F {
@@ -55,6 +60,9 @@ impl Distance for PairwiseDistance {
         self.forward(a, b)
     }
     fn module(&self) -> Option<&dyn Module> {
+        Some(self)
+    }
+    fn pairwise(&self) -> Option<&PairwiseDistance> {
         Some(self)
     }
 }
@@ -131,13 +139,12 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
     /// # Errors
     /// See [the struct](Self).
     pub fn forward(&self, anchor: &Tensor, positive: &Tensor, negative: &Tensor) -> Result<Tensor> {
-        let terms = triplet(
-            "triplet_margin_with_distance_loss",
-            [anchor, positive, negative],
-            |a, b| self.distance_function.distance(a, b),
-            self.margin,
-            self.swap,
-        )?;
+        let (op, inputs) = ("triplet_margin_with_distance_loss", [anchor, positive, negative]);
+        let Self { margin, swap, reduction, .. } = *self;
+        if let Some(&PairwiseDistance { p, eps, keepdim: false }) = self.distance_function.pairwise() {
+            return TripletMarginLoss { margin, p, eps, swap, reduction }.named(op, inputs);
+        }
+        let terms = triplet(op, inputs, |a, b| self.distance_function.distance(a, b), margin, swap)?;
         self.reduction.of(terms)
     }
 }
@@ -162,7 +169,6 @@ impl<D: Distance + Send + Sync> fmt::Display for TripletMarginWithDistanceLoss<D
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TripletMarginLoss;
     use tensor::check::{gradcheck, gradgradcheck};
 
     fn examples() -> Result<[Tensor; 3]> {

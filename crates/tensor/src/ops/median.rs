@@ -63,23 +63,23 @@ fn check_dtype(x: &Tensor) -> Result<()> {
 /// Medians.
 impl Tensor {
     /// The middle element in order of size, of an even number the lower of the two; NaN if there is one or if a float tensor
-    /// is empty. Equal ones share the gradient.
+    /// is empty, and true, which NaN is as a boolean, of no booleans. Equal ones share the gradient.
     ///
     /// [`torch.median`](https://docs.pytorch.org/docs/stable/generated/torch.median.html).
     ///
     /// # Errors
-    /// [`Error::DType`] for booleans, [`Error::Shape`] for integers without elements.
+    /// [`Error::DType`] for booleans unless there are none, [`Error::Shape`] for integers without elements.
     ///
     /// ```
     /// assert_eq!(tensor::Tensor::from([4.0_f32, 1.0, 3.0, 2.0]).median()?.item::<f32>()?, 2.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
     pub fn median(&self) -> Result<Tensor> {
-        check_dtype(self)?;
         let plan = Plan::new(self.value(), &ALL, false);
-        let value = if self.numel() == 0 && self.dtype().is_float() {
+        let value = if self.numel() == 0 && self.dtype() != DType::I64 {
             self.filled(&plan.shape, f64::NAN).into_value()
         } else {
+            check_dtype(self)?;
             check_empty("median", self.shape(), &ALL)?;
             at_places(&plan, &median_places(&plan))
         };

@@ -116,8 +116,8 @@ fn sums<T: Float>(plan: &Plan, power: impl Fn(T) -> T + Sync, root: impl Fn(f64)
         let data = plan.input.slice::<T>().unwrap_or_default();
         let step = |sum: f64, x: T| sum + power(x).cast::<f64>();
         let finish = |sum: f64| {
-            let rounded = T::of_f64(sum);
-            if rounded.abs() == T::lit(f64::INFINITY) { rounded } else { T::of_f64(root(sum)) }
+            let rounded = T::of_f64(sum).cast::<f64>();
+            T::of_f64(root(if rounded.is_infinite() { rounded } else { sum }))
         };
         fold::fold_middle(data, [plan.n, plan.inner], out, 0.0, step, |a, b| a + b, finish);
     })
