@@ -119,6 +119,7 @@ unsafe impl<T: Plain + Sync> Sync for Buffer<T> {}
 impl<T: Plain> Buffer<T> {
     pub(crate) fn new(len: usize) -> Self {
         let bytes = len * size_of::<T>();
+        pool::hold(bytes);
         let memory =
             if bytes <= FEW { Memory::Few([0; FEW / 8]) } else { Memory::Block(pool::take(bytes, T::KIND)) };
         Self { memory, len, marker: std::marker::PhantomData }
@@ -152,8 +153,10 @@ impl<T: Plain> DerefMut for Buffer<T> {
 
 impl<T: Plain> Drop for Buffer<T> {
     fn drop(&mut self) {
+        let bytes = self.len * size_of::<T>();
+        pool::release(bytes);
         if let Memory::Block(block) = std::mem::replace(&mut self.memory, Memory::Few([0; FEW / 8])) {
-            pool::give(block, self.len * size_of::<T>(), T::KIND);
+            pool::give(block, bytes, T::KIND);
         }
     }
 }

@@ -44,13 +44,22 @@ fn shelf(index: usize, kind: Kind) -> &'static Shelf {
     }
 }
 
-/// A block of at least `bytes` bytes.
-pub(crate) fn take(bytes: usize, kind: Kind) -> Block {
+/// Counts bytes that a tensor holds from now on.
+pub(crate) fn hold(bytes: usize) {
     let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
     // Reading first: a write to what all threads share costs as much as a small operation.
     if live > PEAK.load(Relaxed) {
         PEAK.fetch_max(live, Relaxed);
     }
+}
+
+/// Counts bytes that a tensor holds no more.
+pub(crate) fn release(bytes: usize) {
+    LIVE.fetch_sub(bytes, Relaxed);
+}
+
+/// A block of at least `bytes` bytes.
+pub(crate) fn take(bytes: usize, kind: Kind) -> Block {
     if bytes < MIN {
         // Whole units of the alignment: the allocator has another, slow way for less.
         return Block::new(bytes.next_multiple_of(16), 16);
@@ -62,7 +71,6 @@ pub(crate) fn take(bytes: usize, kind: Kind) -> Block {
 
 /// Takes a block back; frees it if the pool holds enough.
 pub(crate) fn give(block: Block, bytes: usize, kind: Kind) {
-    LIVE.fetch_sub(bytes, Relaxed);
     if bytes < MIN {
         return;
     }
