@@ -3,7 +3,7 @@
 use super::logit_blocks::{Blocks, Factors, Found, Target};
 use super::logit_cut::Sizes;
 use super::rows::{Classes, Rows, check_weight};
-use super::{CrossEntropyLoss, Loss, Reduction};
+use super::{CrossEntropyLoss, Loss, Reduction, rounded};
 use crate::{Linear, Module};
 use std::sync::{Mutex, PoisonError};
 use tensor::autograd::fused;
@@ -33,7 +33,7 @@ const OP: &str = "linear_cross_entropy";
 ///
 /// # Stability
 /// As [`CrossEntropyLoss`]; beyond it, `1 − p` of the target is the sum of the other probabilities and not a difference, and sums over
-/// classes and rows are carried in `f64`. Ignored rows are left out before anything is computed: they take no time, and whatever they
+/// classes and rows are carried in `f64`; small problems are computed in `f64` altogether and rounded once. Ignored rows are left out before anything is computed: they take no time, and whatever they
 /// hold, they contribute exactly nothing.
 ///
 /// # Errors
@@ -236,6 +236,15 @@ pub fn linear_cross_entropy(
     let fit = Fit::new(input, linear_weight, target, linear_bias, options)?;
     match input.dtype() {
         DType::F64 => run::<f64>(fit, linear_weight, target, linear_bias, options),
+        dtype if fit.sizes.are_small() => {
+            let wide = |x: &Tensor| if x.dtype() == dtype { x.to_dtype(DType::F64) } else { x.clone() };
+            let [input, linear_weight, target] = [input, linear_weight, target].map(wide);
+            let bias = linear_bias.map(wide);
+            let options =
+                LinearCrossEntropyOptions { weight: options.weight.as_ref().map(wide), ..options.clone() };
+            let loss = linear_cross_entropy(&input, &linear_weight, &target, bias.as_ref(), &options)?;
+            Ok(rounded(fit.name, &loss, dtype))
+        }
         _ => run::<f32>(fit, linear_weight, target, linear_bias, options),
     }
 }

@@ -229,7 +229,11 @@ impl<T: Float> Block<'_, T> {
         let first = self.output * count + classes.start;
         let w = &self.all.linear[first * features..];
         let n = self.rows.len();
-        kernels::matmul([classes.len(), features, n], (w, [features, 1]), (self.x, [1, features]), z, false);
+        let run = self.all.sizes.run();
+        for k in (0..features.max(1)).step_by(run) {
+            let sizes = [classes.len(), run.min(features - k), n];
+            kernels::matmul(sizes, (&w[k..], [features, 1]), (&self.x[k..], [1, features]), z, k > 0);
+        }
         if let Some(bias) = self.all.bias {
             for (z, &b) in z.chunks_exact_mut(n).zip(&bias[first..]) {
                 for z in z {

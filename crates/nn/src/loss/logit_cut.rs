@@ -22,6 +22,29 @@ pub(super) struct Sizes {
     pub(super) outputs: usize,
 }
 
+impl Sizes {
+    /// Multiplications of one product.
+    fn work(&self) -> usize {
+        self.rows.saturating_mul(self.weights())
+    }
+
+    fn weights(&self) -> usize {
+        self.features.saturating_mul(self.classes).saturating_mul(self.outputs)
+    }
+
+    /// Whether so little is to be done that it is done in `f64`, which then costs less than 0.1 ms.
+    pub(super) fn are_small(&self) -> bool {
+        self.work() <= 1 << 22 && self.weights() <= 1 << 18
+    }
+
+    /// Features whose products are added up before they are added to a logit: a sum of sums has a fraction of the error of one long
+    /// sum. 512 features, 1000 classes: gradients within 1.7e-5 at once, 7.3e-6 in runs of 128, 4.1e-6 in runs of 32; PyTorch's
+    /// are within 1.0e-5. Runs cost 2 % of the time; where there is much to do they are longer.
+    pub(super) fn run(&self) -> usize {
+        if self.work() < 1 << 30 { 32 } else { 128 }
+    }
+}
+
 /// How the work is cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Cut {

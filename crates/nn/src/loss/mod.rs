@@ -30,7 +30,7 @@
 //! | [`MultiLabelSoftMarginLoss`] | logits, probabilities | binary cross-entropy, averaged over the classes |
 //!
 //! All of them can be differentiated twice. All but [`AdaptiveLogSoftmaxWithLoss`], [`DiceLoss`] and [`FocalLoss`] are one node of the
-//! graph: one pass over memory forward, one backward.
+//! graph (and a conversion to `f64` and back, if a linear cross-entropy is small): one pass over memory forward, one backward.
 
 mod adaptive_log_softmax;
 mod bce;
@@ -95,7 +95,8 @@ pub use soft_margin::SoftMarginLoss;
 pub use triplet_margin::TripletMarginLoss;
 pub use triplet_margin_with_distance::{Distance, TripletMarginWithDistanceLoss};
 
-use tensor::{Error, Result, Tensor};
+use tensor::autograd::edge;
+use tensor::{DType, Error, Result, Tensor};
 
 /// What becomes of the terms of a loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -118,6 +119,12 @@ impl Reduction {
             Self::Sum => Ok(terms.sum()),
         }
     }
+}
+
+/// What was computed in `f64`, in this dtype and under the name of the operation that it is the result of.
+fn rounded(name: &'static str, x: &Tensor, dtype: DType) -> Tensor {
+    let wide = edge(x, &(), |g, ()| Ok(g.to_dtype(DType::F64)));
+    Tensor::from_op(name, x.detach().to_dtype(dtype), [wide])
 }
 
 /// PyTorch's names: `"none"`, `"mean"`, `"sum"`.
