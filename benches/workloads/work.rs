@@ -63,7 +63,7 @@ fn item(value: &Tensor) -> Result<f64> {
 
 /// Σ|x|, added in `f64`.
 fn magnitude(x: &Tensor) -> Result<f64> {
-    Ok(x.to_vec::<f32>()?.iter().map(|&x| f64::from(x.abs())).sum())
+    Ok(x.contiguous().as_slice::<f32>()?.iter().map(|&x| f64::from(x.abs())).sum())
 }
 
 impl Work {
