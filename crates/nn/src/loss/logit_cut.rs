@@ -2,7 +2,7 @@
 
 /// Parts that the classes are cut into for the cores. Each has a partial gradient of a block's input.
 const GROUPS: usize = 8;
-/// Classes of a tile. With 192 rows in `f32` its logits are 192 KiB, which a core's second-level cache holds.
+/// Classes of a tile. With 128 rows in `f32` its logits are 128 KiB, which a core's second-level cache holds.
 const TILE: usize = 256;
 /// Classes of the smallest tile.
 pub(super) const SMALL_TILE: usize = 32;
@@ -73,6 +73,7 @@ impl Cut {
         let fit = if kept { fit } else { (budget / (groups * tile + beside)).min(TILE) };
         let most = fit.clamp(1, MOST_ROWS);
         // Blocks of about one size, in whole vectors.
+        let most = if most < 16 { most } else { most / 16 * 16 };
         let even = rows.div_ceil(rows.div_ceil(most).max(1)).next_multiple_of(16);
         Self { rows: even.clamp(1, most), tile, group, groups, kept }
     }
@@ -100,8 +101,8 @@ mod tests {
                 }
             }
         }
-        // What the default is made for: 192 rows of f32 in 28 MiB.
-        let cut = Cut::new(Sizes { rows: 2048, features: 512, classes: 32_000, outputs: 1 }, 7 << 20);
-        assert_eq!(cut, Cut { rows: 192, tile: 256, group: 4096, groups: 8, kept: true });
+        // What the default is made for: 128 rows of f32 in 18 MiB.
+        let cut = Cut::new(Sizes { rows: 2048, features: 512, classes: 32_000, outputs: 1 }, 18 << 18);
+        assert_eq!(cut, Cut { rows: 128, tile: 256, group: 4096, groups: 8, kept: true });
     }
 }
