@@ -3,6 +3,7 @@
 
 use super::matmul::{Matrix, Multiply};
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// A rectangle of a row-major matrix, to be written to.
 #[derive(Debug)]
@@ -20,24 +21,29 @@ pub(crate) struct Block<'a, T> {
 // SAFETY: a block stands for the exclusive borrow of its elements, which no other block has.
 unsafe impl<T: Send> Send for Block<'_, T> {}
 
-/// Cuts a matrix of `n` columns into blocks of this height and width; those at the ends may be smaller.
-pub(crate) fn blocks<T>(out: &mut [T], n: usize, (height, width): (usize, usize)) -> Vec<Block<'_, T>> {
+/// Cuts a matrix of `n` columns into so many pieces along its rows and its columns, of whole sixteens but for the last ones.
+pub(crate) fn blocks<T>(out: &mut [T], n: usize, (down, along): (usize, usize)) -> Vec<Block<'_, T>> {
     let m = out.len() / n;
-    assert!(m * n == out.len() && height > 0 && width > 0, "whole rows, and blocks that are not empty");
+    let ranges = |len: usize, pieces: usize| {
+        assert!((1..=len.div_ceil(16)).contains(&pieces), "no piece is empty");
+        let border = move |piece: usize| (piece * len.div_ceil(16) / pieces * 16).min(len);
+        (0..pieces).map(move |piece| border(piece)..border(piece + 1))
+    };
+    assert!(m * n == out.len(), "whole rows");
     let first = out.as_mut_ptr();
-    let block = |row, column| Block {
-        // SAFETY: row < m and column < n.
-        first: unsafe { first.add(row * n + column) },
+    let block = |rows: Range<usize>, columns: Range<usize>| Block {
+        // SAFETY: the ranges begin within m rows and n columns.
+        first: unsafe { first.add(rows.start * n + columns.start) },
         stride: n,
-        row,
-        column,
-        rows: height.min(m - row),
-        columns: width.min(n - column),
+        row: rows.start,
+        column: columns.start,
+        rows: rows.len(),
+        columns: columns.len(),
         matrix: PhantomData,
     };
-    let rows = (0..m).step_by(height);
-    rows.flat_map(|row| (0..n).step_by(width).map(move |column| (row, column)))
-        .map(|(r, c)| block(r, c))
+    ranges(m, down)
+        .flat_map(|rows| ranges(n, along).map(move |columns| (rows.clone(), columns)))
+        .map(|(rows, columns)| block(rows, columns))
         .collect()
 }
 

@@ -1,4 +1,5 @@
-//! The only place that names rayon: blocks of work whose borders depend on the length alone, never on the threads.
+//! The only place that names rayon: blocks of work whose borders depend on the length alone, never on the threads (those of
+//! products do, which does not show in their bits).
 //!
 //! The thread that calls does its share, and rayon's help as soon as they are awake ([`share`]).
 
@@ -24,6 +25,11 @@ const PIECE: usize = 1 << 9;
 /// Turns of a loop in which the caller waits for the others' last items, about 10 µs, before it sleeps.
 const SPIN: usize = 1 << 9;
 
+/// How many threads share work.
+pub(crate) fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
 /// Calls `f` for every item, on as many threads as take part; each has a state of its own, from `start`.
 ///
 /// The items are taken one after the other, so the caller never waits for a thread that has not woken up with work left. Entering
@@ -41,7 +47,7 @@ fn share<S, I: Send>(
             f(state.get_or_insert_with(start), item);
         }
     };
-    let others = rayon::current_num_threads() - 1;
+    let others = threads() - 1;
     if others == 0 {
         return work();
     }
