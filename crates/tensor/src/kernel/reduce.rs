@@ -30,8 +30,14 @@ pub trait Summand: Copy + Default + Send + Sync + Add<Output = Self> + AddAssign
     type Wide: Copy + Default + Send + Sync + Add<Output = Self::Wide> + AddAssign;
     fn wide(self) -> Self::Wide;
     fn narrow(wide: Self::Wide) -> Self;
-    /// A whole row in PyTorch's order.
-    fn torch_row(row: &[Self]) -> Self;
+    /// Sums of rows of `n` in PyTorch's order.
+    fn torch_rows(data: &[Self], n: usize, out: &mut [Self]);
+    /// The sum of one row in PyTorch's order.
+    fn torch_row(row: &[Self]) -> Self {
+        let mut sum = [Self::default()];
+        Self::torch_rows(row, row.len(), &mut sum);
+        sum[0]
+    }
     /// Column sums of a row-major `n × width` matrix in PyTorch's order.
     fn torch_columns(data: &[Self], width: usize, out: &mut [Self]);
 }
@@ -48,8 +54,8 @@ macro_rules! summand {
             fn narrow(wide: $wide) -> Self {
                 wide as Self
             }
-            fn torch_row(row: &[Self]) -> Self {
-                torch_row::<Self, $lanes>(row)
+            fn torch_rows(data: &[Self], n: usize, out: &mut [Self]) {
+                torch_rows::<Self, $lanes>(data, n, out);
             }
             fn torch_columns(data: &[Self], width: usize, out: &mut [Self]) {
                 torch_columns::<Self, $lanes>(data, width, out);
@@ -78,87 +84,83 @@ impl<T: Copy + Default + AddAssign, const L: usize> Lanes<T, L> {
     }
 }
 
-/// PyTorch's cascade: `step` items make a partial sum of the first level, `step` of those one of the second, …
 #[inline(always)]
-fn cascade<T: Summand, const L: usize>(count: usize, item: impl Fn(usize) -> Lanes<T, L>) -> Lanes<T, L> {
+fn add_all<T: Summand, const L: usize, const G: usize>(sums: &mut [Lanes<T, L>; G], items: [Lanes<T, L>; G]) {
+    for (sum, item) in sums.iter_mut().zip(items) {
+        sum.add(item);
+    }
+}
+
+/// PyTorch's cascade, `G` of them at once, for each alone would wait for its own additions: `step` items make a partial sum of the
+/// first level, `step` of those one of the second, …
+#[inline(always)]
+fn cascades<T: Summand, const L: usize, const G: usize>(
+    count: usize,
+    item: impl Fn(usize) -> [Lanes<T, L>; G],
+) -> [Lanes<T, L>; G] {
     let log = if count < 2 { 0 } else { (count - 1).ilog2() + 1 };
     let power = (log / 4).max(4);
     let step = 1_usize << power;
-    let mut level = [Lanes::zero(); 4];
+    let mut level = [[Lanes::zero(); G]; 4];
     let mut i = 0;
     while i + step <= count {
         for _ in 0..step {
-            level[0].add(item(i));
+            add_all(&mut level[0], item(i));
             i += 1;
         }
         for j in 1..4 {
-            let lower = std::mem::replace(&mut level[j - 1], Lanes::zero());
-            level[j].add(lower);
+            let lower = std::mem::replace(&mut level[j - 1], [Lanes::zero(); G]);
+            add_all(&mut level[j], lower);
             if i & ((step - 1) << (j as u32 * power)) != 0 {
                 break;
             }
         }
     }
     for i in i..count {
-        level[0].add(item(i));
+        add_all(&mut level[0], item(i));
     }
-    let [mut sum, rest @ ..] = level;
+    let [mut sums, rest @ ..] = level;
     for lanes in rest {
-        sum.add(lanes);
+        add_all(&mut sums, lanes);
     }
-    sum
+    sums
 }
 
-#[inline(always)]
-fn every_fourth<T: Summand, const L: usize>(
-    count: usize,
-    first: usize,
-    item: &impl Fn(usize) -> Lanes<T, L>,
-) -> Lanes<T, L> {
-    cascade(
-        count,
-        #[inline(always)]
-        |i| (*item)(4 * i + first),
-    )
-}
-
-/// Four interleaved cascades, added up.
+/// Four cascades, added up: item `i` goes to cascade `i % 4`.
 #[inline(always)]
 fn interleaved<T: Summand, const L: usize>(count: usize, item: impl Fn(usize) -> Lanes<T, L>) -> Lanes<T, L> {
-    let quarter = count / 4;
-    // Not `array::from_fn`: what it calls is not inlined, and so compiled for the baseline (a row of 1024: 10 times slower).
-    let mut parts = [
-        every_fourth(quarter, 0, &item),
-        every_fourth(quarter, 1, &item),
-        every_fourth(quarter, 2, &item),
-        every_fourth(quarter, 3, &item),
-    ];
-    (4 * quarter..count).for_each(|i| parts[0].add(item(i)));
-    let [mut sum, rest @ ..] = parts;
+    let [mut sum, rest @ ..] = cascades(
+        count / 4,
+        #[inline(always)]
+        |i| [item(4 * i), item(4 * i + 1), item(4 * i + 2), item(4 * i + 3)],
+    );
+    (count / 4 * 4..count).for_each(|i| sum.add(item(i)));
     for lanes in rest {
         sum.add(lanes);
     }
     sum
 }
 
-fn torch_row<T: Summand, const L: usize>(row: &[T]) -> T {
-    vectorize!({
-        if row.len() < L {
-            return interleaved(
-                row.len(),
+fn torch_rows<T: Summand, const L: usize>(data: &[T], n: usize, out: &mut [T]) {
+    vectorize!(for (i, out) in out.iter_mut().enumerate() {
+        let row = &data[i * n..][..n];
+        *out = if n < L {
+            interleaved(
+                n,
                 #[inline(always)]
                 |i| Lanes([row[i]]),
             )
-            .0[0];
-        }
-        let (vectors, tail) = row.as_chunks::<L>();
-        let lanes = interleaved(
-            vectors.len(),
-            #[inline(always)]
-            |i| Lanes(vectors[i]),
-        );
-        tail.iter().chain(&lanes.0).fold(T::default(), |sum, &x| sum + x)
-    })
+            .0[0]
+        } else {
+            let (vectors, tail) = row.as_chunks::<L>();
+            let lanes = interleaved(
+                vectors.len(),
+                #[inline(always)]
+                |i| Lanes(vectors[i]),
+            );
+            tail.iter().chain(&lanes.0).fold(T::default(), |sum, &x| sum + x)
+        };
+    });
 }
 
 fn torch_columns<T: Summand, const L: usize>(data: &[T], width: usize, out: &mut [T]) {
@@ -168,18 +170,21 @@ fn torch_columns<T: Summand, const L: usize>(data: &[T], width: usize, out: &mut
     let plain = width / group * group;
     vectorize!({
         let mut j = 0;
-        while j + L <= plain {
-            let sums = cascade(
+        while j + 4 * L <= plain {
+            let sums = cascades(
                 rows,
                 #[inline(always)]
                 |i| {
-                    let mut lanes = Lanes::<T, L>::zero();
-                    lanes.0.copy_from_slice(&data[i * width + j..][..L]);
+                    let mut lanes = [Lanes::<T, L>::zero(); 4];
+                    let row = data[i * width + j..][..4 * L].as_chunks::<L>().0;
+                    lanes.iter_mut().zip(row).for_each(|(lanes, row)| lanes.0 = *row);
                     lanes
                 },
             );
-            out[j..j + L].copy_from_slice(&sums.0);
-            j += L;
+            for lanes in sums {
+                out[j..j + L].copy_from_slice(&lanes.0);
+                j += L;
+            }
         }
         for (j, out) in out.iter_mut().enumerate().skip(j) {
             let column = Column { data, width, j };
@@ -203,12 +208,12 @@ impl<T: Summand> Column<'_, T> {
 
     #[inline(always)]
     fn cascade(&self, rows: usize) -> T {
-        cascade(
+        let [sum] = cascades(
             rows,
             #[inline(always)]
-            |i| self.at(i),
-        )
-        .0[0]
+            |i| [self.at(i)],
+        );
+        sum.0[0]
     }
 
     #[inline(always)]
@@ -346,10 +351,11 @@ pub(crate) fn sum_middle<T: Summand>(data: &[T], n: usize, inner: usize, out: &m
             return;
         }
         return parallel::for_chunks(out, (EXACT / n).max(1), n, |start, out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                let row = &data[(start + i) * n..][..n];
-                *o = if n <= EXACT { T::torch_row(row) } else { sum(row) };
+            let rows = &data[start * n..];
+            if n <= EXACT {
+                return T::torch_rows(rows, n, out);
             }
+            rows.chunks_exact(n).zip(out).for_each(|(row, out)| *out = sum(row));
         });
     }
     // One outer entry a chunk.
