@@ -3,10 +3,9 @@
 use crate::buffer::Buffer;
 use crate::kernel::map::{self, Strided};
 use crate::layout::Layout;
-use crate::storage::{Storage, dispatch, store};
+use crate::storage::{Storage, dispatch};
 use crate::{DType, Element, Shape};
 use std::borrow::Cow;
-use std::sync::Arc;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Array {
@@ -18,7 +17,7 @@ impl Array {
     /// A buffer as an array of this shape, row-major.
     pub(crate) fn new<T: Element>(buffer: Buffer<T>, shape: Shape) -> Self {
         debug_assert_eq!(buffer.len(), shape.numel());
-        Self { storage: store(buffer), layout: Layout::contiguous(shape) }
+        Self { storage: T::store(buffer.into()), layout: Layout::contiguous(shape) }
     }
 
     /// A new array whose elements `write` sets, every one of them.
@@ -50,8 +49,8 @@ impl Array {
 
     /// The whole buffer from the first element on. Callers have matched the dtype.
     pub(crate) fn raw<T: Element>(&self) -> &[T] {
-        let buffer = T::of(&self.storage).expect("the dtype was matched");
-        &buffer[self.layout.offset.min(buffer.len())..]
+        let elements = T::of(&self.storage).expect("the dtype was matched");
+        &elements[self.layout.offset.min(elements.len())..]
     }
 
     /// The elements in order, if they lie side by side.
@@ -95,13 +94,7 @@ impl Array {
 
     /// Whether no other array shares the memory, and it is row-major from the start.
     pub(crate) fn is_unique(&self) -> bool {
-        let holders = match &self.storage {
-            Storage::F32(b) => Arc::strong_count(b),
-            Storage::F64(b) => Arc::strong_count(b),
-            Storage::I64(b) => Arc::strong_count(b),
-            Storage::Bool(b) => Arc::strong_count(b),
-        };
-        holders == 1 && self.layout.offset == 0 && self.layout.is_contiguous()
+        self.storage.is_unique() && self.layout.offset == 0 && self.layout.is_contiguous()
     }
 
     /// A row-major array that nobody else holds, by copying if need be.
@@ -110,8 +103,8 @@ impl Array {
             *self = self.map(|x: T| x);
         }
         let n = self.numel();
-        let buffer = T::of_mut(&mut self.storage).expect("the dtype was matched");
-        &mut Arc::get_mut(buffer).expect("made unique above")[..n]
+        let elements = T::of_mut(&mut self.storage).expect("the dtype was matched");
+        &mut elements.get_mut().expect("made unique above")[..n]
     }
 
     /// Element `index` in row-major order.

@@ -5,6 +5,7 @@ use crate::pool::{self, Kind};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Raw memory, owned; its bytes are always initialised.
 #[derive(Debug)]
@@ -99,9 +100,24 @@ unsafe impl Plain for bool {
 /// Bytes that need no block of their own: a number of any type, or two.
 const FEW: usize = 16;
 
+type Words = [u64; FEW / 8];
+
+/// The first `len` elements in place.
+fn few<T: Plain>(words: &Words, len: usize) -> &[T] {
+    assert!(len * size_of::<T>() <= FEW, "they fit");
+    // SAFETY: by the assertion the words hold as many elements; they are initialised, and aligned to 8 bytes.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), len) }
+}
+
+fn few_mut<T: Plain>(words: &mut Words, len: usize) -> &mut [T] {
+    assert!(len * size_of::<T>() <= FEW, "they fit");
+    // SAFETY: as in `few`; the borrow is exclusive.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), len) }
+}
+
 #[derive(Debug)]
 enum Memory {
-    Few([u64; FEW / 8]),
+    Few(Words),
     Block(Block),
 }
 
@@ -119,9 +135,12 @@ unsafe impl<T: Plain + Sync> Sync for Buffer<T> {}
 impl<T: Plain> Buffer<T> {
     pub(crate) fn new(len: usize) -> Self {
         let bytes = len * size_of::<T>();
-        pool::hold(bytes);
-        let memory =
-            if bytes <= FEW { Memory::Few([0; FEW / 8]) } else { Memory::Block(pool::take(bytes, T::KIND)) };
+        let memory = if bytes <= FEW {
+            Memory::Few([0; FEW / 8])
+        } else {
+            pool::hold(bytes);
+            Memory::Block(pool::take(bytes, T::KIND))
+        };
         Self { memory, len, marker: std::marker::PhantomData }
     }
 }
@@ -130,33 +149,80 @@ impl<T: Plain> Deref for Buffer<T> {
     type Target = [T];
     #[inline]
     fn deref(&self) -> &[T] {
-        let first = match &self.memory {
-            Memory::Few(few) => few.as_ptr().cast(),
-            Memory::Block(block) => block.ptr.as_ptr().cast_const(),
-        };
-        // SAFETY: either memory holds at least `len` initialised elements, aligned to 8 bytes or more.
-        unsafe { std::slice::from_raw_parts(first.cast(), self.len) }
+        match &self.memory {
+            Memory::Few(words) => few(words, self.len),
+            // SAFETY: the block holds at least `len` initialised elements, aligned to 16 bytes or more.
+            Memory::Block(block) => unsafe {
+                std::slice::from_raw_parts(block.ptr.as_ptr().cast(), self.len)
+            },
+        }
     }
 }
 
 impl<T: Plain> DerefMut for Buffer<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
-        let first = match &mut self.memory {
-            Memory::Few(few) => few.as_mut_ptr().cast(),
-            Memory::Block(block) => block.ptr.as_ptr(),
-        };
-        // SAFETY: as in `deref`, and `&mut self` makes this the only reference.
-        unsafe { std::slice::from_raw_parts_mut(first.cast(), self.len) }
+        match &mut self.memory {
+            Memory::Few(words) => few_mut(words, self.len),
+            // SAFETY: as in `deref`, and `&mut self` makes this the only reference.
+            Memory::Block(block) => unsafe {
+                std::slice::from_raw_parts_mut(block.ptr.as_ptr().cast(), self.len)
+            },
+        }
     }
 }
 
 impl<T: Plain> Drop for Buffer<T> {
     fn drop(&mut self) {
-        let bytes = self.len * size_of::<T>();
-        pool::release(bytes);
         if let Memory::Block(block) = std::mem::replace(&mut self.memory, Memory::Few([0; FEW / 8])) {
+            let bytes = self.len * size_of::<T>();
+            pool::release(bytes);
             pool::give(block, bytes, T::KIND);
+        }
+    }
+}
+
+/// Elements that arrays share: a few in place, copied with the array, more behind a counter.
+#[derive(Clone, Debug)]
+pub(crate) enum Shared<T: Plain> {
+    Few { words: Words, len: u8 },
+    Many(Arc<Buffer<T>>),
+}
+
+impl<T: Plain> From<Buffer<T>> for Shared<T> {
+    fn from(buffer: Buffer<T>) -> Self {
+        match buffer.memory {
+            Memory::Few(words) => Self::Few { words, len: buffer.len as u8 },
+            Memory::Block(_) => Self::Many(Arc::new(buffer)),
+        }
+    }
+}
+
+impl<T: Plain> Deref for Shared<T> {
+    type Target = [T];
+    #[inline]
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::Few { words, len } => few(words, usize::from(*len)),
+            Self::Many(buffer) => buffer,
+        }
+    }
+}
+
+impl<T: Plain> Shared<T> {
+    /// Whether no other array shares the memory.
+    pub(crate) fn is_unique(&self) -> bool {
+        match self {
+            Self::Few { .. } => true,
+            Self::Many(buffer) => Arc::strong_count(buffer) == 1,
+        }
+    }
+
+    /// For writing, if no other array shares the memory.
+    pub(crate) fn get_mut(&mut self) -> Option<&mut [T]> {
+        match self {
+            Self::Few { words, len } => Some(few_mut(words, usize::from(*len))),
+            Self::Many(buffer) => Arc::get_mut(buffer).map(|buffer| &mut **buffer),
         }
     }
 }

@@ -1,15 +1,14 @@
 //! Memory of one of the four dtypes, and the one place where a dtype becomes a Rust type.
 
-use crate::buffer::{Buffer, Plain};
-use crate::{DType, Element};
-use std::sync::Arc;
+use crate::DType;
+use crate::buffer::{Plain, Shared};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Storage {
-    F32(Arc<Buffer<f32>>),
-    F64(Arc<Buffer<f64>>),
-    I64(Arc<Buffer<i64>>),
-    Bool(Arc<Buffer<bool>>),
+    F32(Shared<f32>),
+    F64(Shared<f64>),
+    I64(Shared<i64>),
+    Bool(Shared<bool>),
 }
 
 impl Storage {
@@ -21,30 +20,40 @@ impl Storage {
             Self::Bool(_) => DType::Bool,
         }
     }
+
+    /// Whether no other array shares the memory.
+    pub(crate) fn is_unique(&self) -> bool {
+        match self {
+            Self::F32(x) => x.is_unique(),
+            Self::F64(x) => x.is_unique(),
+            Self::I64(x) => x.is_unique(),
+            Self::Bool(x) => x.is_unique(),
+        }
+    }
 }
 
 /// How an element type finds its variant of [`Storage`]. Sealed: the four dtypes are all there are.
 #[allow(private_interfaces, private_bounds, unreachable_pub)]
 pub trait Stored: Plain + Sized {
     #[doc(hidden)]
-    fn store(buffer: Arc<Buffer<Self>>) -> Storage;
+    fn store(elements: Shared<Self>) -> Storage;
     #[doc(hidden)]
-    fn of(storage: &Storage) -> Option<&Arc<Buffer<Self>>>;
+    fn of(storage: &Storage) -> Option<&Shared<Self>>;
     #[doc(hidden)]
-    fn of_mut(storage: &mut Storage) -> Option<&mut Arc<Buffer<Self>>>;
+    fn of_mut(storage: &mut Storage) -> Option<&mut Shared<Self>>;
 }
 
 macro_rules! stored {
     ($($type:ty: $variant:ident),*) => {$(
         #[allow(private_interfaces)]
         impl Stored for $type {
-            fn store(buffer: Arc<Buffer<Self>>) -> Storage {
-                Storage::$variant(buffer)
+            fn store(elements: Shared<Self>) -> Storage {
+                Storage::$variant(elements)
             }
-            fn of(storage: &Storage) -> Option<&Arc<Buffer<Self>>> {
+            fn of(storage: &Storage) -> Option<&Shared<Self>> {
                 if let Storage::$variant(b) = storage { Some(b) } else { None }
             }
-            fn of_mut(storage: &mut Storage) -> Option<&mut Arc<Buffer<Self>>> {
+            fn of_mut(storage: &mut Storage) -> Option<&mut Shared<Self>> {
                 if let Storage::$variant(b) = storage { Some(b) } else { None }
             }
         }
@@ -89,8 +98,3 @@ macro_rules! dispatch {
     };
 }
 pub(crate) use dispatch;
-
-/// A fresh buffer as storage, from values.
-pub(crate) fn store<T: Element>(buffer: Buffer<T>) -> Storage {
-    T::store(Arc::new(buffer))
-}

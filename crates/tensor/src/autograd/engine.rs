@@ -1,6 +1,6 @@
 //! The one loop: newest node first, until nothing waits.
 
-use super::node::{Grad, Node};
+use super::node::{Grad, Node, Op};
 use super::with_grad_mode;
 use crate::{Result, Tensor};
 use std::cmp::Ordering;
@@ -65,11 +65,11 @@ struct Queue {
 }
 
 impl Queue {
-    fn push(&mut self, to: &Arc<Node>, grad: Tensor) -> Result<()> {
+    fn push(&mut self, to: Arc<Node>, grad: Tensor) -> Result<()> {
         match &self.newest {
-            Some((node, _)) if node.id > to.id => return self.enqueue(to.clone(), grad),
+            Some((node, _)) if node.id > to.id => return self.enqueue(to, grad),
             None if self.heap.peek().is_some_and(|next| next.0.id >= to.id) => {
-                return self.enqueue(to.clone(), grad);
+                return self.enqueue(to, grad);
             }
             _ => {}
         }
@@ -79,7 +79,7 @@ impl Queue {
                 if let Some((node, grad)) = older {
                     self.enqueue(node, grad)?;
                 }
-                (to.clone(), grad)
+                (to, grad)
             }
         });
         Ok(())
@@ -107,6 +107,14 @@ impl Queue {
     }
 }
 
+/// A gradient in the shape and dtype of the node that it is for.
+fn fit(grad: Tensor, to: &Node) -> Result<Tensor> {
+    if grad.shape() == &to.shape && grad.dtype() == to.dtype {
+        return Ok(grad);
+    }
+    Ok(grad.sum_to(&to.shape)?.to_dtype(to.dtype))
+}
+
 fn accumulate(earlier: Tensor, grad: Tensor) -> Result<Tensor> {
     crate::ops::arithmetic::add_owned(earlier, &grad)
 }
@@ -120,10 +128,10 @@ pub(super) fn run(
 ) -> Result<()> {
     let mut queue = Queue::default();
     for (node, seed) in roots {
-        queue.push(&node, seed)?;
+        queue.push(node, seed)?;
     }
     with_grad_mode(create_graph, || {
-        while let Some((node, grad)) = queue.pop() {
+        while let Some((mut node, grad)) = queue.pop() {
             let oldest = match want {
                 Want::Leaves => 0,
                 Want::Nodes { found, oldest } => {
@@ -136,20 +144,17 @@ pub(super) fn run(
                     *oldest
                 }
             };
-            let Some(op) = node.op(retain) else {
+            let Some(op) = Node::op(&mut node, retain) else {
                 if matches!(want, Want::Leaves) {
-                    let sum = match node.set_grad(None) {
-                        Some(earlier) => accumulate(earlier, grad)?,
-                        None => grad,
-                    };
-                    node.set_grad(Some(sum));
+                    node.accumulate(grad, accumulate)?;
                 }
                 continue;
             };
-            let op = op?;
-            for edge in op.edges.iter().filter(|edge| edge.to.id >= oldest) {
-                let g = (edge.vjp)(&Grad { grad: &grad, node: &node, op: &op })?;
-                queue.push(&edge.to, g.sum_to(&edge.to.shape)?.to_dtype(edge.to.dtype))?;
+            let Op { edges, output } = op?;
+            for edge in edges.into_iter().filter(|edge| edge.to.id >= oldest) {
+                let g = edge.pull(&Grad { grad: &grad, node: &node, output: output.as_deref() })?;
+                let g = fit(g, &edge.to)?;
+                queue.push(edge.to, g)?;
             }
         }
         Ok(())

@@ -30,9 +30,9 @@ enum State {
 /// What backward needs of an operation.
 #[derive(Clone, Default)]
 pub(crate) struct Op {
-    pub(crate) edges: Edges,
+    pub(super) edges: Edges,
     /// The operation's own result, where a derivative is written in it. A value, so no cycle.
-    output: Option<Box<Array>>,
+    pub(super) output: Option<Box<Array>>,
 }
 
 /// Most operations have one or two inputs; theirs need no allocation.
@@ -49,12 +49,12 @@ impl Default for Edges {
 }
 
 impl Edges {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Edge> {
-        let (few, many): (&[Option<Edge>], &[Edge]) = match self {
-            Self::Few(edges) => (edges, &[]),
-            Self::Many(edges) => (&[], edges),
+    pub(super) fn into_iter(self) -> impl Iterator<Item = Edge> {
+        let (few, many) = match self {
+            Self::Few(edges) => (edges, Vec::new()),
+            Self::Many(edges) => ([None, None], edges),
         };
-        few.iter().flatten().chain(many)
+        few.into_iter().flatten().chain(many)
     }
 
     fn new<const N: usize>(edges: [Option<Edge>; N]) -> Self {
@@ -67,13 +67,41 @@ impl Edges {
     }
 }
 
-type Vjp = dyn Fn(&Grad<'_>) -> Result<Tensor> + Send + Sync;
+type Derivative = dyn Fn(&Grad<'_>) -> Result<Tensor> + Send + Sync;
+
+/// A derivative that saves nothing needs no memory.
+#[derive(Clone)]
+enum Vjp {
+    Bare(&'static Derivative),
+    Saving(Arc<Derivative>),
+}
+
+impl Vjp {
+    fn new<F: Fn(&Grad<'_>) -> Result<Tensor> + Send + Sync + 'static>(f: F) -> Self {
+        if size_of::<F>() == 0 && !mem::needs_drop::<F>() {
+            // A box of nothing is no allocation, so nothing leaks.
+            Self::Bare(Box::leak(Box::new(f)))
+        } else {
+            Self::Saving(Arc::new(f))
+        }
+    }
+}
 
 /// The way of a gradient from an operation's result to one of its inputs. Made by [`edge`].
 #[derive(Clone)]
 pub struct Edge {
-    pub(crate) to: Arc<Node>,
-    pub(crate) vjp: Arc<Vjp>,
+    pub(super) to: Arc<Node>,
+    vjp: Vjp,
+}
+
+impl Edge {
+    /// The gradient of the input, from that of the result.
+    pub(super) fn pull(&self, g: &Grad<'_>) -> Result<Tensor> {
+        match &self.vjp {
+            Vjp::Bare(vjp) => vjp(g),
+            Vjp::Saving(vjp) => vjp(g),
+        }
+    }
 }
 
 impl fmt::Debug for Edge {
@@ -84,9 +112,9 @@ impl fmt::Debug for Edge {
 
 /// What a derivative sees: derefs to the incoming gradient, and knows the operation's own result.
 pub struct Grad<'a> {
-    pub(crate) grad: &'a Tensor,
-    pub(crate) node: &'a Arc<Node>,
-    pub(crate) op: &'a Op,
+    pub(super) grad: &'a Tensor,
+    pub(super) node: &'a Arc<Node>,
+    pub(super) output: Option<&'a Array>,
 }
 
 impl fmt::Debug for Grad<'_> {
@@ -106,8 +134,8 @@ impl Grad<'_> {
     /// The operation's result, attached to the tape again: for derivatives that are written in it (`exp`, `softmax`).
     /// Only for operations recorded with their output.
     pub(crate) fn output(&self) -> Tensor {
-        let value = self.op.output.as_deref().expect("recorded with record_output");
-        Tensor::attached(value.clone(), Some(self.node.clone()))
+        let value = self.output.expect("recorded with record_output");
+        Tensor::attached(value.clone(), super::grad_enabled().then(|| self.node.clone()))
     }
 }
 
@@ -133,7 +161,7 @@ pub fn edge<S: Clone + Send + Sync + 'static>(
 ) -> Option<Edge> {
     let node = to.node().filter(|_| super::grad_enabled())?;
     let saved = saved.clone();
-    Some(Edge { to: node.clone(), vjp: Arc::new(move |g| vjp(g, &saved)) })
+    Some(Edge { to: node.clone(), vjp: Vjp::new(move |g| vjp(g, &saved)) })
 }
 
 impl Node {
@@ -162,6 +190,25 @@ impl Node {
         }
     }
 
+    /// Adds to a leaf's gradient.
+    pub(super) fn accumulate(
+        &self,
+        grad: Tensor,
+        add: impl Fn(Tensor, Tensor) -> Result<Tensor>,
+    ) -> Result<()> {
+        let earlier = match &mut *self.state() {
+            State::Leaf { grad: slot @ None } => {
+                *slot = Some(grad);
+                return Ok(());
+            }
+            State::Leaf { grad } => grad.take(),
+            _ => None,
+        };
+        let sum = if let Some(earlier) = earlier { add(earlier, grad)? } else { grad };
+        self.set_grad(Some(sum));
+        Ok(())
+    }
+
     /// Sets a leaf's gradient and returns the one before.
     pub(crate) fn set_grad(&self, value: Option<Tensor>) -> Option<Tensor> {
         match &mut *self.state() {
@@ -171,15 +218,27 @@ impl Node {
     }
 
     /// What backward needs; without `retain` the node gives it away and is freed. `None` for a leaf.
-    pub(crate) fn op(&self, retain: bool) -> Option<Result<Op>> {
-        let mut state = self.state();
-        match &mut *state {
-            State::Leaf { .. } => None,
-            State::Freed => Some(Err(crate::Error::GraphFreed { op: self.name })),
-            State::Op(op) if retain => Some(Ok(op.clone())),
-            State::Op(op) => {
+    pub(super) fn op(this: &mut Arc<Self>, retain: bool) -> Option<Result<Op>> {
+        // A lock costs two atomic operations; a node that nobody else holds needs none.
+        if Arc::strong_count(this) == 1
+            && let Some(node) = Arc::get_mut(this)
+        {
+            let name = node.name;
+            return node.state.get_mut().unwrap_or_else(PoisonError::into_inner).op(name, retain);
+        }
+        this.state().op(this.name, retain)
+    }
+}
+
+impl State {
+    fn op(&mut self, name: &'static str, retain: bool) -> Option<Result<Op>> {
+        match self {
+            Self::Leaf { .. } => None,
+            Self::Freed => Some(Err(crate::Error::GraphFreed { op: name })),
+            Self::Op(op) if retain => Some(Ok(op.clone())),
+            Self::Op(op) => {
                 let op = mem::take(op);
-                *state = State::Freed;
+                *self = Self::Freed;
                 Some(Ok(op))
             }
         }
