@@ -17,13 +17,13 @@ impl Array {
     /// A buffer as an array of this shape, row-major.
     pub(crate) fn new<T: Element>(buffer: Buffer<T>, shape: Shape) -> Self {
         debug_assert_eq!(buffer.len(), shape.numel());
-        Self { storage: T::store(buffer.into()), layout: Layout::contiguous(shape) }
+        Self { storage: T::store(buffer), layout: Layout::contiguous(shape) }
     }
 
     /// A new array whose elements `write` sets, every one of them.
     pub(crate) fn build<T: Element>(shape: Shape, write: impl FnOnce(&mut [T])) -> Self {
         let mut buffer = Buffer::new(shape.numel());
-        write(&mut buffer);
+        write(buffer.get_mut().expect("new"));
         Self::new(buffer, shape)
     }
 

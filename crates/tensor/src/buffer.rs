@@ -1,9 +1,9 @@
-//! Aligned memory that returns to the pool when dropped. One of the three files with `unsafe`.
+//! The memory of tensors; blocks return to the pool when dropped. One of the three files with `unsafe`.
 #![allow(unsafe_code)]
 
 use crate::pool::{self, Kind};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -12,11 +12,13 @@ use std::sync::Arc;
 pub(crate) struct Block {
     ptr: NonNull<u8>,
     bytes: usize,
-    align: usize,
 }
 
 // SAFETY: a block is plain memory with one owner; nothing in it is tied to a thread.
 unsafe impl Send for Block {}
+
+/// A block begins with a line of the cache.
+const ALIGN: usize = 64;
 
 /// Bytes from which a block is mapped on its own, in huge pages where the system grants them: of 64 MiB the first touch
 /// then costs 6.5 ms and not 27, and a pass over it misses no page.
@@ -25,16 +27,16 @@ const MAPPED: usize = 4 << 20;
 
 impl Block {
     /// Zeroed memory of `bytes` > 0 bytes.
-    pub(crate) fn new(bytes: usize, align: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         #[cfg(target_os = "linux")]
         if bytes >= MAPPED {
             return Self::map(bytes);
         }
-        let layout = Layout::from_size_align(bytes, align).expect("shapes are checked to fit isize");
+        let layout = Layout::from_size_align(bytes, ALIGN).expect("shapes are checked to fit isize");
         // SAFETY: the layout has a size above 0.
         let ptr = unsafe { alloc_zeroed(layout) };
         let ptr = NonNull::new(ptr).unwrap_or_else(|| handle_alloc_error(layout));
-        Self { ptr, bytes, align }
+        Self { ptr, bytes }
     }
 
     /// Zeroed memory straight from the system, in whole pages.
@@ -49,7 +51,7 @@ impl Block {
         let ptr = mapped.unwrap_or_else(|| handle_alloc_error(layout()));
         // SAFETY: the range was mapped above. This is advice, which may be declined.
         unsafe { libc::madvise(ptr.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
-        Self { ptr, bytes, align: 1 }
+        Self { ptr, bytes }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -65,7 +67,7 @@ impl Drop for Block {
             unsafe { libc::munmap(self.ptr.as_ptr().cast(), self.bytes) };
             return;
         }
-        let layout = Layout::from_size_align(self.bytes, self.align).expect("as in new");
+        let layout = Layout::from_size_align(self.bytes, ALIGN).expect("as in new");
         // SAFETY: allocated in `new` with this very layout, and freed once because a block has one owner.
         unsafe { dealloc(self.ptr.as_ptr(), layout) }
     }
@@ -97,51 +99,107 @@ unsafe impl Plain for bool {
     const KIND: Kind = Kind::Bool;
 }
 
-/// Bytes that need no block of their own: a number of any type, or two.
+/// Bytes that need no memory of their own: a number of any type, or two.
 const FEW: usize = 16;
 
 type Words = [u64; FEW / 8];
 
-/// The first `len` elements in place.
-fn few<T: Plain>(words: &Words, len: usize) -> &[T] {
-    assert!(len * size_of::<T>() <= FEW, "they fit");
+/// The first `len` elements of initialised words.
+fn slice<T: Plain>(words: &[u64], len: usize) -> &[T] {
+    assert!(len * size_of::<T>() <= size_of_val(words), "they fit");
     // SAFETY: by the assertion the words hold as many elements; they are initialised, and aligned to 8 bytes.
     unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), len) }
 }
 
-fn few_mut<T: Plain>(words: &mut Words, len: usize) -> &mut [T] {
-    assert!(len * size_of::<T>() <= FEW, "they fit");
-    // SAFETY: as in `few`; the borrow is exclusive.
+fn slice_mut<T: Plain>(words: &mut [u64], len: usize) -> &mut [T] {
+    assert!(len * size_of::<T>() <= size_of_val(words), "they fit");
+    // SAFETY: as in `slice`; the borrow is exclusive.
     unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), len) }
 }
 
+/// Initialised elements, with whatever values their memory held before, and the number of them.
 #[derive(Debug)]
-enum Memory {
-    Few(Words),
-    Block(Block),
-}
-
-/// `len` elements, initialised but with whatever values the memory held before.
-#[derive(Debug)]
-pub(crate) struct Buffer<T: Plain> {
-    memory: Memory,
+pub(crate) struct Pooled<T: Plain> {
+    block: Option<Block>,
     len: usize,
     marker: std::marker::PhantomData<T>,
 }
 
-// SAFETY: `T: Sync` elements behind `&Buffer` are only read; writing needs `&mut Buffer`.
-unsafe impl<T: Plain + Sync> Sync for Buffer<T> {}
+// SAFETY: `T: Sync` elements behind `&Pooled` are only read; writing needs `&mut Pooled`.
+unsafe impl<T: Plain + Sync> Sync for Pooled<T> {}
+
+impl<T: Plain> Pooled<T> {
+    fn new(len: usize) -> Self {
+        let bytes = len * size_of::<T>();
+        pool::hold(bytes);
+        Self { block: Some(pool::take(bytes, T::KIND)), len, marker: std::marker::PhantomData }
+    }
+
+    fn first(&self) -> *mut T {
+        self.block.as_ref().expect("there until dropped").ptr.as_ptr().cast()
+    }
+
+    fn slice(&self) -> &[T] {
+        // SAFETY: the block holds at least `len` initialised elements, aligned to 64 bytes.
+        unsafe { std::slice::from_raw_parts(self.first(), self.len) }
+    }
+
+    fn slice_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `slice`, and `&mut self` makes this the only reference.
+        unsafe { std::slice::from_raw_parts_mut(self.first(), self.len) }
+    }
+}
+
+impl<T: Plain> Drop for Pooled<T> {
+    fn drop(&mut self) {
+        let bytes = self.len * size_of::<T>();
+        pool::release(bytes);
+        if let Some(block) = self.block.take() {
+            pool::give(block, bytes, T::KIND);
+        }
+    }
+}
+
+/// Elements that arrays share: a few in place, copied with the array; less than the pool keeps in one allocation with their
+/// counter; more in a block of the pool.
+#[derive(Clone, Debug)]
+pub(crate) enum Buffer<T: Plain> {
+    Few { words: Words, len: u8 },
+    Small { words: Arc<[u64]>, len: u16 },
+    Many(Arc<Pooled<T>>),
+}
 
 impl<T: Plain> Buffer<T> {
+    /// `len` elements of any values.
     pub(crate) fn new(len: usize) -> Self {
         let bytes = len * size_of::<T>();
-        let memory = if bytes <= FEW {
-            Memory::Few([0; FEW / 8])
+        if bytes <= FEW {
+            Self::Few { words: Words::default(), len: len as u8 }
+        } else if bytes < pool::MIN {
+            Self::Small { words: std::iter::repeat_n(0, bytes.div_ceil(8)).collect(), len: len as u16 }
         } else {
-            pool::hold(bytes);
-            Memory::Block(pool::take(bytes, T::KIND))
-        };
-        Self { memory, len, marker: std::marker::PhantomData }
+            Self::Many(Arc::new(Pooled::new(len)))
+        }
+    }
+
+    /// Whether no other array shares the memory.
+    pub(crate) fn is_unique(&self) -> bool {
+        match self {
+            Self::Few { .. } => true,
+            Self::Small { words, .. } => Arc::strong_count(words) == 1,
+            Self::Many(elements) => Arc::strong_count(elements) == 1,
+        }
+    }
+
+    /// For writing, if no other array shares the memory.
+    pub(crate) fn get_mut(&mut self) -> Option<&mut [T]> {
+        match self {
+            Self::Few { words, len } => Some(slice_mut(words, usize::from(*len))),
+            Self::Small { words, len } => {
+                Arc::get_mut(words).map(|words| slice_mut(words, usize::from(*len)))
+            }
+            Self::Many(elements) => Arc::get_mut(elements).map(Pooled::slice_mut),
+        }
     }
 }
 
@@ -149,80 +207,10 @@ impl<T: Plain> Deref for Buffer<T> {
     type Target = [T];
     #[inline]
     fn deref(&self) -> &[T] {
-        match &self.memory {
-            Memory::Few(words) => few(words, self.len),
-            // SAFETY: the block holds at least `len` initialised elements, aligned to 16 bytes or more.
-            Memory::Block(block) => unsafe {
-                std::slice::from_raw_parts(block.ptr.as_ptr().cast(), self.len)
-            },
-        }
-    }
-}
-
-impl<T: Plain> DerefMut for Buffer<T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut [T] {
-        match &mut self.memory {
-            Memory::Few(words) => few_mut(words, self.len),
-            // SAFETY: as in `deref`, and `&mut self` makes this the only reference.
-            Memory::Block(block) => unsafe {
-                std::slice::from_raw_parts_mut(block.ptr.as_ptr().cast(), self.len)
-            },
-        }
-    }
-}
-
-impl<T: Plain> Drop for Buffer<T> {
-    fn drop(&mut self) {
-        if let Memory::Block(block) = std::mem::replace(&mut self.memory, Memory::Few([0; FEW / 8])) {
-            let bytes = self.len * size_of::<T>();
-            pool::release(bytes);
-            pool::give(block, bytes, T::KIND);
-        }
-    }
-}
-
-/// Elements that arrays share: a few in place, copied with the array, more behind a counter.
-#[derive(Clone, Debug)]
-pub(crate) enum Shared<T: Plain> {
-    Few { words: Words, len: u8 },
-    Many(Arc<Buffer<T>>),
-}
-
-impl<T: Plain> From<Buffer<T>> for Shared<T> {
-    fn from(buffer: Buffer<T>) -> Self {
-        match buffer.memory {
-            Memory::Few(words) => Self::Few { words, len: buffer.len as u8 },
-            Memory::Block(_) => Self::Many(Arc::new(buffer)),
-        }
-    }
-}
-
-impl<T: Plain> Deref for Shared<T> {
-    type Target = [T];
-    #[inline]
-    fn deref(&self) -> &[T] {
         match self {
-            Self::Few { words, len } => few(words, usize::from(*len)),
-            Self::Many(buffer) => buffer,
-        }
-    }
-}
-
-impl<T: Plain> Shared<T> {
-    /// Whether no other array shares the memory.
-    pub(crate) fn is_unique(&self) -> bool {
-        match self {
-            Self::Few { .. } => true,
-            Self::Many(buffer) => Arc::strong_count(buffer) == 1,
-        }
-    }
-
-    /// For writing, if no other array shares the memory.
-    pub(crate) fn get_mut(&mut self) -> Option<&mut [T]> {
-        match self {
-            Self::Few { words, len } => Some(few_mut(words, usize::from(*len))),
-            Self::Many(buffer) => Arc::get_mut(buffer).map(|buffer| &mut **buffer),
+            Self::Few { words, len } => slice(words, usize::from(*len)),
+            Self::Small { words, len } => slice(words, usize::from(*len)),
+            Self::Many(elements) => elements.slice(),
         }
     }
 }
@@ -233,7 +221,7 @@ mod tests {
 
     fn buffer<T: Plain>(values: &[T]) -> Buffer<T> {
         let mut buffer = Buffer::new(values.len());
-        buffer.copy_from_slice(values);
+        buffer.get_mut().expect("new").copy_from_slice(values);
         buffer
     }
 

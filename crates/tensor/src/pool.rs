@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The smallest pooled size, in bytes.
-const MIN: usize = 1024;
+pub(crate) const MIN: usize = 1024;
 /// Four classes an octave from [`MIN`] up: at most a quarter of a block is unused.
 const CLASSES: usize = 4 * 44;
 
@@ -58,22 +58,15 @@ pub(crate) fn release(bytes: usize) {
     LIVE.fetch_sub(bytes, Relaxed);
 }
 
-/// A block of at least `bytes` bytes.
+/// A block of at least `bytes` bytes, [`MIN`] or more.
 pub(crate) fn take(bytes: usize, kind: Kind) -> Block {
-    if bytes < MIN {
-        // Whole units of the alignment: the allocator has another, slow way for less.
-        return Block::new(bytes.next_multiple_of(16), 16);
-    }
     let (index, size) = class(bytes);
     let kept = lock(shelf(index, kind)).pop();
-    kept.inspect(|b| _ = CACHED.fetch_sub(b.bytes(), Relaxed)).unwrap_or_else(|| Block::new(size, 64))
+    kept.inspect(|b| _ = CACHED.fetch_sub(b.bytes(), Relaxed)).unwrap_or_else(|| Block::new(size))
 }
 
 /// Takes a block back; frees it if the pool holds enough.
 pub(crate) fn give(block: Block, bytes: usize, kind: Kind) {
-    if bytes < MIN {
-        return;
-    }
     // What was live at once may be wanted at once again; more than that never.
     let most = PEAK.load(Relaxed).min(LIMIT.load(Relaxed));
     let size = block.bytes();
@@ -96,7 +89,7 @@ pub mod memory {
     /// Bytes in use and kept, of the whole process.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Stats {
-        /// Bytes that tensors hold now.
+        /// Bytes that tensors hold now, without those of less than 1 KiB: counting would cost as much as using them.
         pub live: usize,
         /// The most bytes that they held at once since the start or the last [`reset_peak`].
         pub peak: usize,

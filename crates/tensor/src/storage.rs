@@ -1,14 +1,14 @@
 //! Memory of one of the four dtypes, and the one place where a dtype becomes a Rust type.
 
 use crate::DType;
-use crate::buffer::{Plain, Shared};
+use crate::buffer::{Buffer, Plain};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Storage {
-    F32(Shared<f32>),
-    F64(Shared<f64>),
-    I64(Shared<i64>),
-    Bool(Shared<bool>),
+    F32(Buffer<f32>),
+    F64(Buffer<f64>),
+    I64(Buffer<i64>),
+    Bool(Buffer<bool>),
 }
 
 impl Storage {
@@ -36,24 +36,24 @@ impl Storage {
 #[allow(private_interfaces, private_bounds, unreachable_pub)]
 pub trait Stored: Plain + Sized {
     #[doc(hidden)]
-    fn store(elements: Shared<Self>) -> Storage;
+    fn store(buffer: Buffer<Self>) -> Storage;
     #[doc(hidden)]
-    fn of(storage: &Storage) -> Option<&Shared<Self>>;
+    fn of(storage: &Storage) -> Option<&Buffer<Self>>;
     #[doc(hidden)]
-    fn of_mut(storage: &mut Storage) -> Option<&mut Shared<Self>>;
+    fn of_mut(storage: &mut Storage) -> Option<&mut Buffer<Self>>;
 }
 
 macro_rules! stored {
     ($($type:ty: $variant:ident),*) => {$(
         #[allow(private_interfaces)]
         impl Stored for $type {
-            fn store(elements: Shared<Self>) -> Storage {
-                Storage::$variant(elements)
+            fn store(buffer: Buffer<Self>) -> Storage {
+                Storage::$variant(buffer)
             }
-            fn of(storage: &Storage) -> Option<&Shared<Self>> {
+            fn of(storage: &Storage) -> Option<&Buffer<Self>> {
                 if let Storage::$variant(b) = storage { Some(b) } else { None }
             }
-            fn of_mut(storage: &mut Storage) -> Option<&mut Shared<Self>> {
+            fn of_mut(storage: &mut Storage) -> Option<&mut Buffer<Self>> {
                 if let Storage::$variant(b) = storage { Some(b) } else { None }
             }
         }

@@ -54,6 +54,15 @@ impl Tensor {
         self.0.node.as_ref()
     }
 
+    /// The same value with another history.
+    pub(crate) fn with_node(mut self, node: Option<Arc<Node>>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.node = node;
+            return self;
+        }
+        Self::attached(self.value().clone(), node)
+    }
+
     /// The value itself if nobody else holds this tensor and it has no history.
     pub(crate) fn into_value(self) -> Array {
         match Arc::try_unwrap(self.0) {
@@ -276,7 +285,7 @@ pub trait IntoElement: Copy {
     #[allow(private_interfaces)]
     fn buffer(values: &[Self]) -> Buffer<Self::Element> {
         let mut buffer = Buffer::new(values.len());
-        buffer.iter_mut().zip(values).for_each(|(o, x)| *o = x.element());
+        buffer.get_mut().expect("new").iter_mut().zip(values).for_each(|(o, x)| *o = x.element());
         buffer
     }
 }

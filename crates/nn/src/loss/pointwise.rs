@@ -1,7 +1,7 @@
 //! Losses that are a function of each element: the trait to write one, and the driver that makes it fast.
 
 use super::Reduction;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tensor::autograd::{Edge, edge};
 use tensor::real::{Real, Traced};
 use tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
@@ -171,6 +171,9 @@ fn prepare<const N: usize>(op: &'static str, integers: bool, inputs: [&Tensor; N
     }
     let mut prepared = inputs.map(Clone::clone);
     for x in &mut prepared {
+        if x.dtype() == dtype && *x.shape() == shape && x.is_contiguous() {
+            continue;
+        }
         let cast = x.to_dtype(dtype);
         *x = if *cast.shape() == shape { cast.contiguous() } else { cast.expand(&shape)?.contiguous() };
     }
@@ -192,8 +195,9 @@ fn run<T: Float, C: Float, L: Pointwise<N>, const N: usize>(
     inputs: [Tensor; N],
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let saved = Saved { loss: loss.clone(), inputs, reduction, ready: Mutex::new(None) };
-    let value = saved.forward::<T, C>()?;
+    let mut saved = Saved { loss: loss.clone(), inputs, reduction, ready: Mutex::new(None) };
+    let (value, ready) = saved.forward::<T, C>()?;
+    saved.ready = Mutex::new(ready);
     let saved = Arc::new(saved);
     let edges: [Option<Edge>; N] =
         std::array::from_fn(|i| edge(&saved.inputs[i], &saved, move |g, saved| saved.gradient::<T, C>(i, g)));
@@ -227,10 +231,11 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
         slopes[i].cast()
     }
 
-    fn forward<T: Float, C: Float>(&self) -> Result<Tensor> {
+    /// The loss, and the gradient of the first input if that is wanted.
+    fn forward<T: Float, C: Float>(&self) -> Result<(Tensor, Option<Tensor>)> {
         let (slices, shape) = (self.slices::<T>()?, *self.inputs[0].shape());
         if self.reduction == Reduction::None {
-            return Tensor::build(shape, |out| {
+            let terms = Tensor::build(shape, |out| {
                 kernels::map(
                     slices,
                     out,
@@ -238,6 +243,7 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
                     |x| self.term::<T, C>(x).cast(),
                 );
             });
+            return Ok((terms?, None));
         }
         if L::WIDE_SUMS && shape.numel() > kernels::FEW {
             self.reduced::<T, C, f64>()
@@ -246,11 +252,11 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
         }
     }
 
-    /// The reduced loss, its terms in `S`.
-    fn reduced<T: Float, C: Float, S: Float>(&self) -> Result<Tensor> {
+    /// The same for a reduced loss, its terms in `S`.
+    fn reduced<T: Float, C: Float, S: Float>(&self) -> Result<(Tensor, Option<Tensor>)> {
         let (slices, shape) = (self.slices::<T>()?, *self.inputs[0].shape());
         let (count, one) = (self.count(), T::lit(1.0));
-        let sum = if grad_enabled() && self.inputs[0].requires_grad() {
+        let (sum, ready) = if grad_enabled() && self.inputs[0].requires_grad() {
             // Value and gradient in one pass over memory: the incoming gradient is nearly always 1.
             let mut sum = S::default();
             let slope = Tensor::build(shape, |out| {
@@ -261,22 +267,17 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
                     |x| (self.term::<T, S>(x), self.slope::<T, C>(0, x, one, count)),
                 );
             })?;
-            *self.lock() = Some(slope);
-            sum
+            (sum, Some(slope))
         } else {
-            kernels::sum(
+            let sum = kernels::sum(
                 slices,
                 shape.numel(),
                 #[inline(always)]
                 |x| self.term::<T, S>(x),
-            )
+            );
+            (sum, None)
         };
-        Tensor::build((), |out: &mut [T]| out[0] = (sum / S::lit(count)).cast())
-    }
-
-    /// Nothing runs while it is held, so poison means nothing.
-    fn lock(&self) -> MutexGuard<'_, Option<Tensor>> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok((Tensor::build((), |out: &mut [T]| out[0] = (sum / S::lit(count)).cast())?, ready))
     }
 
     /// The gradient of input `i`, for the gradient `g` of the loss.
@@ -288,7 +289,9 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
             let scaled = (slope * (Traced::from(g) / Traced::lit(count))).into_tensor();
             return scaled.to_dtype(g.dtype()).expand(&shape);
         }
-        let ready = if i == 0 { self.lock().take() } else { None };
+        // Nothing runs while it is locked, so poison means nothing.
+        let ready =
+            if i == 0 { self.ready.lock().unwrap_or_else(PoisonError::into_inner).take() } else { None };
         if let Some(slope) = ready {
             return if g.item::<f64>()? == 1.0 { Ok(slope) } else { slope.mul(g) };
         }

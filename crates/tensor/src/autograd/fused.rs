@@ -1,6 +1,6 @@
 //! A kernel that carries its definition: first derivatives run the kernel, derivatives of derivatives the definition.
 
-use super::node::{Edge, edge, record};
+use super::node::{Edge, attach, edge, record};
 use super::{GradOptions, grad_enabled, grad_with};
 use crate::{Result, Tensor};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ where
             found.map_or_else(|| Ok(inputs[i].zeros_like()), Ok)
         })
     });
-    record(name, value.value().clone(), edges)
+    attach(name, value, edges)
 }
 
 /// The same tensor under a node of its own.

@@ -338,7 +338,7 @@ impl Tensor {
     /// ```
     #[must_use]
     pub fn from_op<const N: usize>(name: &'static str, value: Tensor, edges: [Option<Edge>; N]) -> Tensor {
-        node::record(name, value.value().clone(), edges)
+        node::attach(name, value, edges)
     }
 
     /// The name of the operation that computed it, as PyTorch prints it (`MulBackward0`).

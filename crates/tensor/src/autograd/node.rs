@@ -247,10 +247,8 @@ impl State {
 
 /// A value with the edges that lead back from it; a constant if there are none.
 pub(crate) fn record<const N: usize>(name: &'static str, value: Array, edges: [Option<Edge>; N]) -> Tensor {
-    if edges.iter().all(Option::is_none) {
-        return Tensor::attached(value, None);
-    }
-    attach(name, value, Op { edges: Edges::new(edges), output: None })
+    let node = node(name, &value, edges, || None);
+    Tensor::attached(value, node)
 }
 
 /// The same for a derivative that reads [`Grad::output`].
@@ -259,24 +257,33 @@ pub(crate) fn record_output<const N: usize>(
     value: Array,
     edges: [Option<Edge>; N],
 ) -> Tensor {
-    if edges.iter().all(Option::is_none) {
-        return Tensor::attached(value, None);
-    }
-    let output = Some(Box::new(value.clone()));
-    attach(name, value, Op { edges: Edges::new(edges), output })
+    let node = node(name, &value, edges, || Some(Box::new(value.clone())));
+    Tensor::attached(value, node)
+}
+
+/// As [`record`], for a value that is a tensor already; its history is dropped.
+pub(super) fn attach<const N: usize>(name: &'static str, value: Tensor, edges: [Option<Edge>; N]) -> Tensor {
+    let node = node(name, value.value(), edges, || None);
+    value.with_node(node)
 }
 
 /// As [`record`], for any number of inputs.
 pub(crate) fn record_many(name: &'static str, value: Array, edges: Vec<Edge>) -> Tensor {
-    if edges.is_empty() {
-        return Tensor::attached(value, None);
-    }
-    attach(name, value, Op { edges: Edges::Many(edges), output: None })
+    let edges = (!edges.is_empty()).then_some(Edges::Many(edges));
+    let node = edges.map(|edges| Node::new(name, &value, State::Op(Op { edges, output: None })));
+    Tensor::attached(value, node)
 }
 
-fn attach(name: &'static str, value: Array, op: Op) -> Tensor {
-    let node = Node::new(name, &value, State::Op(op));
-    Tensor::attached(value, Some(node))
+fn node<const N: usize>(
+    name: &'static str,
+    value: &Array,
+    edges: [Option<Edge>; N],
+    output: impl FnOnce() -> Option<Box<Array>>,
+) -> Option<Arc<Node>> {
+    if edges.iter().all(Option::is_none) {
+        return None;
+    }
+    Some(Node::new(name, value, State::Op(Op { edges: Edges::new(edges), output: output() })))
 }
 
 /// Edges of dead nodes that wait to be dropped, so that dropping a long graph is a loop and not a recursion.
