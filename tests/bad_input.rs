@@ -104,6 +104,7 @@ fn operations() -> Vec<(&'static str, Call)> {
         mm: c.a.mm(&c.b)?; mm_t: c.a.mm(&c.a.t()?)?; bmm: c.a.bmm(&c.b)?; mv: c.a.mv(&c.b)?; dot: c.a.dot(&c.b)?;
         matmul: c.a.matmul(&c.b)?; matmul_t: c.a.matmul(&c.a.transpose(-1, -2)?)?;
         addmm: c.a.addmm(&c.b, &c.c, c.x, c.y)?; addmm_t: c.c.addmm(&c.a, &c.a.t()?, c.at, 1)?;
+        linear: c.a.linear(&c.b, &c.c)?;
         tril: c.a.tril(c.at)?; triu: c.a.triu(c.at)?;
         reshape: c.a.reshape(&c.sizes[..])?; view: c.a.view(&c.sizes[..])?; flatten: c.a.flatten(c.dim, c.at as isize)?;
         transpose: c.a.transpose(c.dim, c.at as isize)?; t: c.a.t()?; permute: c.a.permute(&c.dims[..])?;

@@ -2,7 +2,7 @@
 
 use crate::{Forward, Module, Parameter, Result, init};
 use tensor::autograd::edge;
-use tensor::{Error, Tensor};
+use tensor::{Error, MAX_RANK, Tensor};
 
 /// An affine map of the last dimension.
 ///
@@ -111,25 +111,28 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
         let expected = "weight and bias of the input's dtype";
         return Err(Error::DType { op, expected, got: other.dtype() });
     }
-    let mut shape = x.shape()[..x.dim() - 1].to_vec();
-    shape.extend(&weight.shape()[..weight.dim() - 1]);
+    let (lead, outputs) = (&x.shape()[..x.dim() - 1], &weight.shape()[..weight.dim() - 1]);
+    let mut shape = [0; MAX_RANK];
+    shape[..lead.len()].copy_from_slice(lead);
+    shape[lead.len()..][..outputs.len()].copy_from_slice(outputs);
+    let shape = &shape[..lead.len() + outputs.len()];
     if let Some(b) = bias {
-        let lead = shape.len().checked_sub(b.dim());
+        let skip = shape.len().checked_sub(b.dim());
         let fits =
-            lead.is_some_and(|lead| b.shape().iter().zip(&shape[lead..]).all(|(&b, &y)| b == 1 || b == y));
+            skip.is_some_and(|skip| b.shape().iter().zip(&shape[skip..]).all(|(&b, &y)| b == 1 || b == y));
         if !fits {
             return Err(Error::shape(op, format!("a bias that expands to shape {shape:?}"), b.shape()));
         }
     }
-    let rows = shape.iter().take(x.dim() - 1).product::<usize>();
+    let rows = lead.iter().product::<usize>();
     match (bias, weight.dim(), x.dim()) {
-        (Some(b), 2, 2) => b.addmm(x, &weight.t()?, 1, 1),
+        (Some(b), 2, 2) => x.linear(weight, b),
         // One product of all rows, if they are rows in memory.
         (Some(b), 2, _) if b.dim() <= 1 && x.is_contiguous() => {
-            let y = b.addmm(&x.reshape([rows, features])?, &weight.t()?, 1, 1)?;
-            shaped("UnsafeViewBackward0", &y, &shape)
+            let y = x.reshape([rows, features])?.linear(weight, b)?;
+            shaped("UnsafeViewBackward0", &y, shape)
         }
-        (None, 2, 1) => shaped("SqueezeBackward4", &x.unsqueeze(0)?.mm(&weight.t()?)?, &shape),
+        (None, 2, 1) => shaped("SqueezeBackward4", &x.unsqueeze(0)?.mm(&weight.t()?)?, shape),
         (Some(b), ..) => x.matmul(&weight.t()?)?.add(b),
         (None, ..) => x.matmul(&weight.t()?),
     }

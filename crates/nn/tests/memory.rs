@@ -9,9 +9,11 @@ fn a_training_step_leaves_parameters_and_velocities() {
     let start = live();
     {
         let net =
-            Sequential::new().add(Linear::new(20, 300).unwrap()).add(ReLU).add(Linear::new(300, 1).unwrap());
-        let parameters: usize = net.parameters().iter().map(|p| p.numel() * size_of::<f32>()).sum();
-        let (x, y) = (tensor::randn([500, 20]).unwrap(), tensor::randn([500, 1]).unwrap());
+            Sequential::new().add(Linear::new(20, 300).unwrap()).add(ReLU).add(Linear::new(300, 3).unwrap());
+        // Less than a KiB is not counted.
+        let bytes = net.parameters().iter().map(|p| p.numel() * size_of::<f32>()).collect::<Vec<_>>();
+        let parameters: usize = bytes.iter().filter(|&&bytes| bytes >= 1024).sum();
+        let (x, y) = (tensor::randn([500, 20]).unwrap(), tensor::randn([500, 3]).unwrap());
         let mut optimizer =
             SGD::new(net.parameters(), SgdOptions { momentum: 0.9, ..Default::default() }).unwrap();
         let before = live();

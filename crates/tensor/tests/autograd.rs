@@ -155,7 +155,12 @@ fn matrix_products_are_twice_differentiable() -> Result<()> {
     let bias = leaf(&[0.1, 0.2]);
     gradcheck(|x| x[0].mm(&x[1]), &[a.clone(), b.clone()])?;
     gradgradcheck(|x| x[0].mm(&x[1]), &[a.clone(), b.clone()])?;
-    gradgradcheck(|x| x[2].addmm(&x[0], &x[1], 0.5, 2.0), &[a.clone(), b, bias])?;
+    gradgradcheck(|x| x[2].addmm(&x[0], &x[1], 0.5, 2.0), &[a.clone(), b.clone(), bias.clone()])?;
+    let weight = b.detach().t()?.contiguous().requires_grad_()?;
+    for x in [a.clone(), a.detach().t()?.contiguous().t()?.requires_grad_()?] {
+        gradcheck(|x| x[0].linear(&x[1], &x[2]), &[x.clone(), weight.clone(), bias.clone()])?;
+        gradgradcheck(|x| x[0].linear(&x[1], &x[2]), &[x, weight.clone(), bias.clone()])?;
+    }
     let v = leaf(&[1.0, 2.0, 3.0]);
     gradgradcheck(|x| x[0].matmul(&x[1]), &[a, v.clone()])?;
     gradgradcheck(|x| x[0].dot(&x[1]), &[v.clone(), v])

@@ -95,6 +95,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("mv", |x, _, _| one(x[0].mv(&x[1]))),
     ("dot", |x, _, _| one(x[0].dot(&x[1]))),
     ("addmm", |x, i, _| one(x[0].addmm(&x[1], &x[2], i[0], i[1]))),
+    ("linear", |x, _, _| one(x[0].linear(&x[1], &x[2]))),
     ("tril", |x, i, _| one(x[0].tril(i[0]))),
     ("triu", |x, i, _| one(x[0].triu(i[0]))),
     ("reshape", |x, i, _| one(x[0].reshape(&i[..2]))),

@@ -9,6 +9,9 @@ use std::array::from_fn;
 // Momentum, f32, 30,000 elements, a 2-core Zen 5: 1.66 ns an element on the slices themselves, 0.33 with tiles of 64, 0.26 with 256.
 const TILE: usize = 256;
 
+/// Elements up to which copies cost more than they gain.
+const SHORT: usize = 32;
+
 /// `state[..][i] = f(state[..][i], inputs[..][i])`.
 pub(crate) fn update<T: Copy + Default + Send + Sync, const M: usize, const N: usize>(
     state: [&mut [T]; M],
@@ -19,6 +22,12 @@ pub(crate) fn update<T: Copy + Default + Send + Sync, const M: usize, const N: u
     let equal = state.iter().all(|x| x.len() == len) && inputs.iter().all(|x| x.len() == len);
     assert!(equal, "slices of one length");
     let run = |(mut state, inputs): ([&mut [T]; M], [&[T]; N]), len: usize| {
+        if len <= SHORT {
+            return vectorize!(for i in 0..len {
+                let new = f(from_fn(|k| state[k][i]), from_fn(|k| inputs[k][i]));
+                state.iter_mut().zip(&new).for_each(|(s, &new)| s[i] = new);
+            });
+        }
         vectorize!({
             let (mut s, mut x) = ([[T::default(); TILE]; M], [[T::default(); TILE]; N]);
             for start in (0..len).step_by(TILE) {

@@ -65,7 +65,7 @@ fn places(plan: &Plan, values: &Array) -> Array {
 /// The gradient of `amax`: split evenly where several are equal; NaN, as 0/0, if the result is.
 fn split_by_count(g: &Grad<'_>, x: &Tensor, mask: &Mask, kept: &Shape) -> Result<Tensor> {
     let hit = x.eq(&g.output().reshape(kept)?)?;
-    let count = hit.sum_kept(mask);
+    let count = hit.sum_over(mask, true);
     g.reshape(kept)?.mul(&hit)?.div(&count)
 }
 

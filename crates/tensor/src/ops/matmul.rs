@@ -302,13 +302,7 @@ impl Tensor {
         if !a.dtype().is_float() && [beta, alpha].iter().any(|n| matches!(n, Number::Float(_))) {
             return Err(Error::argument(op, "integer matrices take integer factors"));
         }
-        let shape = Shape::of(&[a.shape()[0], b.shape()[1]]);
-        if Shape::broadcast(op, self.shape(), &shape)? != shape {
-            return Err(Error::Broadcast { op, lhs: Box::new(*self.shape()), rhs: Box::new(shape) });
-        }
-        let mut value = product(a.value(), b.value());
-        let bias = self.value().expand(&shape);
-        dispatch!(value.dtype(), T => add_bias::<T>(&mut value, &bias, beta, alpha));
+        let value = affine(op, self, a.value(), b.value(), beta, alpha)?;
         let [left, right] = gradients(a, b);
         Ok(record(
             "AddmmBackward0",
@@ -317,6 +311,42 @@ impl Tensor {
                 edge(self, &beta, |g, &beta| scaled(g, beta)),
                 edge(a, &(b.clone(), alpha), move |g, (b, alpha)| scaled(&left(g, b)?, *alpha)),
                 edge(b, &(a.clone(), alpha), move |g, (a, alpha)| scaled(&right(g, a)?, *alpha)),
+            ],
+        ))
+    }
+
+    /// `self · weightᵀ + bias` for matrices, as one operation: what a linear layer computes.
+    ///
+    /// [`torch.nn.functional.linear`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html), which
+    /// `nn::functional::linear` extends to other ranks.
+    ///
+    /// # Errors
+    /// [`Error::DType`] for operands of different dtypes, [`Error::Shape`] unless `self` and `weight` have two dimensions and rows of
+    /// one length, [`Error::Broadcast`] if `bias` does not expand to the product's shape.
+    ///
+    /// ```
+    /// use tensor::Tensor;
+    /// let y = Tensor::from([[1, 2]]).linear(&Tensor::from([[1, 0], [0, 1], [1, 1]]), &Tensor::from([10, 20, 30]))?;
+    /// assert_eq!(y, Tensor::from([[11, 22, 33]]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn linear(&self, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        let op = "linear";
+        check_dtypes(op, self, weight)?;
+        check_dtypes(op, self, bias)?;
+        check_rank(op, self, 2)?;
+        check_rank(op, weight, 2)?;
+        check_inner(op, self, weight, 1)?;
+        let turned = weight.value().with_layout(weight.value().layout.permute(&[1, 0]));
+        let value = affine(op, bias, self.value(), &turned, 1.into(), 1.into())?;
+        let [left, _] = gradients(self, weight);
+        Ok(record(
+            "AddmmBackward0",
+            value,
+            [
+                edge(bias, &(), |g, ()| Ok((**g).clone())),
+                edge(self, weight, move |g, w| left(g, &mt(w)?)),
+                edge(weight, self, |g, x| Ok(multiply("MmBackward0", &mt(g)?, x))),
             ],
         ))
     }
@@ -386,6 +416,25 @@ impl Tensor {
             }
         }))
     }
+}
+
+/// `beta · bias + alpha · a · b` for matrices.
+fn affine(
+    op: &'static str,
+    bias: &Tensor,
+    a: &Array,
+    b: &Array,
+    beta: Number,
+    alpha: Number,
+) -> Result<Array> {
+    let shape = Shape::of(&[a.shape()[0], b.shape()[1]]);
+    if Shape::broadcast(op, bias.shape(), &shape)? != shape {
+        return Err(Error::Broadcast { op, lhs: Box::new(*bias.shape()), rhs: Box::new(shape) });
+    }
+    let mut value = product(a, b);
+    let bias = bias.value().expand(&shape);
+    dispatch!(value.dtype(), T => add_bias::<T>(&mut value, &bias, beta, alpha));
+    Ok(value)
 }
 
 fn scaled(x: &Tensor, factor: Number) -> Result<Tensor> {

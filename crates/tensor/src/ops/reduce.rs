@@ -98,9 +98,9 @@ impl Tensor {
         Ok(self.summed("SumBackward1", &mask, keepdim))
     }
 
-    /// The sum over what `mask` says, which stays as size 1.
-    pub(crate) fn sum_kept(&self, mask: &Mask) -> Tensor {
-        self.summed("SumBackward1", mask, true)
+    /// The sum over what `mask` says.
+    pub(crate) fn sum_over(&self, mask: &Mask, keepdim: bool) -> Tensor {
+        self.summed("SumBackward1", mask, keepdim)
     }
 
     fn summed(&self, name: &'static str, mask: &Mask, keepdim: bool) -> Tensor {

@@ -135,7 +135,7 @@ fn norm_slope(g: &Tensor, x: &Tensor, y: &Tensor, p: f64, mask: &Mask) -> Result
         g.mul(&x.div(y)?.masked_fill(&y.eq(0)?.broadcast_to(x.shape())?, 0)?)
     } else if p.is_infinite() {
         let hit = Tensor::where_(&y.isnan(), &x.isnan(), &x.abs().eq(y)?)?;
-        x.sign().mul(&hit)?.mul(&g.div(&hit.sum_kept(mask))?)
+        x.sign().mul(&hit)?.mul(&g.div(&hit.sum_over(mask, true))?)
     } else if p < 1.0 {
         let powers = x.abs().pow(p - 1.0)?.masked_fill(&x.eq(0)?, 0)?;
         x.sign().mul(&powers)?.mul(g)?.mul(&y.pow(1.0 - p)?)
@@ -222,7 +222,7 @@ impl Tensor {
         let value = variance(&plan, correction, root);
         let (n, kept) = (plan.n as f64, plan.kept);
         let slope = move |g: &Tensor, x: &Tensor| {
-            let (g, mean) = (g.reshape(&kept)?, x.sum_kept(&mask).div(n)?);
+            let (g, mean) = (g.reshape(&kept)?, x.sum_over(&mask, true).div(n)?);
             if all && n <= correction {
                 // PyTorch's convention where the divisor is not positive.
                 return g.mul(&Tensor::where_(&x.eq(&mean)?, f64::NAN, f64::INFINITY)?);

@@ -3,7 +3,7 @@
 use crate::autograd::edge;
 use crate::autograd::node::{Edge, record};
 use crate::layout::Layout;
-use crate::shape::{Dims, IntoShape, MAX_RANK};
+use crate::shape::{Dims, IntoShape, MAX_RANK, Mask};
 use crate::{DType, Error, Result, Shape, Tensor};
 
 /// The sizes asked of `reshape`, `view` and `expand`: −1 stands for "the rest" or "as it is".
@@ -489,11 +489,15 @@ impl Tensor {
         }
         let lead = self.dim() - shape.rank();
         let repeated = |d: usize| d < lead || (shape[d - lead] == 1 && self.shape()[d] != 1);
-        let dims: Vec<_> = (0..self.dim()).filter(|&d| repeated(d)).map(|d| d as isize).collect();
-        if dims.is_empty() {
+        let mask = Mask(std::array::from_fn(|d| d < self.dim() && repeated(d)));
+        if !mask.0.contains(&true) {
             return self.reshape(shape);
         }
-        self.sum_dim(&dims[..], true)?.reshape(shape)
+        if mask.0[lead..].contains(&true) {
+            self.sum_over(&mask, true).reshape(shape)
+        } else {
+            Ok(self.sum_over(&mask, false))
+        }
     }
 }
 
