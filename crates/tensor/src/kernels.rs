@@ -339,7 +339,7 @@ pub fn map_sum<T: Float, U: Float, const N: usize>(
                 &f,
                 #[inline(always)]
                 |start, values, slopes| {
-                    sum.feed(values);
+                    sum.feed_computed(values);
                     sink.put(start, slopes);
                 },
             );

@@ -56,7 +56,7 @@ impl Pointwise<2> for BCELoss {
         let floor = R::lit(-100.0);
         let no = (-x.clone()).log1p().max(floor.clone());
         let term = (t.clone() - R::lit(1.0)) * no - t.clone() * x.clone().ln().max(floor);
-        let term = R::select(x.clone().clamp(0.0, 1.0).eq(&x), term, R::lit(OUTSIDE));
+        // Of an x outside a logarithm is NaN.
         R::select(t.clone().clamp(0.0, 1.0).eq(&t), term, R::lit(OUTSIDE))
     }
     #[inline(always)]

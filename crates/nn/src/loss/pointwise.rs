@@ -3,7 +3,7 @@
 use super::Reduction;
 use std::sync::{Arc, Mutex, PoisonError};
 use tensor::autograd::{Edge, edge};
-use tensor::real::{Real, Traced};
+use tensor::real::{Quick, Real, Traced};
 use tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
 
 /// A loss term and its gradient, written once for every reading: `f32` and `f64` loops, and the graph that second
@@ -218,10 +218,14 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
         if self.reduction == Reduction::Mean { self.inputs[0].numel() as f64 } else { 1.0 }
     }
 
-    /// The term of one element of each input.
+    /// The term of one element of each input, or a quick one.
     #[inline(always)]
-    fn term<T: Float, C: Float>(&self, x: [T; N]) -> C {
-        self.loss.value(std::array::from_fn(|k| x[k].cast()))
+    fn term<T: Float, C: Float, const QUICK: bool>(&self, x: [T; N]) -> C {
+        if QUICK {
+            self.loss.value(std::array::from_fn(|k| Quick(x[k].cast::<C>()))).0
+        } else {
+            self.loss.value(std::array::from_fn(|k| x[k].cast()))
+        }
     }
 
     /// The gradient to input `i` for the gradient `g` of the loss.
@@ -240,20 +244,22 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
                     slices,
                     out,
                     #[inline(always)]
-                    |x| self.term::<T, C>(x).cast(),
+                    |x| self.term::<T, C, false>(x).cast(),
                 );
             });
             return Ok((terms?, None));
         }
         if L::WIDE_SUMS && shape.numel() > kernels::FEW {
-            self.reduced::<T, C, f64>()
+            self.reduced::<T, C, f64, false>()
+        } else if shape.numel() > kernels::FEW {
+            self.reduced::<T, C, C, true>()
         } else {
-            self.reduced::<T, C, C>()
+            self.reduced::<T, C, C, false>()
         }
     }
 
-    /// The same for a reduced loss, its terms in `S`.
-    fn reduced<T: Float, C: Float, S: Float>(&self) -> Result<(Tensor, Option<Tensor>)> {
+    /// The same for a reduced loss, its terms in `S`, quick or not.
+    fn reduced<T: Float, C: Float, S: Float, const QUICK: bool>(&self) -> Result<(Tensor, Option<Tensor>)> {
         let (slices, shape) = (self.slices::<T>()?, *self.inputs[0].shape());
         let (count, one) = (self.count(), T::lit(1.0));
         let (sum, ready) = if grad_enabled() && self.inputs[0].requires_grad() {
@@ -264,7 +270,7 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
                     slices,
                     out,
                     #[inline(always)]
-                    |x| (self.term::<T, S>(x), self.slope::<T, C>(0, x, one, count)),
+                    |x| (self.term::<T, S, QUICK>(x), self.slope::<T, C>(0, x, one, count)),
                 );
             })?;
             (sum, Some(slope))
@@ -273,7 +279,7 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
                 slices,
                 shape.numel(),
                 #[inline(always)]
-                |x| self.term::<T, S>(x),
+                |x| self.term::<T, S, QUICK>(x),
             );
             (sum, None)
         };

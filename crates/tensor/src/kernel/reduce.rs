@@ -256,6 +256,26 @@ impl<T: Summand> WideSum<T> {
         self.0 = lanes;
     }
 
+    /// The same after a loop that computes the terms: in that company [`feed`](Self::feed) would convert them in pairs.
+    #[inline(always)]
+    pub(crate) fn feed_computed(&mut self, terms: &[T]) {
+        const PIECE: usize = 16 * WIDE;
+        if size_of::<T>() == size_of::<T::Wide>() {
+            return self.feed(terms);
+        }
+        for terms in terms.chunks(PIECE) {
+            let mut wide = [T::Wide::default(); PIECE];
+            for (wide, &x) in wide.iter_mut().zip(terms) {
+                *wide = x.wide();
+            }
+            for chunk in wide.as_chunks::<WIDE>().0 {
+                for (a, &x) in self.0.iter_mut().zip(chunk) {
+                    *a += x;
+                }
+            }
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn total(self) -> T::Wide {
         let mut lanes = self.0;

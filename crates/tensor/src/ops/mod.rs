@@ -11,6 +11,7 @@ pub(crate) mod median;
 pub(crate) mod operators;
 pub mod pointwise;
 pub(crate) mod product;
+mod quick;
 pub mod real;
 pub(crate) mod reduce;
 pub(crate) mod scatter;

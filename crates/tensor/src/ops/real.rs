@@ -3,6 +3,7 @@
 //! A pointwise function is written once, generically over [`Real`]. Read at `f32` or `f64` it is the body of a
 //! vectorised loop; read at [`Traced`] it is a graph of tensor operations, so that its derivative can be derived again.
 
+pub use super::quick::Quick;
 use crate::Tensor;
 use crate::kernel::math::Math;
 use std::ops::{Add, Div, Mul, Neg, Sub};

@@ -76,7 +76,7 @@ fn ln_1p_exp(x: f64) -> f64 {
 
 #[test]
 fn f32_functions_stay_within_their_ulp() {
-    let cases: [(&str, Unary<f32>, fn(f64) -> f64, f64); 12] = [
+    let cases: [(&str, Unary<f32>, fn(f64) -> f64, f64); 14] = [
         ("exp", map!(f32, exp), f64::exp, 0.51),
         ("fast_exp", map!(f32, fast_exp), f64::exp, 1.0),
         ("expm1", map!(f32, expm1), f64::exp_m1, 1.0),
@@ -84,6 +84,8 @@ fn f32_functions_stay_within_their_ulp() {
         ("fast_ln", map!(f32, fast_ln), f64::ln, 1.0),
         ("log1p", map!(f32, log1p), f64::ln_1p, 0.53),
         ("fast_log1p", map!(f32, fast_log1p), f64::ln_1p, 1.0),
+        ("quick_ln", map!(f32, quick_ln), f64::ln, 1.5),
+        ("quick_log1p", map!(f32, quick_log1p), f64::ln_1p, 1.5),
         ("log2", map!(f32, log2), f64::log2, 0.51),
         ("tanh", map!(f32, tanh), f64::tanh, 0.51),
         ("erf", map!(f32, erf), libm::erf, 0.52),
