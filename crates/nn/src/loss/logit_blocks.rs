@@ -90,8 +90,9 @@ struct Block<'a, T> {
     output: usize,
     /// Which rows, without the ignored ones.
     rows: &'a [usize],
-    /// They, side by side.
+    /// They, side by side, and the transpose of that.
     x: &'a [T],
+    turned: &'a [T],
 }
 
 impl<T: Float> Blocks<'_, T> {
@@ -127,7 +128,9 @@ impl<T: Float> Blocks<'_, T> {
         let mut x = scratch::<T>(cut.rows * features)?;
         let mut z = scratch::<T>(cut.logits(classes))?;
         let mut parts = scratch::<T>(if dx.is_empty() { 0 } else { cut.groups * cut.rows * features })?;
+        let mut turned = scratch::<T>(cut.rows * features)?;
         let (x, z, parts) = (x.make_mut::<T>()?, z.make_mut::<T>()?, parts.make_mut::<T>()?);
+        let turned = turned.make_mut::<T>()?;
         for output in 0..outputs {
             let live = self.live(output)?;
             let dw = part_of(dw, output, classes * features);
@@ -140,7 +143,11 @@ impl<T: Float> Blocks<'_, T> {
                 for (x, &r) in x.chunks_exact_mut(features.max(1)).zip(rows) {
                     x.copy_from_slice(&self.input[r * features..][..features]);
                 }
-                let block = Block { all: self, cut, output, rows, x };
+                // Once: each tile's product would do it again.
+                for (k, turned) in turned.chunks_exact_mut(rows.len()).take(features).enumerate() {
+                    turned.iter_mut().zip(x.iter().skip(k).step_by(features)).for_each(|(t, &x)| *t = x);
+                }
+                let block = Block { all: self, cut, output, rows, x, turned };
                 let stats = block.statistics(z)?;
                 for (&r, term) in rows.iter().zip(block.terms(&stats)?) {
                     terms[r * outputs + output] = term;
@@ -232,7 +239,7 @@ impl<T: Float> Block<'_, T> {
         let run = self.all.sizes.run();
         for k in (0..features.max(1)).step_by(run) {
             let sizes = [classes.len(), run.min(features - k), n];
-            kernels::matmul(sizes, (&w[k..], [features, 1]), (&self.x[k..], [1, features]), z, k > 0);
+            kernels::matmul(sizes, (&w[k..], [features, 1]), (&self.turned[k * n..], [n, 1]), z, k > 0);
         }
         if let Some(bias) = self.all.bias {
             for (z, &b) in z.chunks_exact_mut(n).zip(&bias[first..]) {
