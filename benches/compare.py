@@ -38,8 +38,10 @@ TARGETS = {
     "loss/nll/small": (0.03, None), "simplenn_step": (0.025, None), "bce_step": (0.025, None),
     "chain/10000": (0.027, None), "chain/1000000": (0.027, None), "mlp_step": (0.75, None),
     "mlp_wide_step": (0.80, None), "matmul/64": (0.7, None), "matmul/256": (1.0, None), "matmul/1024": (0.95, None),
-    "matmul/2048": (0.95, None), "matmul_bwd/1024": (0.90, None), "coldstart": (0.001, None),
+    "matmul/2048": (0.95, None), "matmul_bwd/1024": (0.90, None), "coldstart": (None, None),
 }  # fmt: skip
+# Ours in ns, at most, beside whatever PyTorch takes.
+COLDSTART = 2.5e6
 # On one thread, where PyTorch's products lose nothing to its threads.
 ONE_THREAD = ("mlp", "matmul", "linear_ce")
 
@@ -142,10 +144,10 @@ def row(name, options, lines, limits):
     traffic, flop = NEEDED.get(name, (0, 0))
     bound = max(traffic / limits["bytes"], flop / limits["flop"]) or None
     of_torch, of_tuned = targets(name, options.threads)
-    met = lambda quotient, target: f"≤ {target}" + ("" if quotient <= target else " **missed**")
+    met = lambda found, target, say=str: f"≤ {say(target)}" + ("" if found <= target else " **missed**")
     cells = [
         f"`{name}`", spell(torch), spell(tuned), *(spell(times[peer]) for peer in PEERS if peer in times), spell(ours),
-        ratio(ours, torch), met(ours / torch, of_torch),
+        ratio(ours, torch), met(ours / torch, of_torch) if of_torch else met(ours, COLDSTART, spell),
         ratio(ours, tuned), met(ours / tuned, of_tuned) if tuned else "–", spell(bound), ratio(ours, bound),
         f"{lines['downhill'][0]['peak_rss_mib']:.0f}", f"{lines['torch'][0]['peak_rss_mib']:.0f}",
     ]  # fmt: skip
