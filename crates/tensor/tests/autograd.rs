@@ -165,3 +165,15 @@ fn matrix_products_are_twice_differentiable() -> Result<()> {
     gradgradcheck(|x| x[0].matmul(&x[1]), &[a, v.clone()])?;
     gradgradcheck(|x| x[0].dot(&x[1]), &[v.clone(), v])
 }
+
+#[test]
+fn threads_that_differentiate_at_once_lose_no_gradient() -> Result<()> {
+    let x = leaf(&[1.0, 2.0]);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..500).try_for_each(|_| x.mul(2.0)?.sum().backward()).expect("a sum"));
+        }
+    });
+    assert_eq!(x.grad().expect("differentiated").to_vec::<f64>()?, [8000.0, 8000.0]);
+    Ok(())
+}

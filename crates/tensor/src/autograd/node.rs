@@ -193,20 +193,22 @@ impl Node {
     /// Adds to a leaf's gradient.
     pub(super) fn accumulate(
         &self,
-        grad: Tensor,
+        mut grad: Tensor,
         add: impl Fn(Tensor, Tensor) -> Result<Tensor>,
     ) -> Result<()> {
-        let earlier = match &mut *self.state() {
-            State::Leaf { grad: slot @ None } => {
-                *slot = Some(grad);
-                return Ok(());
-            }
-            State::Leaf { grad } => grad.take(),
-            _ => None,
-        };
-        let sum = if let Some(earlier) = earlier { add(earlier, grad)? } else { grad };
-        self.set_grad(Some(sum));
-        Ok(())
+        // Nothing is added up under the lock: what another thread puts there meanwhile is added in the next turn.
+        loop {
+            let earlier = {
+                let mut state = self.state();
+                let State::Leaf { grad: slot } = &mut *state else { return Ok(()) };
+                let Some(earlier) = slot.take() else {
+                    *slot = Some(grad);
+                    return Ok(());
+                };
+                earlier
+            };
+            grad = add(earlier, grad)?;
+        }
     }
 
     /// Sets a leaf's gradient and returns the one before.

@@ -190,32 +190,51 @@ mod tests {
         }
     }
 
+    fn number(i: usize, seed: u64) -> f64 {
+        (i as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) as f64 / 1e19 - 1.0
+    }
+
+    fn same_bits<T: Multiply + PartialEq + std::fmt::Debug>(
+        [m, k, n]: [usize; 3],
+        [a_turned, b_turned]: [bool; 2],
+        threads: usize,
+        number: impl Fn(usize) -> T,
+    ) -> Result<(), TestCaseError> {
+        let numbers = |len: usize| (0..len).map(&number).collect::<Vec<_>>();
+        let (a, b) = (numbers(m * k), numbers(k * n));
+        fn matrix<T>(data: &[T], turned: bool, rows: usize, columns: usize) -> Matrix<'_, T> {
+            let (row_stride, column_stride) = if turned { (1, rows) } else { (columns, 1) };
+            Matrix { data, row_stride, column_stride }
+        }
+        let (a, b) = (matrix(&a, a_turned, m, k), matrix(&b, b_turned, k, n));
+        let in_pieces = |pieces| {
+            let mut out = vec![T::default(); m * n];
+            product([m, k, n], a, b, &mut out, false, pieces);
+            out
+        };
+        // As if every product were worth tasks.
+        let most = (m * n / 1024).min(m.max(n) / 128).clamp(1, threads);
+        let cut = if n >= m { (1, most) } else { (most, 1) };
+        let whole = in_pieces((1, 1));
+        prop_assert_eq!(&whole, &in_pieces(cut));
+        prop_assert_eq!(&whole, &in_pieces(pieces([m, k, n], b_turned, threads)));
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn bits_do_not_depend_on_the_blocks(
-            (m, n) in prop_oneof![(1..20_usize, 100..3000_usize), (100..3000_usize, 1..20_usize), (60..600_usize, 60..600_usize)],
+            (m, n) in prop_oneof![
+                (1..20_usize, 100..3000_usize),
+                (100..3000_usize, 1..20_usize),
+                (60..600_usize, 60..600_usize),
+            ],
             k in prop_oneof![1..40_usize, 400..1600_usize],
             (a_turned, b_turned, threads) in (any::<bool>(), any::<bool>(), 2..20_usize),
             seed in any::<u64>(),
         ) {
-            let number = |i: usize| (i as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) as f32 / 1e19 - 1.0;
-            let numbers = |len: usize| (0..len).map(number).collect::<Vec<_>>();
-            let (a, b) = (numbers(m * k), numbers(k * n));
-            let matrix = |data, turned, rows, columns| {
-                let (row_stride, column_stride) = if turned { (1, rows) } else { (columns, 1) };
-                Matrix { data, row_stride, column_stride }
-            };
-            let (a, b) = (matrix(&a, a_turned, m, k), matrix(&b, b_turned, k, n));
-            let in_pieces = |pieces| {
-                let mut out = vec![0.0; m * n];
-                product([m, k, n], a, b, &mut out, false, pieces);
-                out
-            };
-            // As if every product were worth tasks.
-            let most = (m * n / 1024).min(m.max(n) / 128).clamp(1, threads);
-            let cut = if n >= m { (1, most) } else { (most, 1) };
-            prop_assert_eq!(in_pieces((1, 1)), in_pieces(cut));
-            prop_assert_eq!(in_pieces((1, 1)), in_pieces(pieces([m, k, n], b_turned, threads)));
+            same_bits::<f32>([m, k, n], [a_turned, b_turned], threads, |i| number(i, seed) as f32)?;
+            same_bits::<f64>([m, k, n], [a_turned, b_turned], threads, |i| number(i, seed))?;
         }
     }
 }
