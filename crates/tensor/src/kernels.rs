@@ -16,7 +16,7 @@ use crate::kernel::math::Math;
 use crate::kernel::matmul::{self, Matrix};
 use crate::kernel::parallel::{BLOCK, Sink};
 use crate::kernel::reduce::WideSum;
-use crate::kernel::simd::vectorize;
+use crate::kernel::simd::{fetch, vectorize};
 use crate::kernel::{parallel, reduce, softmax, update as in_place};
 use crate::{Element, Float};
 use std::array::from_fn;
@@ -169,6 +169,9 @@ fn for_tiles<T: Float, const N: usize>(
             for (last, x) in last.iter_mut().zip(&inputs) {
                 last[..n].copy_from_slice(&x[start..start + n]);
             }
+        }
+        for x in &inputs {
+            fetch(x, start + 2 * TILE, TILE);
         }
         f(start, n, from_fn(|k| inputs[k][start..].first_chunk().unwrap_or(&last[k])));
     }
@@ -386,17 +389,24 @@ pub fn sum_terms<T: Float>(count: usize, work: usize, fill: impl Fn(usize, &mut 
 }
 
 /// The maximum `m` of a row and `s = Σ exp(x − m)`, added up in `f64`: `(x − m) − ln s` is its log-softmax. NaN, +∞ and rows
-/// of −∞ make `s` NaN. Call it inside of [`for_chunks`].
+/// of −∞ make `s` NaN. The row is the first `n` elements of `x`; if it goes on, the next row is fetched from memory
+/// meanwhile. Call it inside of [`for_chunks`].
+///
+/// # Panics
+/// If `x` is shorter than `n`.
 ///
 /// ```
-/// assert_eq!(tensor::kernels::max_and_sum(&[1.0_f32, 1.0]), (1.0, 2.0));
+/// assert_eq!(tensor::kernels::max_and_sum(&[1.0_f32, 1.0], 2), (1.0, 2.0));
 /// ```
 #[inline(always)]
-pub fn max_and_sum<T: Float>(row: &[T]) -> (T, f64) {
-    softmax::max_and_sum(row)
+pub fn max_and_sum<T: Float>(x: &[T], n: usize) -> (T, f64) {
+    softmax::max_and_sum(x, n)
 }
 
-/// [`max_and_sum`] of a row whose `exp(x − m)` are kept in `out`: divided by `s`, they are its softmax.
+/// [`max_and_sum`] of a row of the length of `out`, whose `exp(x − m)` are kept there: divided by `s`, they are its softmax.
+///
+/// # Panics
+/// If `x` is shorter than `out`.
 ///
 /// ```
 /// let mut out = [0.0_f32; 2];
@@ -404,21 +414,8 @@ pub fn max_and_sum<T: Float>(row: &[T]) -> (T, f64) {
 /// assert_eq!(out, [1.0, 0.0]);
 /// ```
 #[inline(always)]
-pub fn exponentials<T: Float>(row: &[T], out: &mut [T]) -> (T, f64) {
-    softmax::exponentials(row, out)
-}
-
-/// [`exponentials`] of rows of `n` entries, with a maximum and a sum for each. Those of short rows are computed side by side,
-/// in whole vectors.
-///
-/// ```
-/// let (mut out, mut stats) = ([0.0_f32; 4], [(0.0, 0.0); 2]);
-/// tensor::kernels::exponentials_of_rows(&[5.0, f32::NEG_INFINITY, 1.0, 1.0], 2, &mut out, &mut stats);
-/// assert_eq!((out, stats), ([1.0, 0.0, 1.0, 1.0], [(5.0, 1.0), (1.0, 2.0)]));
-/// ```
-#[inline(always)]
-pub fn exponentials_of_rows<T: Float>(rows: &[T], n: usize, out: &mut [T], stats: &mut [(T, f64)]) {
-    softmax::exponentials_of_rows(rows, n, out, stats);
+pub fn exponentials<T: Float>(x: &[T], out: &mut [T]) -> (T, f64) {
+    softmax::exponentials(x, out)
 }
 
 /// [`max_and_sum`] with exponentials in `f64`, exact enough for one rounding of what is made of them to `T`.

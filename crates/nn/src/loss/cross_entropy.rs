@@ -1,5 +1,6 @@
 //! Softmax cross-entropy of logits.
 
+use super::cross_entropy_short::LONG;
 use super::nll::name;
 use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
@@ -108,21 +109,11 @@ impl Loss for CrossEntropyLoss {
     }
 }
 
-/// Classes that PyTorch adds up one after the other on every processor.
-const SHORT: usize = 8;
-
-/// Rows of few classes that are worked on at once.
-const ROWS: usize = 32;
-
-/// Classes from which a row's exponentials are computed once and scaled: half the time, and no less exact. The gradients of fewer
-/// cost nothing, and keep PyTorch's digits where they cancel over a batch.
-const LONG: usize = 64;
-
 /// The kernels for class indices.
-struct Indices {
+pub(super) struct Indices {
     classes: Classes,
     /// What the mean divides by.
-    divisor: f64,
+    pub(super) divisor: f64,
     /// The share of the target class, and that of every class.
     share: (f64, f64),
     /// The gradient for an incoming gradient of 1, where the forward pass has computed it.
@@ -181,8 +172,9 @@ impl Indices {
             return Ok((losses, g.map(|_| input.zeros_like())));
         }
         let short = self.share.1 == 0.0 && count < LONG;
-        let rows_a_chunk = if short { ROWS } else { ((1 << 12) / count).max(1) };
-        let row = |r: usize| &x[r * count..][..count];
+        let rows_a_chunk = ((1 << 12) / count).max(1);
+        // From a row on: the kernels fetch what follows.
+        let from = |r: usize| &x[r * count..];
         let Some(g) = g else {
             kernels::for_chunks(
                 &mut losses,
@@ -191,10 +183,10 @@ impl Indices {
                 #[inline(always)]
                 |start, out| {
                     for (i, o) in out.iter_mut().enumerate() {
-                        if let Some(c) = self.classes.class(targets[start + i]) {
-                            let x = row(start + i);
-                            let (max, sum) = self.stats(x);
-                            *o = self.term(x, c, weights, (max, Real::ln(sum)));
+                        if let Some(c) = self.class(targets[start + i]) {
+                            let x = from(start + i);
+                            let (max, sum) = self.stats(x, count);
+                            *o = self.term(&x[..count], c, weights, (max, Real::ln(sum)));
                         }
                     }
                 },
@@ -217,18 +209,18 @@ impl Indices {
                     }
                     for (i, (out, loss)) in out.chunks_exact_mut(count).zip(losses).enumerate() {
                         let r = chunk * rows_a_chunk + i;
-                        let Some(c) = self.classes.class(targets[r]) else {
+                        let Some(c) = self.class(targets[r]) else {
                             out.fill(T::default());
                             continue;
                         };
                         let g = if g.len() == 1 { g[0] } else { g[r] }.cast::<f64>() / self.divisor;
-                        let x = row(r);
+                        let x = &from(r)[..count];
                         let (max, sum) = if self.share.1 == 0.0 {
-                            let stats = kernels::exponentials(x, out);
+                            let stats = kernels::exponentials(from(r), out);
                             weigh(out, c, stats.1, weight(weights, c) * g);
                             stats
                         } else {
-                            let stats = self.stats(x);
+                            let stats = kernels::max_and_wide_sum(x);
                             self.slope(x, c, weights, stats, g, out);
                             stats
                         };
@@ -242,72 +234,32 @@ impl Indices {
         Ok((losses, Some(slope)))
     }
 
-    /// The maximum of a row and the sum of its exponentials.
+    /// The class of a row, or `None` if the row is ignored.
     #[inline(always)]
-    fn stats<T: Float>(&self, x: &[T]) -> (T, f64) {
-        if self.share.1 == 0.0 { kernels::max_and_sum(x) } else { kernels::max_and_wide_sum(x) }
+    pub(super) fn class(&self, target: i64) -> Option<usize> {
+        self.classes.class(target)
     }
 
-    /// The terms, and the gradients of `g` times them, of at most [`ROWS`] rows of few classes.
+    /// The maximum of a row, the first `count` elements, and the sum of its exponentials.
     #[inline(always)]
-    fn short<T: Float>(
-        &self,
-        x: &[T],
-        targets: &[i64],
-        weights: Option<&[T]>,
-        g: &[T],
-        out: &mut [T],
-        losses: &mut [f64],
-    ) {
-        let (rows, count) = (losses.len(), x.len() / losses.len());
-        let mut stats = [(T::default(), 0.0); ROWS];
-        kernels::exponentials_of_rows(x, count, out, &mut stats[..rows]);
-        let mut logs = [0.0; ROWS];
-        for (log, (_, sum)) in logs[..rows].iter_mut().zip(&stats) {
-            *log = Real::ln(*sum);
-        }
-        let each = x.chunks_exact(count).zip(losses).zip(targets).zip(stats.iter().zip(&logs));
-        for (((x, loss), &target), (&(max, _), &log)) in each {
-            *loss = self.classes.class(target).map_or(0.0, |c| self.term(x, c, weights, (max, log)));
-        }
-        if count < SHORT {
-            // A sum of few is rounded as in PyTorch: gradients that cancel over a batch have its digits then.
-            for (row, (_, sum)) in out.chunks_exact(count).zip(&mut stats) {
-                *sum = row.iter().fold(T::default(), |sum, &e| sum + e).cast();
-            }
-            for (log, (_, sum)) in logs[..rows].iter_mut().zip(&stats) {
-                *log = Real::ln(*sum);
-            }
-        }
-        for (((x, out), &(max, _)), &log) in
-            x.chunks_exact(count).zip(out.chunks_exact_mut(count)).zip(&stats).zip(&logs)
-        {
-            let log = T::lit(log);
-            for (o, &x) in out.iter_mut().zip(x) {
-                *o = (x - max) - log;
-            }
-        }
-        kernels::fast_exps(out);
-        for (r, (out, &target)) in out.chunks_exact_mut(count).zip(targets).enumerate() {
-            let Some(c) = self.classes.class(target) else {
-                out.fill(T::default());
-                continue;
-            };
-            let g = if g.len() == 1 { g[0] } else { g[r] }.cast::<f64>() / self.divisor;
-            let own = T::lit(weight(weights, c) * g);
-            // (p − 1) · own, rounded once.
-            let slope = out[c].mul_add(own, -own);
-            for o in out.iter_mut() {
-                *o = *o * own;
-            }
-            out[c] = slope;
+    fn stats<T: Float>(&self, x: &[T], count: usize) -> (T, f64) {
+        if self.share.1 == 0.0 {
+            kernels::max_and_sum(x, count)
+        } else {
+            kernels::max_and_wide_sum(&x[..count])
         }
     }
 
     /// The loss of a row, from its maximum and the logarithm of the sum of its exponentials. A row has one logarithm and one loss: in `f64`
     /// they cost nothing, and their last digit is what a good fit has left.
     #[inline(always)]
-    fn term<T: Float>(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, ln_sum): (T, f64)) -> f64 {
+    pub(super) fn term<T: Float>(
+        &self,
+        x: &[T],
+        c: usize,
+        weights: Option<&[T]>,
+        (max, ln_sum): (T, f64),
+    ) -> f64 {
         let (share, every) = self.share;
         let own = weight(weights, c) * (ln_sum - (x[c].cast::<f64>() - max.cast::<f64>()));
         if every == 0.0 {
@@ -364,7 +316,7 @@ impl Indices {
 
 /// That of a class.
 #[inline(always)]
-fn weight<T: Float>(weights: Option<&[T]>, c: usize) -> f64 {
+pub(super) fn weight<T: Float>(weights: Option<&[T]>, c: usize) -> f64 {
     weights.map_or(1.0, |w| w[c].cast())
 }
 

@@ -4,7 +4,7 @@
 //! block by block into scratch that stays in the first-level cache.
 
 use super::parallel;
-use super::simd::vectorize;
+use super::simd::{fetch, vectorize};
 use crate::dtype::Element;
 
 /// Elements of a block: three operands of 8 bytes fill the 32 KiB of a first-level cache less than half.
@@ -17,7 +17,7 @@ pub(crate) struct Strided<'a, T> {
     pub(crate) strides: &'a [usize],
 }
 
-impl<T: Copy + Default> Strided<'_, T> {
+impl<T: Element> Strided<'_, T> {
     fn is_row_major(&self, shape: &[usize]) -> bool {
         let mut step = 1;
         shape.iter().zip(self.strides).rev().all(|(&d, &s)| {
@@ -27,8 +27,16 @@ impl<T: Copy + Default> Strided<'_, T> {
         })
     }
 
+    /// Elements `start..start + len` of a row-major operand. Of one that is read in small parts the next is fetched.
+    fn part(&self, start: usize, len: usize) -> &[T] {
+        if len <= BLOCK {
+            fetch(self.data, start + len, len);
+        }
+        &self.data[start..start + len]
+    }
+
     /// Elements `start..start + len` in row-major order: a part of the data itself, or packed into `scratch`.
-    fn fetch<'s>(
+    fn block<'s>(
         &'s self,
         shape: &[usize],
         dense: bool,
@@ -37,7 +45,7 @@ impl<T: Copy + Default> Strided<'_, T> {
         scratch: &'s mut [T],
     ) -> &'s [T] {
         if dense {
-            return &self.data[start..start + len];
+            return self.part(start, len);
         }
         pack(self.data, shape, self.strides, start, &mut scratch[..len]);
         &scratch[..len]
@@ -129,11 +137,11 @@ where
     let dense = a.is_row_major(shape);
     parallel::write_blocks(out, |start, out| {
         if dense {
-            return run(&a.data[start..start + out.len()], out);
+            return run(a.part(start, out.len()), out);
         }
         let mut scratch = [A::default(); BLOCK];
         for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            run(a.fetch(shape, dense, start + i * BLOCK, out.len(), &mut scratch), out);
+            run(a.block(shape, dense, start + i * BLOCK, out.len(), &mut scratch), out);
         }
     });
 }
@@ -158,14 +166,13 @@ pub(crate) fn map2<A, B, O>(
     let dense = (a.is_row_major(shape), b.is_row_major(shape));
     parallel::write_blocks(out, |start, out| {
         if dense == (true, true) {
-            let end = start + out.len();
-            return run(&a.data[start..end], &b.data[start..end], out);
+            return run(a.part(start, out.len()), b.part(start, out.len()), out);
         }
         let (mut sa, mut sb) = ([A::default(); BLOCK], [B::default(); BLOCK]);
         for (i, out) in out.chunks_mut(BLOCK).enumerate() {
             let at = start + i * BLOCK;
-            let a = a.fetch(shape, dense.0, at, out.len(), &mut sa);
-            let b = b.fetch(shape, dense.1, at, out.len(), &mut sb);
+            let a = a.block(shape, dense.0, at, out.len(), &mut sa);
+            let b = b.block(shape, dense.1, at, out.len(), &mut sb);
             run(a, b, out);
         }
     });
@@ -190,9 +197,9 @@ pub(crate) fn map3<A, B, C, O>(
         let (mut sa, mut sb, mut sc) = ([A::default(); BLOCK], [B::default(); BLOCK], [C::default(); BLOCK]);
         for (i, out) in out.chunks_mut(BLOCK).enumerate() {
             let at = start + i * BLOCK;
-            let a = a.fetch(shape, dense.0, at, out.len(), &mut sa);
-            let b = b.fetch(shape, dense.1, at, out.len(), &mut sb);
-            let c = c.fetch(shape, dense.2, at, out.len(), &mut sc);
+            let a = a.block(shape, dense.0, at, out.len(), &mut sa);
+            let b = b.block(shape, dense.1, at, out.len(), &mut sb);
+            let c = c.block(shape, dense.2, at, out.len(), &mut sc);
             wide_for!(B: for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
                 *o = f(a, b, c);
             });

@@ -5,7 +5,8 @@
 //! costs nothing where memory is the limit and makes the mean of a million losses exact to the last digit.
 
 use super::parallel;
-use super::simd::vectorize;
+use super::simd::{fetch, vectorize};
+use crate::dtype::Element;
 use std::ops::{Add, AddAssign};
 
 /// Elements up to which sums follow PyTorch's order; its own starts to depend on the threads there.
@@ -20,12 +21,15 @@ pub(crate) const EXACT: usize = 1 << 15;
 #[allow(unreachable_pub, reason = "kernels.rs re-exports it")]
 pub const FEW: usize = 256;
 
+/// Elements that are read at once.
+const PIECE: usize = 256;
+
 /// Terms computed at a time in long sums: a few pages of a first-level cache.
 const SCRATCH: usize = 2048;
 
 /// What a sum is made of: a number type with a wider accumulator and PyTorch's number of lanes.
 #[allow(unreachable_pub, reason = "the bound that seals `Float`")]
-pub trait Summand: Copy + Default + Send + Sync + Add<Output = Self> + AddAssign + 'static {
+pub trait Summand: Element + Add<Output = Self> + AddAssign {
     /// The type that long sums accumulate in.
     type Wide: Copy + Default + Send + Sync + Add<Output = Self::Wide> + AddAssign;
     fn wide(self) -> Self::Wide;
@@ -144,6 +148,7 @@ fn interleaved<T: Summand, const L: usize>(count: usize, item: impl Fn(usize) ->
 fn torch_rows<T: Summand, const L: usize>(data: &[T], n: usize, out: &mut [T]) {
     vectorize!(for (i, out) in out.iter_mut().enumerate() {
         let row = &data[i * n..][..n];
+        fetch(data, (i + 2) * n, n.min(4 * PIECE));
         *out = if n < L {
             interleaved(
                 n,
@@ -295,7 +300,10 @@ impl<T: Summand> WideSum<T> {
 #[inline(always)]
 fn wide_row<T: Summand>(row: &[T]) -> T::Wide {
     let mut sum = WideSum::<T>::new();
-    sum.feed(row);
+    for (i, piece) in row.chunks(PIECE).enumerate() {
+        fetch(row, (i + 8) * PIECE, PIECE);
+        sum.feed(piece);
+    }
     sum.total()
 }
 

@@ -93,6 +93,21 @@ macro_rules! vectorize {
 }
 pub(crate) use vectorize;
 
+/// Asks for `n` elements from `start` on, as far as there are any, while the processor computes something else. By itself it reads
+/// ahead no further than a page.
+#[inline(always)]
+pub(crate) fn fetch<T: Element>(x: &[T], start: usize, n: usize) {
+    let next = &x[start.min(x.len())..(start + n).min(x.len())];
+    #[cfg(target_arch = "x86_64")]
+    for line in next.chunks(64 / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing; SSE is part of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = next;
+}
+
 /// Stores that go past the caches: a line that is overwritten as a whole need not be read first.
 ///
 /// Such stores are weakly ordered; dropping this makes them visible to other threads, like any other store.

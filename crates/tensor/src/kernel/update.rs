@@ -1,7 +1,8 @@
 //! One pass over several arrays of one length, some of which it overwrites.
 
 use super::parallel::{self, BLOCK, PARALLEL_MIN};
-use super::simd::vectorize;
+use super::simd::{fetch, vectorize};
+use crate::dtype::Element;
 use std::array::from_fn;
 
 /// Elements that are copied to the stack, computed there and copied back: of such arrays the compiler knows that they do not
@@ -13,7 +14,7 @@ const TILE: usize = 256;
 const SHORT: usize = 32;
 
 /// `state[..][i] = f(state[..][i], inputs[..][i])`.
-pub(crate) fn update<T: Copy + Default + Send + Sync, const M: usize, const N: usize>(
+pub(crate) fn update<T: Element, const M: usize, const N: usize>(
     state: [&mut [T]; M],
     inputs: [&[T]; N],
     f: impl Fn([T; M], [T; N]) -> [T; M] + Sync,
@@ -32,12 +33,12 @@ pub(crate) fn update<T: Copy + Default + Send + Sync, const M: usize, const N: u
             let (mut s, mut x) = ([[T::default(); TILE]; M], [[T::default(); TILE]; N]);
             for start in (0..len).step_by(TILE) {
                 let n = TILE.min(len - start);
-                s.iter_mut()
-                    .zip(&state)
-                    .for_each(|(s, from)| s[..n].copy_from_slice(&from[start..start + n]));
-                x.iter_mut()
-                    .zip(&inputs)
-                    .for_each(|(x, from)| x[..n].copy_from_slice(&from[start..start + n]));
+                let read = |to: &mut [T; TILE], from: &[T]| {
+                    to[..n].copy_from_slice(&from[start..start + n]);
+                    fetch(from, start + 2 * TILE, TILE);
+                };
+                s.iter_mut().zip(&state).for_each(|(s, from)| read(s, from));
+                x.iter_mut().zip(&inputs).for_each(|(x, from)| read(x, from));
                 for i in 0..TILE {
                     let new = f(from_fn(|k| s[k][i]), from_fn(|k| x[k][i]));
                     s.iter_mut().zip(&new).for_each(|(s, &new)| s[i] = new);

@@ -13,7 +13,7 @@ use super::math::Math;
 use super::matmul::Multiply;
 use super::parallel;
 use super::reduce::Summand;
-use super::simd::vectorize;
+use super::simd::{fetch, vectorize};
 use crate::dtype::Element;
 use crate::real::Real;
 
@@ -25,6 +25,9 @@ const BLOCK: usize = 1 << 12;
 
 /// Lanes of the widest row.
 const WIDE: usize = 16;
+
+/// Elements of a row that are worked on at once.
+const PIECE: usize = 16 * WIDE;
 
 /// What rows are made of.
 #[allow(unreachable_pub, private_bounds, reason = "a bound that seals `Float`")]
@@ -99,11 +102,13 @@ fn total<T: Row, S: Row>(row: &[T]) -> S {
     add_up::<T, S>(lanes, row.len())
 }
 
-/// `Σ f(x)` over a row, added up in `S`. Terms are computed before any is added: a loop that does both stays scalar.
+/// `Σ f(x)` over a row, added up in `S`, and `next` fetched. Terms are computed before any is added: a loop that does both stays
+/// scalar.
 #[inline(always)]
-fn sum<T: Row, S: Row>(row: &[T], f: impl Fn(T) -> T) -> S {
-    let (mut lanes, mut tile) = ([S::default(); WIDE], [T::default(); 16 * WIDE]);
-    for piece in row.chunks(tile.len()) {
+fn sum<T: Row, S: Row>(row: &[T], next: &[T], f: impl Fn(T) -> T) -> S {
+    let (mut lanes, mut tile) = ([S::default(); WIDE], [T::default(); PIECE]);
+    for (i, piece) in row.chunks(PIECE).enumerate() {
+        fetch(next, i * PIECE, PIECE);
         let terms = &mut tile[..piece.len()];
         each(
             piece,
@@ -186,12 +191,15 @@ fn max<T: Row>(row: &[T]) -> T {
     lanes[0]
 }
 
-/// The maximum of a row and `Σ exp(x − max)`; `max + ln sum` is the row's log-sum-exp. An entry of -∞ adds exactly 0.
+/// The maximum of a row, the first `n` elements, and `Σ exp(x − max)`; `max + ln sum` is the row's log-sum-exp. An entry of -∞ adds
+/// exactly 0. As much of what follows the row is fetched meanwhile.
 #[inline(always)]
-pub(crate) fn max_and_sum<T: Row, S: Row>(row: &[T]) -> (T, S) {
+pub(crate) fn max_and_sum<T: Row, S: Row>(x: &[T], n: usize) -> (T, S) {
+    let (row, next) = x.split_at(n);
     let max = max(row);
     let sum = sum(
         row,
+        next,
         #[inline(always)]
         |x| Math::fast_exp(x - max),
     );
@@ -200,15 +208,19 @@ pub(crate) fn max_and_sum<T: Row, S: Row>(row: &[T]) -> (T, S) {
 
 /// `out = exp(x − max)`; [`max_and_sum`] of the row, to the bit.
 #[inline(always)]
-pub(crate) fn exponentials<T: Row, S: Row>(row: &[T], out: &mut [T]) -> (T, S) {
+pub(crate) fn exponentials<T: Row, S: Row>(x: &[T], out: &mut [T]) -> (T, S) {
+    let (row, next) = x.split_at(out.len());
     let max = max(row);
-    each(
-        row,
-        row,
-        out,
-        #[inline(always)]
-        |x, _| Math::fast_exp(x - max),
-    );
+    for (i, (row, out)) in row.chunks(PIECE).zip(out.chunks_mut(PIECE)).enumerate() {
+        fetch(next, i * PIECE, PIECE);
+        each(
+            row,
+            row,
+            out,
+            #[inline(always)]
+            |x, _| Math::fast_exp(x - max),
+        );
+    }
     (max, total(out))
 }
 
@@ -231,7 +243,7 @@ pub(crate) fn fast_exps<T: Row>(x: &mut [T]) {
 
 /// [`exponentials`] of rows of `n` elements. Those of short rows are computed side by side, in whole vectors.
 #[inline(always)]
-pub(crate) fn exponentials_of_rows<T: Row, S: Row>(x: &[T], n: usize, out: &mut [T], stats: &mut [(T, S)]) {
+fn exponentials_of_rows<T: Row>(x: &[T], n: usize, out: &mut [T], stats: &mut [(T, T)]) {
     for ((row, out), stat) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)).zip(&mut *stats) {
         let max = max(row);
         for (o, &x) in out.iter_mut().zip(row) {
@@ -287,18 +299,18 @@ fn centred<T: Row>(y: T, g: T, sum: T) -> T {
 
 /// `out = (x − max) − ln Σ exp(x − max)`.
 #[inline(always)]
-fn log_softmax_row<T: Row>(row: &[T], out: &mut [T]) {
-    let (max, sum) = max_and_sum::<T, T>(row);
+fn log_softmax_row<T: Row>(x: &[T], out: &mut [T]) {
+    let (max, sum) = max_and_sum::<T, T>(x, out.len());
     let log = Math::fast_ln(sum);
-    for (o, &x) in out.iter_mut().zip(row) {
+    for (o, &x) in out.iter_mut().zip(x) {
         *o = shift(x, max, log);
     }
 }
 
 /// `out = exp(x − max) · (1 / Σ exp(x − max))`.
 #[inline(always)]
-fn softmax_row<T: Row>(row: &[T], out: &mut [T]) {
-    let (_, sum): (T, T) = exponentials(row, out);
+fn softmax_row<T: Row>(x: &[T], out: &mut [T]) {
+    let (_, sum): (T, T) = exponentials(x, out);
     let scale = T::lit(1.0) / sum;
     for o in out {
         *o = *o * scale;
@@ -308,22 +320,32 @@ fn softmax_row<T: Row>(row: &[T], out: &mut [T]) {
 /// `out = g − exp(y) Σ g` for the result `y` of [`log_softmax_row`].
 #[inline(always)]
 fn log_softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
+    let ((y, next_y), (g, next_g)) = (y.split_at(out.len()), g.split_at(out.len()));
     let sum: T = total(g);
-    each(
-        y,
-        g,
-        out,
-        #[inline(always)]
-        |y, g| T::fma(-Math::fast_exp(y), sum, g),
-    );
+    for (i, (out, (y, g))) in out.chunks_mut(PIECE).zip(y.chunks(PIECE).zip(g.chunks(PIECE))).enumerate() {
+        fetch(next_y, i * PIECE, PIECE);
+        fetch(next_g, i * PIECE, PIECE);
+        each(
+            y,
+            g,
+            out,
+            #[inline(always)]
+            |y, g| T::fma(-Math::fast_exp(y), sum, g),
+        );
+    }
 }
 
 /// `out = (g − Σ g·y) · y` for the result `y` of [`softmax_row`].
 #[inline(always)]
 fn softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
+    let ((y, next_y), (g, next_g)) = (y.split_at(out.len()), g.split_at(out.len()));
     let sum = dot(g, y);
-    for ((o, &y), &g) in out.iter_mut().zip(y).zip(g) {
-        *o = centred(y, g, sum);
+    for (i, (out, (y, g))) in out.chunks_mut(PIECE).zip(y.chunks(PIECE).zip(g.chunks(PIECE))).enumerate() {
+        fetch(next_y, i * PIECE, PIECE);
+        fetch(next_g, i * PIECE, PIECE);
+        for ((o, &y), &g) in out.iter_mut().zip(y).zip(g) {
+            *o = centred(y, g, sum);
+        }
     }
 }
 
@@ -351,7 +373,7 @@ pub(crate) fn log_softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]
         out,
         n,
         #[inline(always)]
-        |at, out| log_softmax_row(&x[at..at + n], out),
+        |at, out| log_softmax_row(&x[at..], out),
     );
 }
 
@@ -370,7 +392,7 @@ pub(crate) fn softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
         out,
         n,
         #[inline(always)]
-        |at, out| softmax_row(&x[at..at + n], out),
+        |at, out| softmax_row(&x[at..], out),
     );
 }
 
@@ -398,7 +420,7 @@ fn finite_log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     }
     parallel::for_chunks(out, (BLOCK / n).max(1), n * WORK, |start, out| {
         vectorize!(for (i, o) in out.iter_mut().enumerate() {
-            let (max, sum) = max_and_sum(&x[(start + i) * n..][..n]);
+            let (max, sum) = max_and_sum(&x[(start + i) * n..], n);
             *o = log_sum(max, sum);
         });
     });
@@ -419,7 +441,7 @@ pub(crate) fn log_softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize,
         out,
         n,
         #[inline(always)]
-        |at, out| log_softmax_grad_row(&y[at..at + n], &g[at..at + n], out),
+        |at, out| log_softmax_grad_row(&y[at..], &g[at..], out),
     );
 }
 
@@ -438,7 +460,7 @@ pub(crate) fn softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize, out
         out,
         n,
         #[inline(always)]
-        |at, out| softmax_grad_row(&y[at..at + n], &g[at..at + n], out),
+        |at, out| softmax_grad_row(&y[at..], &g[at..], out),
     );
 }
 
@@ -560,7 +582,7 @@ mod tests {
                 None => assert!(out.iter().all(|x| x.is_nan()), "{row:?}: {out:?}"),
             }
         }
-        assert_eq!(max_and_sum::<f32, f32>(&[-inf, 3.0]), (3.0, 1.0));
+        assert_eq!(max_and_sum::<f32, f32>(&[-inf, 3.0], 2), (3.0, 1.0));
         assert_eq!(max_and_wide_sum(&[-inf, 3.0_f32]), (3.0, 1.0));
     }
 }
