@@ -21,6 +21,7 @@ use crate::kernel::{parallel, reduce, softmax, update as in_place};
 use crate::{Element, Float};
 use std::array::from_fn;
 
+pub use crate::kernel::parallel::Chunk;
 pub use crate::kernel::reduce::FEW;
 
 /// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it
@@ -68,7 +69,7 @@ pub fn write_pairs<T: Element, U: Send>(
     (out, size): (&mut [T], usize),
     (side, side_size): (&mut [U], usize),
     work: usize,
-    f: impl Fn(usize, &mut [T], &mut [U]) + Sync,
+    f: impl Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync,
 ) {
     parallel::write_pairs((out, size), (side, side_size), work, |i, a, b| vectorize!(f(i, a, b)));
 }

@@ -5,10 +5,12 @@ use super::nll::name;
 use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use tensor::autograd::fused;
+use tensor::kernels::{self, Chunk};
 use tensor::real::Real;
-use tensor::{DType, Error, Float, Result, Tensor, grad_enabled, kernels};
+use tensor::{DType, Error, Float, Result, Tensor, grad_enabled};
 
 /// Cross-entropy between logits and class indices or class probabilities: the loss of classification.
 ///
@@ -207,21 +209,21 @@ impl Indices {
                         let g = if g.len() == 1 { g } else { &g[first..] };
                         return self.short(x, &targets[first..], weights, g, out, losses);
                     }
-                    for (i, (out, loss)) in out.chunks_exact_mut(count).zip(losses).enumerate() {
-                        let r = chunk * rows_a_chunk + i;
+                    for (i, loss) in losses.iter_mut().enumerate() {
+                        let (r, own) = (chunk * rows_a_chunk + i, i * count..(i + 1) * count);
                         let Some(c) = self.class(targets[r]) else {
-                            out.fill(T::default());
+                            out[own].fill(T::default());
                             continue;
                         };
                         let g = if g.len() == 1 { g[0] } else { g[r] }.cast::<f64>() / self.divisor;
                         let x = &from(r)[..count];
                         let (max, sum) = if self.share.1 == 0.0 {
-                            let stats = kernels::exponentials(from(r), out);
-                            weigh(out, c, stats.1, weight(weights, c) * g);
+                            let stats = kernels::exponentials(from(r), &mut out[own.clone()]);
+                            weigh(out, own, c, stats.1, weight(weights, c) * g);
                             stats
                         } else {
                             let stats = kernels::max_and_wide_sum(x);
-                            self.slope(x, c, weights, stats, g, out);
+                            self.slope(x, c, weights, stats, g, &mut out[own]);
                             stats
                         };
                         if terms {
@@ -322,13 +324,21 @@ pub(super) fn weight<T: Float>(weights: Option<&[T]>, c: usize) -> f64 {
 
 /// The gradient of a row's loss times `own`, from the row's exponentials and their sum.
 #[inline(always)]
-fn weigh<T: Float>(out: &mut [T], c: usize, sum: f64, own: f64) {
-    let e = out[c].cast::<f64>();
-    let scale = T::lit(own / sum);
-    for o in out.iter_mut() {
-        *o = *o * scale;
-    }
-    out[c] = T::lit((e / sum - 1.0) * own);
+fn weigh<T: Float>(out: &mut Chunk<'_, T>, row: Range<usize>, c: usize, sum: f64, own: f64) {
+    let e = out[row.start + c].cast::<f64>();
+    let (scale, slope) = (T::lit(own / sum), T::lit((e / sum - 1.0) * own));
+    out.finish(
+        row,
+        #[inline(always)]
+        |at, out| {
+            for o in out.iter_mut() {
+                *o = *o * scale;
+            }
+            if let Some(o) = c.checked_sub(at).and_then(|c| out.get_mut(c)) {
+                *o = slope;
+            }
+        },
+    );
 }
 
 /// The loss in tensor operations, for a matrix of logits.

@@ -43,10 +43,10 @@ fn finish<T: Row>(
         out,
         inner,
         #[inline(always)]
-        |at, out| {
+        |at, out, row| {
             let column = at / (n * inner) * inner;
             let (a, b, c) = (&a[at..], &b[if dense { at } else { column }..], &c[column..]);
-            let (vectors, tail) = out.split_at_mut(whole);
+            let (vectors, tail) = out[row].split_at_mut(whole);
             zip(vectors, a, b, c, &f);
             zip(tail, &a[whole..], &b[whole..], &c[whole..], &rest);
         },

@@ -7,15 +7,20 @@
 //! Of the row's maximum only `x - max` is used, so a NaN anywhere, +∞ anywhere and -∞ everywhere make the row NaN.
 
 mod columns;
+mod rows;
 mod short;
 
 use super::math::Math;
 use super::matmul::Multiply;
-use super::parallel;
+use super::parallel::{self, Chunk};
 use super::reduce::Summand;
 use super::simd::{fetch, vectorize};
 use crate::dtype::Element;
 use crate::real::Real;
+use rows::{dot, each, exponentials_of_rows, larger, total};
+use std::ops::Range;
+
+pub(crate) use rows::{exponentials, fast_exps, max_and_sum, max_and_wide_sum};
 
 /// An element of an exponential row costs about eight times one that is streamed: 1 ns.
 const WORK: usize = 8;
@@ -25,9 +30,6 @@ const BLOCK: usize = 1 << 12;
 
 /// Lanes of the widest row.
 const WIDE: usize = 16;
-
-/// Elements of a row that are worked on at once.
-const PIECE: usize = 16 * WIDE;
 
 /// What rows are made of.
 #[allow(unreachable_pub, private_bounds, reason = "a bound that seals `Float`")]
@@ -54,232 +56,6 @@ macro_rules! row {
 row!(f32, 16);
 row!(f64, 8);
 
-/// The elements of a row's end, the missing ones filled with `pad`.
-#[inline(always)]
-fn load<T: Row>(part: &[T], pad: T) -> [T; WIDE] {
-    let mut lanes = [pad; WIDE];
-    lanes[..part.len()].copy_from_slice(part);
-    lanes
-}
-
-/// Adds up the lanes of a row of `n`: one after the other if it is shorter than a vector, otherwise by halves.
-#[inline(always)]
-fn add_up<T: Row, S: Row>(mut lanes: [S; WIDE], n: usize) -> S {
-    if n < T::LANES {
-        return lanes[..n].iter().fold(S::default(), |sum, &x| sum + x);
-    }
-    let mut half = T::LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            let upper = lanes[i + half];
-            lanes[i] += upper;
-        }
-        half /= 2;
-    }
-    lanes[0]
-}
-
-/// Adds terms to the lanes.
-#[inline(always)]
-fn add<T: Row, S: Row>(lanes: &mut [S; WIDE], terms: &[T]) {
-    let chunks = terms.chunks_exact(T::LANES);
-    let tail = chunks.remainder();
-    for chunk in chunks {
-        for i in 0..T::LANES {
-            lanes[i] += chunk[i].cast::<S>();
-        }
-    }
-    for (lane, &x) in lanes.iter_mut().zip(tail) {
-        *lane += x.cast::<S>();
-    }
-}
-
-/// The sum of a row, added up in `S`.
-#[inline(always)]
-fn total<T: Row, S: Row>(row: &[T]) -> S {
-    let mut lanes = [S::default(); WIDE];
-    add(&mut lanes, row);
-    add_up::<T, S>(lanes, row.len())
-}
-
-/// `Σ f(x)` over a row, added up in `S`, and `next` fetched. Terms are computed before any is added: a loop that does both stays
-/// scalar.
-#[inline(always)]
-fn sum<T: Row, S: Row>(row: &[T], next: &[T], f: impl Fn(T) -> T) -> S {
-    let (mut lanes, mut tile) = ([S::default(); WIDE], [T::default(); PIECE]);
-    for (i, piece) in row.chunks(PIECE).enumerate() {
-        fetch(next, i * PIECE, PIECE);
-        let terms = &mut tile[..piece.len()];
-        each(
-            piece,
-            piece,
-            terms,
-            #[inline(always)]
-            |x, _| f(x),
-        );
-        add(&mut lanes, terms);
-    }
-    add_up::<T, S>(lanes, row.len())
-}
-
-/// `Σ ab` over two rows: rounded twice in whole vectors and in rows shorter than one, once in what is left over.
-#[inline(always)]
-fn dot<T: Row>(a: &[T], b: &[T]) -> T {
-    let mut lanes = [T::default(); WIDE];
-    let (a_chunks, b_chunks) = (a.chunks_exact(T::LANES), b.chunks_exact(T::LANES));
-    let tails = a_chunks.remainder().iter().zip(b_chunks.remainder());
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for i in 0..T::LANES {
-            lanes[i] += a[i] * b[i];
-        }
-    }
-    let short = a.len() < T::LANES;
-    for (sum, (&a, &b)) in lanes.iter_mut().zip(tails) {
-        *sum = if short { a * b } else { T::fma(a, b, *sum) };
-    }
-    add_up::<T, T>(lanes, a.len())
-}
-
-/// `out = f(a, b)`, whole vectors even at the end of the row.
-#[inline(always)]
-fn each<T: Row>(a: &[T], b: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
-    let whole = out.len() / WIDE * WIDE;
-    let (out, end) = out.split_at_mut(whole);
-    for ((o, &a), &b) in out.iter_mut().zip(&a[..whole]).zip(&b[..whole]) {
-        *o = f(a, b);
-    }
-    if !end.is_empty() {
-        let (a, b) = (load(&a[whole..], T::default()), load(&b[whole..], T::default()));
-        let mut lanes = [T::default(); WIDE];
-        // A loop of so few turns is unrolled into scalars where the compiler knows their number.
-        let n = std::hint::black_box(WIDE);
-        for ((o, &a), &b) in lanes[..n].iter_mut().zip(&a[..n]).zip(&b[..n]) {
-            *o = f(a, b);
-        }
-        end.copy_from_slice(&lanes[..end.len()]);
-    }
-}
-
-/// The larger; a NaN on the right loses.
-#[inline(always)]
-fn larger<T: PartialOrd>(max: T, x: T) -> T {
-    if x > max { x } else { max }
-}
-
-#[inline(always)]
-fn max<T: Row>(row: &[T]) -> T {
-    /// Several vectors: a comparison waits for the one before in its lane.
-    const LANES: usize = 4 * WIDE;
-    let (chunks, tail) = row.as_chunks::<LANES>();
-    let max = tail.iter().fold(T::LOWEST, |max, &x| larger(max, x));
-    if chunks.is_empty() {
-        return max;
-    }
-    let mut lanes = [max; LANES];
-    for chunk in chunks {
-        for i in 0..LANES {
-            lanes[i] = larger(lanes[i], chunk[i]);
-        }
-    }
-    let mut half = LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            lanes[i] = larger(lanes[i], lanes[i + half]);
-        }
-        half /= 2;
-    }
-    lanes[0]
-}
-
-/// The maximum of a row, the first `n` elements, and `Σ exp(x − max)`; `max + ln sum` is the row's log-sum-exp. An entry of -∞ adds
-/// exactly 0. As much of what follows the row is fetched meanwhile.
-#[inline(always)]
-pub(crate) fn max_and_sum<T: Row, S: Row>(x: &[T], n: usize) -> (T, S) {
-    let (row, next) = x.split_at(n);
-    let max = max(row);
-    let sum = sum(
-        row,
-        next,
-        #[inline(always)]
-        |x| Math::fast_exp(x - max),
-    );
-    (max, sum)
-}
-
-/// `out = exp(x − max)`; [`max_and_sum`] of the row, to the bit.
-#[inline(always)]
-pub(crate) fn exponentials<T: Row, S: Row>(x: &[T], out: &mut [T]) -> (T, S) {
-    let (row, next) = x.split_at(out.len());
-    let max = max(row);
-    for (i, (row, out)) in row.chunks(PIECE).zip(out.chunks_mut(PIECE)).enumerate() {
-        fetch(next, i * PIECE, PIECE);
-        each(
-            row,
-            row,
-            out,
-            #[inline(always)]
-            |x, _| Math::fast_exp(x - max),
-        );
-    }
-    (max, total(out))
-}
-
-/// `x = exp(x)` of every element, whole vectors even at the end.
-#[inline(always)]
-pub(crate) fn fast_exps<T: Row>(x: &mut [T]) {
-    let (whole, end) = x.split_at_mut(x.len() / WIDE * WIDE);
-    for x in whole {
-        *x = Math::fast_exp(*x);
-    }
-    if !end.is_empty() {
-        let mut lanes = load(end, T::default());
-        // As in `each`.
-        for x in &mut lanes[..std::hint::black_box(WIDE)] {
-            *x = Math::fast_exp(*x);
-        }
-        end.copy_from_slice(&lanes[..end.len()]);
-    }
-}
-
-/// [`exponentials`] of rows of `n` elements. Those of short rows are computed side by side, in whole vectors.
-#[inline(always)]
-fn exponentials_of_rows<T: Row>(x: &[T], n: usize, out: &mut [T], stats: &mut [(T, T)]) {
-    for ((row, out), stat) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)).zip(&mut *stats) {
-        let max = max(row);
-        for (o, &x) in out.iter_mut().zip(row) {
-            *o = x - max;
-        }
-        stat.0 = max;
-    }
-    fast_exps(out);
-    for (row, stat) in out.chunks_exact(n).zip(stats) {
-        stat.1 = total(row);
-    }
-}
-
-/// The same with exponentials in `f64`, exact enough for differences of softmaxes.
-#[inline(always)]
-pub(crate) fn max_and_wide_sum<T: Row>(row: &[T]) -> (T, f64) {
-    let max = max(row);
-    let (wide, mut lanes, mut tile) = (max.cast::<f64>(), [0.0; WIDE], [0.0; 16 * WIDE]);
-    for piece in row.chunks(tile.len()) {
-        let terms = &mut tile[..piece.len()];
-        for (term, &x) in terms.iter_mut().zip(piece) {
-            *term = <T as Math>::wide_exp(x.cast::<f64>() - wide);
-        }
-        let (chunks, tail) = terms.as_chunks::<WIDE>();
-        for chunk in chunks {
-            for i in 0..WIDE {
-                lanes[i] += chunk[i];
-            }
-        }
-        for (lane, &term) in lanes.iter_mut().zip(tail) {
-            *lane += term;
-        }
-    }
-    (max, lanes.iter().sum())
-}
-
 /// `max + ln sum`, where the difference of an infinite maximum from itself is not 0.
 #[inline(always)]
 fn log_sum<T: Row>(max: T, sum: T) -> T {
@@ -299,61 +75,81 @@ fn centred<T: Row>(y: T, g: T, sum: T) -> T {
 
 /// `out = (x − max) − ln Σ exp(x − max)`.
 #[inline(always)]
-fn log_softmax_row<T: Row>(x: &[T], out: &mut [T]) {
-    let (max, sum) = max_and_sum::<T, T>(x, out.len());
+fn log_softmax_row<T: Row>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
+    let (max, sum) = max_and_sum::<T, T>(x, range.len());
     let log = Math::fast_ln(sum);
-    for (o, &x) in out.iter_mut().zip(x) {
-        *o = shift(x, max, log);
-    }
+    out.finish(
+        range,
+        #[inline(always)]
+        |at, out| {
+            for (o, &x) in out.iter_mut().zip(&x[at..]) {
+                *o = shift(x, max, log);
+            }
+        },
+    );
 }
 
 /// `out = exp(x − max) · (1 / Σ exp(x − max))`.
 #[inline(always)]
-fn softmax_row<T: Row>(x: &[T], out: &mut [T]) {
-    let (_, sum): (T, T) = exponentials(x, out);
+fn softmax_row<T: Row>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
+    let (_, sum): (T, T) = exponentials(x, &mut out[range.clone()]);
     let scale = T::lit(1.0) / sum;
-    for o in out {
-        *o = *o * scale;
-    }
+    out.finish(
+        range,
+        #[inline(always)]
+        |_, out| {
+            for o in out {
+                *o = *o * scale;
+            }
+        },
+    );
 }
 
 /// `out = g − exp(y) Σ g` for the result `y` of [`log_softmax_row`].
 #[inline(always)]
-fn log_softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
-    let ((y, next_y), (g, next_g)) = (y.split_at(out.len()), g.split_at(out.len()));
-    let sum: T = total(g);
-    for (i, (out, (y, g))) in out.chunks_mut(PIECE).zip(y.chunks(PIECE).zip(g.chunks(PIECE))).enumerate() {
-        fetch(next_y, i * PIECE, PIECE);
-        fetch(next_g, i * PIECE, PIECE);
-        each(
-            y,
-            g,
-            out,
-            #[inline(always)]
-            |y, g| T::fma(-Math::fast_exp(y), sum, g),
-        );
-    }
+fn log_softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
+    let n = range.len();
+    let sum: T = total(&g[..n]);
+    out.finish(
+        range,
+        #[inline(always)]
+        |at, out| {
+            fetch(y, at + n, out.len());
+            fetch(g, at + n, out.len());
+            each(
+                &y[at..at + out.len()],
+                &g[at..at + out.len()],
+                out,
+                #[inline(always)]
+                |y, g| T::fma(-Math::fast_exp(y), sum, g),
+            );
+        },
+    );
 }
 
 /// `out = (g − Σ g·y) · y` for the result `y` of [`softmax_row`].
 #[inline(always)]
-fn softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut [T]) {
-    let ((y, next_y), (g, next_g)) = (y.split_at(out.len()), g.split_at(out.len()));
-    let sum = dot(g, y);
-    for (i, (out, (y, g))) in out.chunks_mut(PIECE).zip(y.chunks(PIECE).zip(g.chunks(PIECE))).enumerate() {
-        fetch(next_y, i * PIECE, PIECE);
-        fetch(next_g, i * PIECE, PIECE);
-        for ((o, &y), &g) in out.iter_mut().zip(y).zip(g) {
-            *o = centred(y, g, sum);
-        }
-    }
+fn softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
+    let n = range.len();
+    let sum = dot(&g[..n], &y[..n]);
+    out.finish(
+        range,
+        #[inline(always)]
+        |at, out| {
+            fetch(y, at + n, out.len());
+            fetch(g, at + n, out.len());
+            for ((o, &y), &g) in out.iter_mut().zip(&y[at..]).zip(&g[at..]) {
+                *o = centred(y, g, sum);
+            }
+        },
+    );
 }
 
-/// Calls `f(first, row)` for every row of `n` elements, in blocks of whole rows.
-fn for_rows<T: Row>(out: &mut [T], n: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+/// Calls `f(first, chunk, row)` for every row of `n` elements, in blocks of whole rows; `row` is its range within the chunk.
+fn for_rows<T: Row>(out: &mut [T], n: usize, f: impl Fn(usize, &mut Chunk<'_, T>, Range<usize>) + Sync) {
     parallel::write_chunks(out, (BLOCK / n).max(1) * n, WORK, |start, chunk| {
-        vectorize!(for (i, row) in chunk.chunks_exact_mut(n).enumerate() {
-            f(start + i * n, row);
+        vectorize!(for at in (0..chunk.len()).step_by(n) {
+            f(start + at, chunk, at..at + n);
         });
     });
 }
@@ -373,7 +169,7 @@ pub(crate) fn log_softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]
         out,
         n,
         #[inline(always)]
-        |at, out| log_softmax_row(&x[at..], out),
+        |at, out, row| log_softmax_row(&x[at..], out, row),
     );
 }
 
@@ -392,7 +188,7 @@ pub(crate) fn softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
         out,
         n,
         #[inline(always)]
-        |at, out| softmax_row(&x[at..], out),
+        |at, out, row| softmax_row(&x[at..], out, row),
     );
 }
 
@@ -441,7 +237,7 @@ pub(crate) fn log_softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize,
         out,
         n,
         #[inline(always)]
-        |at, out| log_softmax_grad_row(&y[at..], &g[at..], out),
+        |at, out, row| log_softmax_grad_row(&y[at..], &g[at..], out, row),
     );
 }
 
@@ -460,7 +256,7 @@ pub(crate) fn softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize, out
         out,
         n,
         #[inline(always)]
-        |at, out| softmax_grad_row(&y[at..], &g[at..], out),
+        |at, out, row| softmax_grad_row(&y[at..], &g[at..], out, row),
     );
 }
 
@@ -555,12 +351,14 @@ mod tests {
             softmax(x, n, 1, s);
             log_softmax_grad(ls, g, n, 1, dls);
             softmax_grad(s, g, n, 1, ds);
+            let chunks: [&mut [f32]; 4] = [row_ls, row_s, row_dls, row_ds].map(|out| &mut out[..]);
+            let [mut row_ls, mut row_s, mut row_dls, mut row_ds] = chunks.map(Chunk::from);
             for at in (0..x.len()).step_by(n) {
-                let range = at..at + n;
-                log_softmax_row(&x[range.clone()], &mut row_ls[range.clone()]);
-                softmax_row(&x[range.clone()], &mut row_s[range.clone()]);
-                log_softmax_grad_row(&ls[range.clone()], &g[range.clone()], &mut row_dls[range.clone()]);
-                softmax_grad_row(&s[range.clone()], &g[range.clone()], &mut row_ds[range]);
+                let row = at..at + n;
+                log_softmax_row(&x[at..], &mut row_ls, row.clone());
+                softmax_row(&x[at..], &mut row_s, row.clone());
+                log_softmax_grad_row(&ls[at..], &g[at..], &mut row_dls, row.clone());
+                softmax_grad_row(&s[at..], &g[at..], &mut row_ds, row);
             }
             assert!(outs[..4] == outs[4..], "rows of {n}");
         }
@@ -575,8 +373,8 @@ mod tests {
             ([inf, 0.0, 0.0], None),
             ([f32::NAN, 1.0, 2.0], None),
         ] {
-            let mut out = [1.0; 3];
-            softmax_row(&row, &mut out);
+            let mut out = [1.0_f32; 3];
+            softmax_row(&row, &mut Chunk::from(&mut out[..]), 0..3);
             match expected {
                 Some(expected) => assert_eq!(out, expected),
                 None => assert!(out.iter().all(|x| x.is_nan()), "{row:?}: {out:?}"),
