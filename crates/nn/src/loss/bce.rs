@@ -83,6 +83,9 @@ fn slope<R: Real>(x: R, t: R) -> R {
 /// `a / count · g`, rounded as the quotient is, without a division an element.
 #[inline(always)]
 fn divided<R: Real>(a: R, g: R, count: f64) -> R {
+    if count == 1.0 {
+        return a * g;
+    }
     let factor = g.clone() / R::lit(count);
     let rest = (-factor.clone()).mul_add(R::lit(count), g) / R::lit(count);
     a.clone().mul_add(factor, a * rest)

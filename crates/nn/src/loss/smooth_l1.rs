@@ -58,24 +58,37 @@ impl Pointwise<2> for SmoothL1Loss {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let d = (x - t).abs();
-        let near = self.over_beta(R::lit(0.5) * d.clone() * d.clone());
+        let near = R::lit(0.5) * d.clone() * d.clone() / R::lit(self.beta);
         R::select(d.lt(&R::lit(self.beta)), near, d - R::lit(0.5 * self.beta))
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
-        let d = x - t;
-        // A NaN is not far, so that it stays one.
-        let far = R::lit(self.beta).le(&d.clone().abs());
-        let slope = R::select(far, d.clone().sign(), self.over_beta(d));
+        // What is far has a slope of ±1, and a NaN stays one.
+        let slope = (x - t).clamp(-self.beta, self.beta) / R::lit(self.beta);
         [slope.clone(), -slope]
     }
 }
 
-impl SmoothL1Loss {
-    /// The one division of the loss takes longer than all the rest: most have none.
+/// The loss with a constant β of 1: without the division it takes half the time.
+#[derive(Clone)]
+struct Unit;
+
+impl Unit {
+    const LOSS: SmoothL1Loss = SmoothL1Loss { reduction: Reduction::Mean, beta: 1.0 };
+}
+
+impl Pointwise<2> for Unit {
+    const OP: &'static str = SmoothL1Loss::OP;
+    fn name(&self, reduction: Reduction) -> &'static str {
+        Self::LOSS.name(reduction)
+    }
     #[inline(always)]
-    fn over_beta<R: Real>(&self, x: R) -> R {
-        if self.beta == 1.0 { x } else { x / R::lit(self.beta) }
+    fn value<R: Real>(&self, inputs: [R; 2]) -> R {
+        Self::LOSS.value(inputs)
+    }
+    #[inline(always)]
+    fn grad<R: Real>(&self, inputs: [R; 2]) -> [R; 2] {
+        Self::LOSS.grad(inputs)
     }
 }
 
@@ -87,6 +100,9 @@ impl Loss for SmoothL1Loss {
         }
         if self.beta == 0.0 {
             return L1Loss { reduction: self.reduction, weight: None }.forward(input, target);
+        }
+        if self.beta == 1.0 {
+            return pointwise(&Unit, [input, target], self.reduction);
         }
         pointwise(self, [input, target], self.reduction)
     }

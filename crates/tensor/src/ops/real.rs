@@ -157,11 +157,12 @@ macro_rules! real {
             }
             #[inline(always)]
             fn max(self, other: Self) -> Self {
-                if self > other || self.is_nan() { self } else { other }
+                // Of a literal it is known that it is no NaN: one instruction is left.
+                if other > self || other.is_nan() { other } else { self }
             }
             #[inline(always)]
             fn min(self, other: Self) -> Self {
-                if self < other || self.is_nan() { self } else { other }
+                if other < self || other.is_nan() { other } else { self }
             }
             #[inline(always)]
             fn clamp(self, low: f64, high: f64) -> Self {
