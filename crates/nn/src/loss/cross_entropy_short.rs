@@ -15,9 +15,6 @@ pub(super) const LONG: usize = 64;
 /// Rows that are worked on at once.
 const ROWS: usize = 32;
 
-/// Rows are filled up to whole vectors.
-const WIDE: usize = 16;
-
 impl Indices {
     /// The terms, and the gradients of `g` times them, of rows of fewer than [`LONG`] classes.
     #[inline(always)]
@@ -31,19 +28,19 @@ impl Indices {
         losses: &mut [f64],
     ) {
         let count = x.len() / losses.len();
-        let mut scratch = [T::default(); ROWS * LONG];
         let groups = x.chunks(ROWS * count).zip(out.chunks_mut(ROWS * count));
         for (i, ((x, out), losses)) in groups.zip(losses.chunks_mut(ROWS)).enumerate() {
-            let (targets, width) = (&targets[i * ROWS..], losses.len().next_multiple_of(WIDE));
-            let lanes = &mut scratch[..count * width];
-            for (c, entries) in lanes.chunks_exact_mut(width).enumerate() {
-                for (r, lane) in entries.iter_mut().enumerate() {
-                    *lane = x.get(r * count + c).copied().unwrap_or_default();
+            let (targets, rows) = (&targets[i * ROWS..], losses.len());
+            // The output is scratch first.
+            for (c, entries) in out.chunks_exact_mut(rows).enumerate() {
+                for (r, entry) in entries.iter_mut().enumerate() {
+                    // A check that never fails, but leaves no branch.
+                    *entry = x.get(r * count + c).copied().unwrap_or_default();
                 }
             }
             let (mut max, mut logs) = ([T::lit(f64::NEG_INFINITY); ROWS], [0.0; ROWS]);
-            let (max, logs) = (&mut max[..width], &mut logs[..width]);
-            let few = log_sums(lanes, max, logs);
+            let (max, logs) = (&mut max[..rows], &mut logs[..rows]);
+            let few = log_sums(out, max, logs);
             for (r, ((x, loss), &target)) in x.chunks_exact(count).zip(losses).zip(targets).enumerate() {
                 let stats = (max[r], logs[r]);
                 *loss = self.class(target).map_or(0.0, |c| self.term(x, c, weights, stats));
@@ -84,15 +81,15 @@ impl Indices {
 /// `T`, are returned.
 #[inline(always)]
 fn log_sums<T: Float>(lanes: &mut [T], max: &mut [T], logs: &mut [f64]) -> [T; ROWS] {
-    let width = max.len();
-    for entries in lanes.chunks_exact(width) {
+    let rows = max.len();
+    for entries in lanes.chunks_exact(rows) {
         for (max, &x) in max.iter_mut().zip(entries) {
             *max = if x > *max { x } else { *max };
         }
     }
     let (mut sums, mut exps) = ([T::default(); ROWS], [T::default(); ROWS]);
-    let exps = &mut exps[..width];
-    for entries in lanes.chunks_exact_mut(width) {
+    let exps = &mut exps[..rows];
+    for entries in lanes.chunks_exact_mut(rows) {
         for ((e, x), &max) in exps.iter_mut().zip(entries).zip(&*max) {
             *x = *x - max;
             *e = *x;

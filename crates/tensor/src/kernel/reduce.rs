@@ -273,11 +273,14 @@ impl<T: Summand> WideSum<T> {
             for (wide, &x) in wide.iter_mut().zip(terms) {
                 *wide = x.wide();
             }
+            // Not in place: the lanes would be added to in pairs.
+            let mut lanes = self.0;
             for chunk in wide.as_chunks::<WIDE>().0 {
-                for (a, &x) in self.0.iter_mut().zip(chunk) {
-                    *a += x;
+                for i in 0..WIDE {
+                    lanes[i] += chunk[i];
                 }
             }
+            self.0 = lanes;
         }
     }
 
