@@ -156,7 +156,7 @@ def row(name, options, lines, limits):
 
 def limits(ours, options, results):
     """Bytes and FLOP a ns, at best: of the passes over memory, and of the largest products of any library."""
-    passes = (("bounds/read", VECTOR), ("bounds/copy", 2 * VECTOR))
+    passes = (("bounds/read", VECTOR), ("bounds/copy", 2 * VECTOR), ("sum/large", VECTOR))
     best = [size / measure([ours], name, options.threads, {})["min_ns"] for name, size in passes for _ in range(3)]
     products = [name for name in results if name.startswith("matmul/")]
     flop = [NEEDED[name][1] / line["min_ns"] for name in products for of in results[name].values() for line in of]
