@@ -5,7 +5,7 @@ use crate::pool::{self, Kind};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use triomphe::Arc;
 
 /// Raw memory, owned; its bytes are always initialised.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use crate::buffer::Buffer;
 use crate::shape::IntoShape;
 use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Shape};
-use std::sync::Arc;
+use triomphe::Arc;
 
 /// An n-dimensional array of `f32`, `f64`, `i64` or `bool` that may remember how it was computed.
 ///

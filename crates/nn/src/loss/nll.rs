@@ -104,6 +104,9 @@ fn gradient<T: Float>(
     let (targets, weights) = (classes.targets()?, classes.weights::<T>()?);
     let g = g.contiguous();
     let each = g.as_slice::<T>()?;
+    let slope = |g: T| -g.cast::<f64>() / divisor;
+    // One division, and not one a row.
+    let common = (classes.reduction != Reduction::None).then(|| slope(each[0]));
     let rows_a_chunk = ((1 << 12) / count.max(1)).max(1);
     Tensor::build(x.shape(), |out| {
         kernels::write_chunks(
@@ -116,8 +119,7 @@ fn gradient<T: Float>(
                 for (i, row) in out.chunks_exact_mut(count.max(1)).enumerate() {
                     let r = start / count + i;
                     if let Some(c) = classes.class(targets[r]) {
-                        let g = if classes.reduction == Reduction::None { each[r] } else { each[0] };
-                        let slope = -g.cast::<f64>() / divisor;
+                        let slope = common.unwrap_or_else(|| slope(each[r]));
                         row[c] = T::lit(weights.map_or(slope, |w| w[c].cast::<f64>() * slope));
                     }
                 }

@@ -23,14 +23,14 @@ impl Rows {
         let shape = input.shape();
         let (classes, expected, matrix) = match shape.rank() {
             0 => return Err(Error::shape(op, "an input of at least one dimension", shape)),
-            1 => (shape[0], Shape::SCALAR, input.unsqueeze(0)?),
-            2 => (shape[1], Shape::new(op, &shape[..1])?, input.clone()),
+            1 => (shape[0], Shape::SCALAR, input.unsqueeze(0)?.contiguous()),
+            2 => (shape[1], Shape::new(op, &shape[..1])?, input.contiguous()),
             rank => {
                 let mut dims: Vec<usize> = (0..rank).filter(|&d| d != 1).collect();
                 let expected: Vec<usize> = dims.iter().map(|&d| shape[d]).collect();
                 dims.push(1);
                 let rows = expected.iter().product();
-                let matrix = input.permute(&dims[..])?.reshape([rows, shape[1]])?;
+                let matrix = input.permute(&dims[..])?.reshape([rows, shape[1]])?.contiguous();
                 (shape[1], Shape::new(op, &expected)?, matrix)
             }
         };
@@ -43,7 +43,7 @@ impl Rows {
                 target,
             ));
         }
-        Ok(Self { input: matrix.contiguous(), classes, shape: expected })
+        Ok(Self { input: matrix, classes, shape: expected })
     }
 
     /// An input of shape `()`, `(C)` or `(N, C)` with at least one class, for losses that take no other. `shape` is that of

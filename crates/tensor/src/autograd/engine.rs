@@ -6,7 +6,7 @@ use crate::{Result, Tensor};
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
+use triomphe::Arc;
 
 /// Node ids are distinct already: they are their own hash.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use super::node::{Edge, attach, edge, record};
 use super::{GradOptions, grad_enabled, grad_with};
 use crate::{Result, Tensor};
-use std::sync::Arc;
+use triomphe::Arc;
 
 /// A differentiable operation with kernels of its own.
 ///

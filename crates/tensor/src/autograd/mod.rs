@@ -23,7 +23,7 @@ use crate::{Error, Result, Tensor};
 use engine::{ById, Want};
 use node::Node;
 use std::cell::Cell;
-use std::sync::Arc;
+use triomphe::Arc;
 
 thread_local! {
     static ENABLED: Cell<bool> = const { Cell::new(true) };

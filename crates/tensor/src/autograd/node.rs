@@ -1,13 +1,14 @@
 //! A point on the tape: where a value came from and how gradients go back from it.
 
 use crate::array::Array;
-use crate::{DType, Result, Shape, Tensor};
+use crate::{DType, Error, Result, Shape, Tensor};
 use std::cell::RefCell;
 use std::fmt;
 use std::mem;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use triomphe::Arc;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -18,17 +19,19 @@ pub(crate) struct Node {
     pub(crate) name: &'static str,
     pub(crate) shape: Shape,
     pub(crate) dtype: DType,
-    state: Mutex<State>,
+    kind: Kind,
 }
 
-enum State {
-    Leaf { grad: Option<Tensor> },
-    Op(Op),
-    Freed,
+/// Outside of the lock, which costs two atomic operations: whether a node is a leaf is asked in each step.
+enum Kind {
+    /// With its gradient.
+    Leaf(Mutex<Option<Tensor>>),
+    /// `None` once it is freed.
+    Op(Mutex<Option<Op>>),
 }
 
 /// What backward needs of an operation.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Op {
     pub(super) edges: Edges,
     /// The operation's own result, where a derivative is written in it. A value, so no cycle.
@@ -40,12 +43,6 @@ pub(crate) struct Op {
 pub(crate) enum Edges {
     Few([Option<Edge>; 2]),
     Many(Vec<Edge>),
-}
-
-impl Default for Edges {
-    fn default() -> Self {
-        Self::Few([None, None])
-    }
 }
 
 impl Edges {
@@ -73,7 +70,7 @@ type Derivative = dyn Fn(&Grad<'_>) -> Result<Tensor> + Send + Sync;
 #[derive(Clone)]
 enum Vjp {
     Bare(&'static Derivative),
-    Saving(Arc<Derivative>),
+    Saving(std::sync::Arc<Derivative>),
 }
 
 impl Vjp {
@@ -82,7 +79,7 @@ impl Vjp {
             // A box of nothing is no allocation, so nothing leaks.
             Self::Bare(Box::leak(Box::new(f)))
         } else {
-            Self::Saving(Arc::new(f))
+            Self::Saving(std::sync::Arc::new(f))
         }
     }
 }
@@ -165,28 +162,23 @@ pub fn edge<S: Clone + Send + Sync + 'static>(
 }
 
 impl Node {
-    fn new(name: &'static str, value: &Array, state: State) -> Arc<Self> {
+    fn new(name: &'static str, value: &Array, kind: Kind) -> Arc<Self> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { id, name, shape: *value.shape(), dtype: value.dtype(), state: Mutex::new(state) })
+        Arc::new(Self { id, name, shape: *value.shape(), dtype: value.dtype(), kind })
     }
 
     pub(crate) fn leaf(value: &Array) -> Arc<Self> {
-        Self::new("AccumulateGrad", value, State::Leaf { grad: None })
-    }
-
-    /// No code runs while the lock is held, so poison means nothing.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Self::new("AccumulateGrad", value, Kind::Leaf(Mutex::default()))
     }
 
     pub(crate) fn is_leaf(&self) -> bool {
-        matches!(*self.state(), State::Leaf { .. })
+        matches!(self.kind, Kind::Leaf(_))
     }
 
     pub(crate) fn grad(&self) -> Option<Tensor> {
-        match &*self.state() {
-            State::Leaf { grad } => grad.clone(),
-            _ => None,
+        match &self.kind {
+            Kind::Leaf(grad) => lock(grad).clone(),
+            Kind::Op(_) => None,
         }
     }
 
@@ -196,11 +188,11 @@ impl Node {
         mut grad: Tensor,
         add: impl Fn(Tensor, Tensor) -> Result<Tensor>,
     ) -> Result<()> {
+        let Kind::Leaf(slot) = &self.kind else { return Ok(()) };
         // Nothing is added up under the lock: what another thread puts there meanwhile is added in the next turn.
         loop {
             let earlier = {
-                let mut state = self.state();
-                let State::Leaf { grad: slot } = &mut *state else { return Ok(()) };
+                let mut slot = lock(slot);
                 let Some(earlier) = slot.take() else {
                     *slot = Some(grad);
                     return Ok(());
@@ -213,38 +205,32 @@ impl Node {
 
     /// Sets a leaf's gradient and returns the one before.
     pub(crate) fn set_grad(&self, value: Option<Tensor>) -> Option<Tensor> {
-        match &mut *self.state() {
-            State::Leaf { grad } => mem::replace(grad, value),
-            _ => None,
+        match &self.kind {
+            Kind::Leaf(grad) => mem::replace(&mut *lock(grad), value),
+            Kind::Op(_) => None,
         }
     }
 
     /// What backward needs; without `retain` the node gives it away and is freed. `None` for a leaf.
     pub(super) fn op(this: &mut Arc<Self>, retain: bool) -> Option<Result<Op>> {
-        // A lock costs two atomic operations; a node that nobody else holds needs none.
-        if Arc::strong_count(this) == 1
-            && let Some(node) = Arc::get_mut(this)
+        // A node that nobody else holds needs no lock.
+        let op = if !retain
+            && Arc::strong_count(this) == 1
+            && let Some(Self { kind: Kind::Op(op), .. }) = Arc::get_mut(this)
         {
-            let name = node.name;
-            return node.state.get_mut().unwrap_or_else(PoisonError::into_inner).op(name, retain);
-        }
-        this.state().op(this.name, retain)
+            op.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+        } else {
+            let Kind::Op(op) = &this.kind else { return None };
+            let mut op = lock(op);
+            if retain { op.clone() } else { op.take() }
+        };
+        Some(op.ok_or(Error::GraphFreed { op: this.name }))
     }
 }
 
-impl State {
-    fn op(&mut self, name: &'static str, retain: bool) -> Option<Result<Op>> {
-        match self {
-            Self::Leaf { .. } => None,
-            Self::Freed => Some(Err(crate::Error::GraphFreed { op: name })),
-            Self::Op(op) if retain => Some(Ok(op.clone())),
-            Self::Op(op) => {
-                let op = mem::take(op);
-                *self = Self::Freed;
-                Some(Ok(op))
-            }
-        }
-    }
+/// No code of others runs while a lock is held, so poison means nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A value with the edges that lead back from it; a constant if there are none.
@@ -272,7 +258,8 @@ pub(super) fn attach<const N: usize>(name: &'static str, value: Tensor, edges: [
 /// As [`record`], for any number of inputs.
 pub(crate) fn record_many(name: &'static str, value: Array, edges: Vec<Edge>) -> Tensor {
     let edges = (!edges.is_empty()).then_some(Edges::Many(edges));
-    let node = edges.map(|edges| Node::new(name, &value, State::Op(Op { edges, output: None })));
+    let node =
+        edges.map(|edges| Node::new(name, &value, Kind::Op(Mutex::new(Some(Op { edges, output: None })))));
     Tensor::attached(value, node)
 }
 
@@ -285,7 +272,11 @@ fn node<const N: usize>(
     if edges.iter().all(Option::is_none) {
         return None;
     }
-    Some(Node::new(name, value, State::Op(Op { edges: Edges::new(edges), output: output() })))
+    Some(Node::new(
+        name,
+        value,
+        Kind::Op(Mutex::new(Some(Op { edges: Edges::new(edges), output: output() }))),
+    ))
 }
 
 /// Edges of dead nodes that wait to be dropped, so that dropping a long graph is a loop and not a recursion.
@@ -301,9 +292,10 @@ thread_local! {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let State::Op(op) = state else { return };
-        let edges = mem::take(&mut op.edges);
+        let Kind::Op(op) = &mut self.kind else { return };
+        let Some(Op { edges, .. }) = op.get_mut().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
         let nested = DRAIN.try_with(|drain| {
             let mut drain = drain.borrow_mut();
             drain.waiting.push(edges);
