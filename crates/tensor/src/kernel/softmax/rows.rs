@@ -121,27 +121,30 @@ pub(super) fn larger<T: PartialOrd>(max: T, x: T) -> T {
 
 #[inline(always)]
 fn max<T: Row>(row: &[T]) -> T {
-    /// Several vectors: a comparison waits for the one before in its lane.
-    const LANES: usize = 4 * WIDE;
-    let (chunks, tail) = row.as_chunks::<LANES>();
+    let (chunks, tail) = row.as_chunks::<{ 4 * WIDE }>();
     let max = tail.iter().fold(T::LOWEST, |max, &x| larger(max, x));
     if chunks.is_empty() {
         return max;
     }
-    let mut lanes = [max; LANES];
+    // Several vectors: a comparison waits for the one before in its lane. One array of all lanes would lie in memory.
+    let [mut a, mut b, mut c, mut d] = [[max; WIDE]; 4];
     for chunk in chunks {
-        for i in 0..LANES {
-            lanes[i] = larger(lanes[i], chunk[i]);
+        let (parts, _) = chunk.as_chunks::<WIDE>();
+        for i in 0..WIDE {
+            a[i] = larger(a[i], parts[0][i]);
+        }
+        for i in 0..WIDE {
+            b[i] = larger(b[i], parts[1][i]);
+        }
+        for i in 0..WIDE {
+            c[i] = larger(c[i], parts[2][i]);
+        }
+        for i in 0..WIDE {
+            d[i] = larger(d[i], parts[3][i]);
         }
     }
-    let mut half = LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            lanes[i] = larger(lanes[i], lanes[i + half]);
-        }
-        half /= 2;
-    }
-    lanes[0]
+    let lanes = a.iter().chain(&b).chain(&c).chain(&d);
+    lanes.fold(max, |max, &x| larger(max, x))
 }
 
 /// The maximum of a row, the first `n` elements, and `Σ exp(x − max)`; `max + ln sum` is the row's log-sum-exp. An entry of -∞ adds
