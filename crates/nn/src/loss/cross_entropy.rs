@@ -184,6 +184,10 @@ impl Indices {
                 4 * count,
                 #[inline(always)]
                 |start, out| {
+                    if short {
+                        let x = &x[start * count..][..out.len() * count];
+                        return self.short_values(x, &targets[start..], weights, out);
+                    }
                     for (i, o) in out.iter_mut().enumerate() {
                         if let Some(c) = self.class(targets[start + i]) {
                             let x = from(start + i);

@@ -15,7 +15,57 @@ pub(super) const LONG: usize = 64;
 /// Rows that are worked on at once.
 const ROWS: usize = 32;
 
+/// Of each of [`ROWS`] rows the maximum, the logarithm of the sum of its exponentials, and that sum as it is in `T`.
+struct Stats<T> {
+    max: [T; ROWS],
+    logs: [f64; ROWS],
+    few: [T; ROWS],
+}
+
 impl Indices {
+    /// The terms of rows of fewer than [`LONG`] classes.
+    #[inline(always)]
+    pub(super) fn short_values<T: Float>(
+        &self,
+        x: &[T],
+        targets: &[i64],
+        weights: Option<&[T]>,
+        losses: &mut [f64],
+    ) {
+        let count = x.len() / losses.len();
+        let mut scratch = [T::default(); ROWS * LONG];
+        for (i, (x, losses)) in x.chunks(ROWS * count).zip(losses.chunks_mut(ROWS)).enumerate() {
+            self.short_terms(x, &targets[i * ROWS..], weights, &mut scratch[..x.len()], losses);
+        }
+    }
+
+    /// The terms of at most [`ROWS`] rows, which are laid side by side in `lanes`.
+    #[inline(always)]
+    fn short_terms<T: Float>(
+        &self,
+        x: &[T],
+        targets: &[i64],
+        weights: Option<&[T]>,
+        lanes: &mut [T],
+        losses: &mut [f64],
+    ) -> Stats<T> {
+        let rows = losses.len();
+        let count = x.len() / rows;
+        for (c, entries) in lanes.chunks_exact_mut(rows).enumerate() {
+            for (r, entry) in entries.iter_mut().enumerate() {
+                // A check that never fails, but leaves no branch.
+                *entry = x.get(r * count + c).copied().unwrap_or_default();
+            }
+        }
+        let (mut max, mut logs) = ([T::lit(f64::NEG_INFINITY); ROWS], [0.0; ROWS]);
+        let few = log_sums(lanes, &mut max[..rows], &mut logs[..rows]);
+        for (r, ((x, loss), &target)) in x.chunks_exact(count).zip(losses).zip(targets).enumerate() {
+            let stats = (max[r], logs[r]);
+            *loss = self.class(target).map_or(0.0, |c| self.term(x, c, weights, stats));
+        }
+        Stats { max, logs, few }
+    }
+
     /// The terms, and the gradients of `g` times them, of rows of fewer than [`LONG`] classes.
     #[inline(always)]
     pub(super) fn short<T: Float>(
@@ -30,29 +80,17 @@ impl Indices {
         let count = x.len() / losses.len();
         let groups = x.chunks(ROWS * count).zip(out.chunks_mut(ROWS * count));
         for (i, ((x, out), losses)) in groups.zip(losses.chunks_mut(ROWS)).enumerate() {
-            let (targets, rows) = (&targets[i * ROWS..], losses.len());
+            let targets = &targets[i * ROWS..];
             // The output is scratch first.
-            for (c, entries) in out.chunks_exact_mut(rows).enumerate() {
-                for (r, entry) in entries.iter_mut().enumerate() {
-                    // A check that never fails, but leaves no branch.
-                    *entry = x.get(r * count + c).copied().unwrap_or_default();
-                }
-            }
-            let (mut max, mut logs) = ([T::lit(f64::NEG_INFINITY); ROWS], [0.0; ROWS]);
-            let (max, logs) = (&mut max[..rows], &mut logs[..rows]);
-            let few = log_sums(out, max, logs);
-            for (r, ((x, loss), &target)) in x.chunks_exact(count).zip(losses).zip(targets).enumerate() {
-                let stats = (max[r], logs[r]);
-                *loss = self.class(target).map_or(0.0, |c| self.term(x, c, weights, stats));
-            }
+            let Stats { max, mut logs, few } = self.short_terms(x, targets, weights, out, losses);
             if count < SHORT {
                 // A sum of few is rounded as in PyTorch: gradients that cancel over a batch have its digits then.
-                for (log, sum) in logs.iter_mut().zip(few) {
+                for (log, sum) in logs[..losses.len()].iter_mut().zip(few) {
                     *log = Real::ln(sum.cast::<f64>());
                 }
             }
             let rows = x.chunks_exact(count).zip(out.chunks_exact_mut(count));
-            for (((x, out), &max), &log) in rows.zip(&*max).zip(&*logs) {
+            for (((x, out), &max), &log) in rows.zip(&max).zip(&logs) {
                 let log = T::lit(log);
                 for (o, &x) in out.iter_mut().zip(x) {
                     *o = (x - max) - log;
