@@ -50,7 +50,7 @@ pub(crate) fn sweep() -> Outcome<()> {
     for n in (0..=7).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_usize.pow(power))).take(22) {
         for (name, kernel) in kernels(n)? {
             // The least of as many rounds each, two or more while they differ: a neighbour on the machine disturbs some, not all. Both on
-            // threads that were started: the main thread's stack lies differently, which is worth up to a quarter.
+            // threads that were started: the main thread's stack lies differently in the caches' lines.
             let mut times = [f64::INFINITY; 2];
             for round in 0..8 {
                 let all = std::thread::scope(|scope| scope.spawn(|| least(&kernel)).join());
