@@ -1,7 +1,7 @@
 //! A small autograd tensor engine built around losses: what PyTorch computes, in Rust.
 //!
-//! [`tensor`] has the tensors and their derivatives (all of it is here, too, as in `torch`), [`nn`] the modules, losses and
-//! optimizers.
+//! Tensors and their derivatives are in this module, as in `torch`; [`nn`] has the modules, losses and optimizers.
+//! `use downhill::prelude::*` brings in what most programs use.
 //!
 //! ```
 //! use downhill::prelude::*;
@@ -32,18 +32,18 @@
 //! # Ok::<(), Error>(())
 //! ```
 
-pub use nn;
-pub use tensor::{self, *};
+pub use downhill_nn as nn;
+pub use downhill_tensor::*;
 
 #[cfg(doctest)]
 mod pages;
 
 /// What most programs use.
 pub mod prelude {
-    pub use nn::optim::{
+    pub use downhill_nn::optim::{
         Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, RMSprop, RMSpropOptions,
     };
-    pub use nn::{
+    pub use downhill_nn::{
         AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
         CosineEmbeddingLoss, CrossEntropyLoss, DiceLoss, Dropout, ELU, Embedding, Flatten, FocalLoss,
         Forward, GELU, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss,
@@ -53,8 +53,8 @@ pub mod prelude {
         SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss,
         TripletMarginWithDistanceLoss, accuracy, functional,
     };
-    pub use tensor::random::manual_seed;
-    pub use tensor::{
+    pub use downhill_tensor::random::manual_seed;
+    pub use downhill_tensor::{
         DType, Error, Result, Tensor, arange, enable_grad, eye, full, linspace, no_grad, ones, rand, randint,
         randn, randperm, zeros,
     };

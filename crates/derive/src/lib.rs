@@ -74,7 +74,7 @@ impl Options {
     fn read(input: &DeriveInput) -> Result<Self> {
         // Inside of its own package, tests and examples included, the library has no other name.
         let own = std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == "downhill-nn");
-        let nn = if own { parse_quote!(::nn) } else { parse_quote!(::downhill::nn) };
+        let nn = if own { parse_quote!(::downhill_nn) } else { parse_quote!(::downhill::nn) };
         let mut options = Self { nn, extra_repr: None };
         for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("module")) {
             attribute.parse_nested_meta(|meta| {

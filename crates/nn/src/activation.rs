@@ -1,7 +1,7 @@
 //! Functions of each element, and of each row, as modules.
 
 use crate::{Forward, Module, Result, functional as f};
-use tensor::Tensor;
+use downhill_tensor::Tensor;
 
 /// Each row a module without parameters: its documentation, its class, the function it calls.
 macro_rules! activations {
@@ -23,9 +23,9 @@ activations! {
     ///
     /// # Examples
     /// ```
-    /// use nn::{Forward, Sigmoid};
-    /// assert_eq!(Sigmoid.forward(&tensor::Tensor::from(0.0_f32))?.item::<f32>()?, 0.5);
-    /// # Ok::<(), tensor::Error>(())
+    /// use downhill::nn::{Forward, Sigmoid};
+    /// assert_eq!(Sigmoid.forward(&downhill::Tensor::from(0.0_f32))?.item::<f32>()?, 0.5);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ///
     /// # PyTorch
@@ -36,9 +36,9 @@ activations! {
     ///
     /// # Examples
     /// ```
-    /// use nn::{Forward, ReLU};
-    /// assert_eq!(ReLU.forward(&tensor::Tensor::from([-1, 2]))?, tensor::Tensor::from([0, 2]));
-    /// # Ok::<(), tensor::Error>(())
+    /// use downhill::nn::{Forward, ReLU};
+    /// assert_eq!(ReLU.forward(&downhill::Tensor::from([-1, 2]))?, downhill::Tensor::from([0, 2]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ///
     /// # PyTorch
@@ -49,9 +49,9 @@ activations! {
     ///
     /// # Examples
     /// ```
-    /// use nn::{Forward, Tanh};
-    /// assert_eq!(Tanh.forward(&tensor::Tensor::from(0.0_f32))?.item::<f32>()?, 0.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// use downhill::nn::{Forward, Tanh};
+    /// assert_eq!(Tanh.forward(&downhill::Tensor::from(0.0_f32))?.item::<f32>()?, 0.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ///
     /// # PyTorch
@@ -62,9 +62,9 @@ activations! {
     ///
     /// # Examples
     /// ```
-    /// use nn::{Forward, LogSigmoid};
-    /// assert_eq!(LogSigmoid.forward(&tensor::Tensor::from(-1000.0_f32))?.item::<f32>()?, -1000.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// use downhill::nn::{Forward, LogSigmoid};
+    /// assert_eq!(LogSigmoid.forward(&downhill::Tensor::from(-1000.0_f32))?.item::<f32>()?, -1000.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ///
     /// # PyTorch
@@ -107,10 +107,10 @@ along_a_dimension! {
     ///
     /// # Examples
     /// ```
-    /// use nn::{Forward, Softmax};
-    /// let p = Softmax::new(1).forward(&tensor::Tensor::from([[0.0_f32, 0.0]]))?;
+    /// use downhill::nn::{Forward, Softmax};
+    /// let p = Softmax::new(1).forward(&downhill::Tensor::from([[0.0_f32, 0.0]]))?;
     /// assert_eq!(p.to_vec::<f32>()?, [0.5, 0.5]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ///
     /// # PyTorch
@@ -121,10 +121,10 @@ along_a_dimension! {
     ///
     /// # Examples
     /// ```
-    /// use nn::{Forward, LogSoftmax};
-    /// let p = LogSoftmax::new(1).forward(&tensor::Tensor::from([[1e4_f32, 0.0]]))?;
+    /// use downhill::nn::{Forward, LogSoftmax};
+    /// let p = LogSoftmax::new(1).forward(&downhill::Tensor::from([[1e4_f32, 0.0]]))?;
     /// assert_eq!(p.to_vec::<f32>()?, [0.0, -1e4]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ///
     /// # PyTorch

@@ -2,8 +2,8 @@
 
 use crate::norm::{self, Moments, Rows};
 use crate::{Buffer, Error, Forward, Mode, Module, Parameter, Result, text};
-use tensor::autograd::fused;
-use tensor::{DType, IntoShape, Tensor};
+use downhill_tensor::autograd::fused;
+use downhill_tensor::{DType, IntoShape, Tensor};
 
 /// What a printed result shows as its `grad_fn`.
 const NAME: &str = "NativeBatchNormBackward0";
@@ -29,8 +29,8 @@ const NAME: &str = "NativeBatchNormBackward0";
 ///
 /// # Examples
 /// ```
-/// use nn::{BatchNorm1d, Forward, Module};
-/// use tensor::Tensor;
+/// use downhill::nn::{BatchNorm1d, Forward, Module};
+/// use downhill::Tensor;
 ///
 /// let norm = BatchNorm1d { eps: 1e-9, ..BatchNorm1d::new(2)? };
 /// let x = Tensor::from([[1.0_f32, 50.0], [3.0, 40.0]]);
@@ -43,7 +43,7 @@ const NAME: &str = "NativeBatchNormBackward0";
 ///
 /// let plain = BatchNorm1d { weight: None, bias: None, ..BatchNorm1d::new(2)?.without_running_stats() };
 /// assert_eq!(plain.state_dict().iter().count(), 0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -77,7 +77,7 @@ impl BatchNorm1d {
     /// # Errors
     /// A size that is too large.
     pub fn new(num_features: usize) -> Result<Self> {
-        let [zeros, ones] = [tensor::zeros(num_features)?, tensor::ones(num_features)?];
+        let [zeros, ones] = [downhill_tensor::zeros(num_features)?, downhill_tensor::ones(num_features)?];
         Ok(Self {
             num_features,
             eps: 1e-5,
@@ -95,9 +95,9 @@ impl BatchNorm1d {
     ///
     /// # Examples
     /// ```
-    /// let norm = nn::BatchNorm1d::new(3)?.without_running_stats();
+    /// let norm = downhill::nn::BatchNorm1d::new(3)?.without_running_stats();
     /// assert!(norm.to_string().ends_with("track_running_stats=False)"));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
     pub fn without_running_stats(self) -> Self {
@@ -226,7 +226,7 @@ fn fixed(x: &Tensor, [weight, bias]: [Option<&Tensor>; 2], mean: Tensor, scale: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check;
+    use downhill_tensor::check;
 
     fn numbers(n: u32) -> Vec<f64> {
         (0..n).map(|i| f64::from(i * i % 17) * 0.3 - 1.0).collect()
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(all.num_batches_tracked.as_ref().unwrap().tensor(), Tensor::from(1));
         // A batch of nothing is counted, but has no mean.
         let empty = layer(true);
-        empty.forward(&tensor::zeros([0, 3]).unwrap().to_dtype(DType::F64)).unwrap();
+        empty.forward(&downhill_tensor::zeros([0, 3]).unwrap().to_dtype(DType::F64)).unwrap();
         assert_eq!(empty.running_mean.unwrap().tensor(), Tensor::from([0.5_f64, -1.0, 2.0]));
         assert_eq!(empty.num_batches_tracked.unwrap().tensor(), Tensor::from(1));
     }
@@ -299,7 +299,7 @@ mod tests {
             "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)",
         );
         let text = |layer: &BatchNorm1d, x: &[usize]| {
-            layer.forward(&tensor::zeros(x).unwrap()).unwrap_err().to_string()
+            layer.forward(&downhill_tensor::zeros(x).unwrap()).unwrap_err().to_string()
         };
         assert_eq!(
             text(&layer, &[3]),
@@ -316,7 +316,7 @@ mod tests {
             "batch_norm: eps must be positive to normalise by a batch, but is 0.0",
         );
         layer.eval();
-        assert!(layer.forward(&tensor::zeros([1, 3]).unwrap()).is_ok());
+        assert!(layer.forward(&downhill_tensor::zeros([1, 3]).unwrap()).is_ok());
         let layer = BatchNorm1d { eps: -1.0, ..layer };
         assert_eq!(text(&layer, &[2, 3]), "batch_norm: eps must not be negative, but is -1.0");
     }

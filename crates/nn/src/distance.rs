@@ -1,8 +1,8 @@
 //! Distances and similarities of vectors.
 
 use crate::Module;
-use tensor::autograd::edge;
-use tensor::{Error, Result, Shape, Tensor};
+use downhill_tensor::autograd::edge;
+use downhill_tensor::{Error, Result, Shape, Tensor};
 
 /// The distance of two vectors, or of each pair of rows.
 ///
@@ -23,12 +23,12 @@ use tensor::{Error, Result, Shape, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::PairwiseDistance;
-/// use tensor::Tensor;
+/// use downhill::nn::PairwiseDistance;
+/// use downhill::Tensor;
 /// let (a, b) = (Tensor::from([[0.0_f64, 3.0]]), Tensor::from([[4.0_f64, 0.0]]));
 /// let manhattan = PairwiseDistance { p: 1.0, eps: 0.0, ..Default::default() };
 /// assert_eq!(manhattan.forward(&a, &b)?, Tensor::from([7.0_f64]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -78,11 +78,11 @@ impl PairwiseDistance {
 ///
 /// # Examples
 /// ```
-/// use nn::CosineSimilarity;
-/// use tensor::Tensor;
+/// use downhill::nn::CosineSimilarity;
+/// use downhill::Tensor;
 /// let (a, b) = (Tensor::from([[0.0_f64, 3.0]]), Tensor::from([[4.0_f64, 0.0], [0.0, 1.0]]));
 /// assert_eq!(CosineSimilarity::default().forward(&a, &b)?, Tensor::from([0.0_f64, 1.0]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -128,7 +128,7 @@ impl CosineSimilarity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check::{gradcheck, gradgradcheck};
+    use downhill_tensor::check::{gradcheck, gradgradcheck};
 
     #[test]
     fn derivatives_hold_for_every_norm_and_for_broadcast_rows() -> Result<()> {

@@ -1,23 +1,23 @@
 //! Random zeros against overfitting.
 
 use crate::{Error, Forward, Mode, Module, Result, text};
-use tensor::Tensor;
+use downhill_tensor::Tensor;
 
 /// In training, sets each element to zero with probability `p` and divides the others by `1 − p`, so that the expected value
 /// stays; in evaluation, returns its input.
 ///
 /// # Examples
 /// ```
-/// use nn::{Dropout, Forward, Module};
-/// use tensor::Tensor;
+/// use downhill::nn::{Dropout, Forward, Module};
+/// use downhill::Tensor;
 ///
-/// tensor::random::manual_seed(0);
+/// downhill::random::manual_seed(0);
 /// let dropout = Dropout::new(0.5)?;
-/// let x = tensor::ones([10])?;
+/// let x = downhill::ones([10])?;
 /// assert_eq!(dropout.forward(&x)?.to_vec::<f32>()?, [0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 2.0, 2.0, 0.0, 2.0]);
 /// dropout.eval();
 /// assert_eq!(dropout.forward(&x)?, x);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -75,10 +75,10 @@ fn check(p: f64) -> Result<()> {
 ///
 /// # Examples
 /// ```
-/// let x = tensor::ones([2])?;
-/// assert_eq!(nn::functional::dropout(&x, 1.0, true)?, tensor::zeros([2])?);
-/// assert_eq!(nn::functional::dropout(&x, 0.5, false)?, x);
-/// # Ok::<(), tensor::Error>(())
+/// let x = downhill::ones([2])?;
+/// assert_eq!(downhill::nn::functional::dropout(&x, 1.0, true)?, downhill::zeros([2])?);
+/// assert_eq!(downhill::nn::functional::dropout(&x, 0.5, false)?, x);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -94,5 +94,5 @@ pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
     if !x.dtype().is_float() {
         return Err(Error::DType { op: "dropout", expected: "float32 or float64", got: x.dtype() });
     }
-    x.mul(&tensor::random::bernoulli_like(x, 1.0 - p)?.div(1.0 - p)?)
+    x.mul(&downhill_tensor::random::bernoulli_like(x, 1.0 - p)?.div(1.0 - p)?)
 }

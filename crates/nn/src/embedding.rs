@@ -1,9 +1,9 @@
 //! A table of vectors, one for each index.
 
 use crate::{Error, Forward, Module, Parameter, Result, text};
+use downhill_tensor::autograd::edge;
+use downhill_tensor::{DType, Float, Tensor};
 use std::collections::HashMap;
-use tensor::autograd::edge;
-use tensor::{DType, Float, Tensor};
 
 /// The vectors that indices stand for: rows of a table that is learned.
 ///
@@ -15,18 +15,18 @@ use tensor::{DType, Float, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{Embedding, Forward};
-/// use tensor::Tensor;
+/// use downhill::nn::{Embedding, Forward};
+/// use downhill::Tensor;
 ///
-/// tensor::random::manual_seed(0);
+/// downhill::random::manual_seed(0);
 /// let words = Embedding::with_padding(10, 3, 0)?;
 /// let y = words.forward(&Tensor::from([[1, 2, 0], [4, 0, 0]]))?;
 /// assert_eq!(y.shape(), &[2, 3, 3]);
-/// assert_eq!(y.select(0, 1)?.select(0, 2)?, tensor::zeros([3])?);
+/// assert_eq!(y.select(0, 1)?.select(0, 2)?, downhill::zeros([3])?);
 ///
 /// let fine = Embedding { scale_grad_by_freq: true, ..Embedding::new(5, 3)? };
 /// assert_eq!(fine.to_string(), "Embedding(5, 3, scale_grad_by_freq=True)");
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -53,7 +53,7 @@ impl Embedding {
     /// # Errors
     /// Sizes that are too large.
     pub fn new(num_embeddings: usize, embedding_dim: usize) -> Result<Self> {
-        Ok(Self::from_weight(Parameter::new(tensor::random::normal(
+        Ok(Self::from_weight(Parameter::new(downhill_tensor::random::normal(
             0.0,
             1.0,
             [num_embeddings, embedding_dim],
@@ -67,9 +67,9 @@ impl Embedding {
     ///
     /// # Examples
     /// ```
-    /// let last = nn::Embedding::with_padding(5, 3, -1)?;
+    /// let last = downhill::nn::Embedding::with_padding(5, 3, -1)?;
     /// assert_eq!(last.padding_idx, Some(4));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn with_padding(num_embeddings: usize, embedding_dim: usize, padding_idx: isize) -> Result<Self> {
         let wrapped = if padding_idx < 0 { padding_idx + num_embeddings.cast_signed() } else { padding_idx };
@@ -86,12 +86,12 @@ impl Embedding {
     ///
     /// # Examples
     /// ```
-    /// use nn::{Embedding, Forward, Parameter};
-    /// use tensor::Tensor;
+    /// use downhill::nn::{Embedding, Forward, Parameter};
+    /// use downhill::Tensor;
     ///
     /// let known = Embedding::from_weight(Parameter::frozen(Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]])));
     /// assert_eq!(known.forward(&Tensor::from([1]))?, Tensor::from([[3.0_f32, 4.0]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn from_weight(weight: Parameter) -> Self {
         Self { weight, padding_idx: None, max_norm: None, norm_type: 2.0, scale_grad_by_freq: false }
@@ -152,12 +152,12 @@ impl Forward for Embedding {
 ///
 /// # Examples
 /// ```
-/// use nn::functional::embedding;
-/// use tensor::Tensor;
+/// use downhill::nn::functional::embedding;
+/// use downhill::Tensor;
 ///
 /// let weight = Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
 /// assert_eq!(embedding(&Tensor::from([1, 1]), &weight)?, Tensor::from([[3.0_f32, 4.0], [3.0, 4.0]]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -199,7 +199,7 @@ fn look_up(x: &Tensor, weight: &Tensor, padding_idx: Option<usize>, by_frequency
         if let Some(counts) = counts {
             g = g.div(counts)?;
         }
-        let zeros = tensor::zeros(shape)?.to_dtype(g.dtype());
+        let zeros = downhill_tensor::zeros(shape)?.to_dtype(g.dtype());
         zeros.scatter_add(0, &index.expand(g.shape())?, &g)
     });
     Ok(Tensor::from_op("EmbeddingBackward0", value, [back]))
@@ -217,7 +217,7 @@ fn counts(rows: &[usize]) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check::{gradcheck, gradgradcheck};
+    use downhill_tensor::check::{gradcheck, gradgradcheck};
 
     fn table() -> Embedding {
         let weight = Tensor::from([[1.0_f32, 0.0], [0.0, 3.0], [3.0, 4.0]]);

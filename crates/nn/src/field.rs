@@ -2,8 +2,8 @@
 
 use crate::module::{LIST, Member, Module, Visit};
 use crate::{Buffer, KLDivReduction, Mode, Parameter, Reduction};
+use downhill_tensor::{DType, Shape, Tensor};
 use std::marker::PhantomData;
-use tensor::{DType, Shape, Tensor};
 
 /// The type of a field of a struct that derives [`Module`]: a module, a [`Parameter`], a [`Buffer`], a [`Mode`], vectors,
 /// arrays, options and tuples of these, or plain data such as numbers, strings and constant tensors.
@@ -11,7 +11,7 @@ use tensor::{DType, Shape, Tensor};
 /// A field of any other type does not compile unless it is marked: a parameter in it would silently never be trained.
 ///
 /// ```compile_fail
-/// use nn::{Linear, Module};
+/// use downhill::nn::{Linear, Module};
 /// use std::collections::HashMap;
 ///
 /// #[derive(Module)]
@@ -21,7 +21,7 @@ use tensor::{DType, Shape, Tensor};
 /// ```
 ///
 /// ```
-/// use nn::{Linear, Module};
+/// use downhill::nn::{Linear, Module};
 /// use std::collections::HashMap;
 ///
 /// #[derive(Module)]

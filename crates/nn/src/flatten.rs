@@ -1,15 +1,15 @@
 //! Several dimensions as one.
 
 use crate::{Forward, Module, Result};
-use tensor::Tensor;
+use downhill_tensor::Tensor;
 
 /// Makes dimensions `start_dim..=end_dim` one; by default all but the first, which counts the samples.
 ///
 /// # Examples
 /// ```
-/// use nn::{Flatten, Forward};
-/// assert_eq!(Flatten::default().forward(&tensor::zeros([8, 1, 28, 28])?)?.shape(), &[8, 784]);
-/// # Ok::<(), tensor::Error>(())
+/// use downhill::nn::{Flatten, Forward};
+/// assert_eq!(Flatten::default().forward(&downhill::zeros([8, 1, 28, 28])?)?.shape(), &[8, 784]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

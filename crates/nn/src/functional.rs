@@ -9,7 +9,7 @@ pub use crate::loss::linear_cross_entropy;
 
 use crate::Forward;
 use crate::loss::{Lengths, Loss};
-use tensor::{DType, Error, Result, Tensor};
+use downhill_tensor::{DType, Error, Result, Tensor};
 
 /// A loss with its default options, as a function.
 macro_rules! losses {
@@ -123,8 +123,8 @@ pub fn cosine_similarity(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// assert_eq!(nn::functional::sigmoid(&tensor::Tensor::from(0.0_f32))?.item::<f32>()?, 0.5);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::nn::functional::sigmoid(&downhill::Tensor::from(0.0_f32))?.item::<f32>()?, 0.5);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
     Ok(x.sigmoid())
@@ -137,8 +137,8 @@ pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// assert_eq!(nn::functional::relu(&tensor::Tensor::from([-1, 2]))?, tensor::Tensor::from([0, 2]));
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::nn::functional::relu(&downhill::Tensor::from([-1, 2]))?, downhill::Tensor::from([0, 2]));
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
@@ -154,8 +154,8 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// assert_eq!(nn::functional::tanh(&tensor::Tensor::from(0.0_f32))?.item::<f32>()?, 0.0);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::nn::functional::tanh(&downhill::Tensor::from(0.0_f32))?.item::<f32>()?, 0.0);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn tanh(x: &Tensor) -> Result<Tensor> {
     Ok(x.tanh())
@@ -168,8 +168,8 @@ pub fn tanh(x: &Tensor) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// assert_eq!(nn::functional::logsigmoid(&tensor::Tensor::from(-1000.0_f32))?.item::<f32>()?, -1000.0);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::nn::functional::logsigmoid(&downhill::Tensor::from(-1000.0_f32))?.item::<f32>()?, -1000.0);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
     floats("logsigmoid", x)?;
@@ -183,9 +183,9 @@ pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// let p = nn::functional::softmax(&tensor::Tensor::from([[0.0_f32, 0.0]]), 1)?;
+/// let p = downhill::nn::functional::softmax(&downhill::Tensor::from([[0.0_f32, 0.0]]), 1)?;
 /// assert_eq!(p.to_vec::<f32>()?, [0.5, 0.5]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
     x.softmax(dim)
@@ -198,9 +198,9 @@ pub fn softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// let p = nn::functional::log_softmax(&tensor::Tensor::from([[1e4_f32, 0.0]]), 1)?;
+/// let p = downhill::nn::functional::log_softmax(&downhill::Tensor::from([[1e4_f32, 0.0]]), 1)?;
 /// assert_eq!(p.to_vec::<f32>()?, [0.0, -1e4]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn log_softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
     x.log_softmax(dim)
@@ -213,8 +213,8 @@ pub fn log_softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// assert_eq!(nn::functional::flatten(&tensor::zeros([2, 3, 4])?, 1, -1)?.shape(), &[2, 12]);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::nn::functional::flatten(&downhill::zeros([2, 3, 4])?, 1, -1)?.shape(), &[2, 12]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn flatten(x: &Tensor, start_dim: isize, end_dim: isize) -> Result<Tensor> {
     x.flatten(start_dim, end_dim)
@@ -227,10 +227,10 @@ pub fn flatten(x: &Tensor, start_dim: isize, end_dim: isize) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// use tensor::Tensor;
-/// let x = nn::functional::one_hot(&Tensor::from([0, 2]), 3)?;
+/// use downhill::Tensor;
+/// let x = downhill::nn::functional::one_hot(&Tensor::from([0, 2]), 3)?;
 /// assert_eq!(x, Tensor::from([[1, 0, 0], [0, 0, 1]]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn one_hot(x: &Tensor, num_classes: impl Into<Option<usize>>) -> Result<Tensor> {
     x.one_hot(num_classes)
@@ -243,9 +243,9 @@ pub fn one_hot(x: &Tensor, num_classes: impl Into<Option<usize>>) -> Result<Tens
 ///
 /// # Examples
 /// ```
-/// let x = tensor::Tensor::from([f32::NEG_INFINITY, 3.0]);
-/// assert_eq!(nn::functional::elu(&x, 2.0)?, tensor::Tensor::from([-2.0_f32, 3.0]));
-/// # Ok::<(), tensor::Error>(())
+/// let x = downhill::Tensor::from([f32::NEG_INFINITY, 3.0]);
+/// assert_eq!(downhill::nn::functional::elu(&x, 2.0)?, downhill::Tensor::from([-2.0_f32, 3.0]));
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
     crate::ELU { alpha }.forward(x)
@@ -258,8 +258,8 @@ pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// assert_eq!(nn::functional::silu(&tensor::Tensor::from(0.0_f32))?.item::<f32>()?, 0.0);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::nn::functional::silu(&downhill::Tensor::from(0.0_f32))?.item::<f32>()?, 0.0);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn silu(x: &Tensor) -> Result<Tensor> {
     crate::SiLU.forward(x)
@@ -272,9 +272,9 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// let x = tensor::Tensor::from([0.0_f64, 1000.0]);
-/// assert_eq!(nn::functional::softplus(&x, 1.0, 20.0)?, tensor::Tensor::from([2.0_f64.ln(), 1000.0]));
-/// # Ok::<(), tensor::Error>(())
+/// let x = downhill::Tensor::from([0.0_f64, 1000.0]);
+/// assert_eq!(downhill::nn::functional::softplus(&x, 1.0, 20.0)?, downhill::Tensor::from([2.0_f64.ln(), 1000.0]));
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
     crate::Softplus { beta, threshold }.forward(x)
@@ -287,8 +287,8 @@ pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// assert_eq!(nn::functional::gelu(&tensor::Tensor::from(10.0_f32))?.item::<f32>()?, 10.0);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::nn::functional::gelu(&downhill::Tensor::from(10.0_f32))?.item::<f32>()?, 10.0);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     crate::GELU::default().forward(x)
@@ -301,9 +301,9 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// let x = tensor::Tensor::from([-4.0_f32, 3.0]);
-/// assert_eq!(nn::functional::leaky_relu(&x, 0.25)?, tensor::Tensor::from([-1.0_f32, 3.0]));
-/// # Ok::<(), tensor::Error>(())
+/// let x = downhill::Tensor::from([-4.0_f32, 3.0]);
+/// assert_eq!(downhill::nn::functional::leaky_relu(&x, 0.25)?, downhill::Tensor::from([-1.0_f32, 3.0]));
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn leaky_relu(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
     crate::LeakyReLU { negative_slope }.forward(x)

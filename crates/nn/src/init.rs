@@ -1,7 +1,7 @@
 //! How parameters start.
 
 use crate::Result;
-use tensor::{IntoShape, Tensor};
+use downhill_tensor::{IntoShape, Tensor};
 
 /// How many inputs each output of a weight of this shape sees: the sizes after the first, multiplied.
 fn fan_in(shape: &[usize]) -> usize {
@@ -16,10 +16,10 @@ fn fan_in(shape: &[usize]) -> usize {
 ///
 /// # Examples
 /// ```
-/// let weight = nn::init::kaiming_uniform([100, 50], 0.0)?;
+/// let weight = downhill::nn::init::kaiming_uniform([100, 50], 0.0)?;
 /// let bound = (6.0_f32 / 50.0).sqrt();
 /// assert!(weight.to_vec::<f32>()?.iter().all(|w| w.abs() <= bound));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -28,12 +28,12 @@ fn fan_in(shape: &[usize]) -> usize {
 pub fn kaiming_uniform(shape: impl IntoShape, a: f64) -> Result<Tensor> {
     let shape = shape.into_shape("kaiming_uniform")?;
     if shape.numel() == 0 {
-        return tensor::zeros(shape);
+        return downhill_tensor::zeros(shape);
     }
     // In this order, for PyTorch's bits.
     let gain = (2.0 / (1.0 + a * a)).sqrt();
     let bound = 3.0_f64.sqrt() * (gain / (fan_in(&shape) as f64).sqrt());
-    tensor::random::uniform(-bound, bound, shape)
+    downhill_tensor::random::uniform(-bound, bound, shape)
 }
 
 /// The bias that goes with a weight of this shape: uniform in `[−1/√fan_in, 1/√fan_in)`.
@@ -42,5 +42,5 @@ pub(crate) fn bias(weight: &[usize]) -> Result<Tensor> {
         0 => 0.0,
         n => 1.0 / (n as f64).sqrt(),
     };
-    tensor::random::uniform(-bound, bound, weight[0])
+    downhill_tensor::random::uniform(-bound, bound, weight[0])
 }

@@ -2,7 +2,7 @@
 
 use crate::norm::{self, Rows};
 use crate::{Error, Forward, Module, Parameter, Result, text};
-use tensor::{IntoShape, Shape, Tensor};
+use downhill_tensor::{IntoShape, Shape, Tensor};
 
 /// Normalises the last dimensions of each sample, then scales and shifts each element by learned parameters.
 ///
@@ -21,15 +21,15 @@ use tensor::{IntoShape, Shape, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{Forward, LayerNorm};
-/// use tensor::Tensor;
+/// use downhill::nn::{Forward, LayerNorm};
+/// use downhill::Tensor;
 ///
 /// let norm = LayerNorm { eps: 0.0, ..LayerNorm::new(2)? };
 /// assert_eq!(norm.forward(&Tensor::from([[1.0_f32, 3.0], [50.0, 40.0]]))?, Tensor::from([[-1.0_f32, 1.0], [1.0, -1.0]]));
 ///
 /// let plain = LayerNorm { weight: None, bias: None, ..LayerNorm::new([3, 4])? };
 /// assert_eq!(plain.to_string(), "LayerNorm((3, 4), eps=1e-05, elementwise_affine=False, bias=False)");
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -55,8 +55,8 @@ impl LayerNorm {
     pub fn new(normalized_shape: impl IntoShape) -> Result<Self> {
         let shape = normalized_shape.into_shape("layer_norm")?;
         check_shape(&shape)?;
-        let weight = Some(Parameter::new(tensor::ones(shape)?)?);
-        let bias = Some(Parameter::new(tensor::zeros(shape)?)?);
+        let weight = Some(Parameter::new(downhill_tensor::ones(shape)?)?);
+        let bias = Some(Parameter::new(downhill_tensor::zeros(shape)?)?);
         Ok(Self { normalized_shape: shape, eps: 1e-5, weight, bias })
     }
 
@@ -89,10 +89,10 @@ fn check_shape(shape: &Shape) -> Result<()> {
 ///
 /// # Examples
 /// ```
-/// use tensor::Tensor;
+/// use downhill::Tensor;
 /// let x = Tensor::from([[1.0_f64, 3.0]]);
-/// assert_eq!(nn::functional::layer_norm(&x, 2, None, None, 0.0)?, Tensor::from([[-1.0_f64, 1.0]]));
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::nn::functional::layer_norm(&x, 2, None, None, 0.0)?, Tensor::from([[-1.0_f64, 1.0]]));
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -122,7 +122,7 @@ pub fn layer_norm(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check;
+    use downhill_tensor::check;
 
     #[test]
     fn the_kernel_equals_its_definition_to_the_second_derivative() {
@@ -161,21 +161,21 @@ mod tests {
     fn texts_and_errors_name_the_shapes() {
         let layer = LayerNorm::new(4).unwrap();
         assert_eq!(layer.to_string(), "LayerNorm((4,), eps=1e-05, elementwise_affine=True, bias=True)");
-        let x = tensor::zeros([3, 5]).unwrap();
+        let x = downhill_tensor::zeros([3, 5]).unwrap();
         assert_eq!(
             layer.forward(&x).unwrap_err().to_string(),
             "layer_norm: expected an input whose last sizes are [4], but got shape [3, 5]",
         );
-        let x = tensor::zeros([3, 4]).unwrap();
+        let x = downhill_tensor::zeros([3, 4]).unwrap();
         assert_eq!(layer.forward(&x).unwrap().grad_fn(), Some("NativeLayerNormBackward0"));
         assert_eq!(
-            layer.forward(&x.to_dtype(tensor::DType::F64)).unwrap_err().to_string(),
+            layer.forward(&x.to_dtype(downhill_tensor::DType::F64)).unwrap_err().to_string(),
             "layer_norm: expected parameters of the input's dtype, but got float32",
         );
         assert!(LayerNorm::new(()).is_err());
-        assert_eq!(layer.forward(&tensor::zeros([0, 4]).unwrap()).unwrap().shape(), &[0, 4]);
+        assert_eq!(layer.forward(&downhill_tensor::zeros([0, 4]).unwrap()).unwrap().shape(), &[0, 4]);
         assert_eq!(
-            LayerNorm::new(0).unwrap().forward(&tensor::zeros([2, 0]).unwrap()).unwrap().shape(),
+            LayerNorm::new(0).unwrap().forward(&downhill_tensor::zeros([2, 0]).unwrap()).unwrap().shape(),
             &[2, 0]
         );
     }

@@ -1,14 +1,14 @@
 //! Modules, losses and optimizers.
 //!
 //! ```
-//! use nn::{Forward, Linear, Module, Optimizer, ReLU, SGD, Sequential, SgdOptions};
-//! use tensor::Tensor;
+//! use downhill::nn::{Forward, Linear, Module, Optimizer, ReLU, SGD, Sequential, SgdOptions};
+//! use downhill::Tensor;
 //!
 //! // y = x₀ − x₁, learned from four points.
 //! let x = Tensor::from([[0.0_f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
 //! let y = Tensor::from([[0.0_f32], [-1.0], [1.0], [0.0]]);
 //!
-//! tensor::random::manual_seed(0);
+//! downhill::random::manual_seed(0);
 //! let net = Sequential::new().add(Linear::new(2, 8)?).add(ReLU).add(Linear::new(8, 1)?);
 //! let mut optimizer = SGD::new(net.parameters(), SgdOptions { lr: 0.1, momentum: 0.9, ..Default::default() })?;
 //! let loss = |net: &Sequential| net.forward(&x)?.sub(&y)?.square().mean();
@@ -18,11 +18,11 @@
 //!     optimizer.step()?;
 //! }
 //! assert!(loss(&net)?.item::<f32>()? < 1e-3);
-//! # Ok::<(), tensor::Error>(())
+//! # Ok::<(), downhill::Error>(())
 //! ```
 
-// `#[derive(Module)]` writes `::nn`, here as everywhere.
-extern crate self as nn;
+// `#[derive(Module)]` writes `::downhill_nn`, here as everywhere.
+extern crate self as downhill_nn;
 
 mod activation;
 mod batch_norm;
@@ -50,6 +50,7 @@ pub use activation::{LogSigmoid, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh};
 pub use batch_norm::BatchNorm1d;
 pub use distance::{CosineSimilarity, PairwiseDistance};
 pub use downhill_derive::Module;
+pub use downhill_tensor::{Error, Result};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use field::Field;
@@ -74,5 +75,4 @@ pub use optim::{
 pub use parameter::{Buffer, Parameter};
 pub use sequential::Sequential;
 pub use state::{LoadError, StateDict};
-pub use tensor::{Error, Result};
 pub use units::{ELU, GELU, LeakyReLU, SiLU, Softplus};

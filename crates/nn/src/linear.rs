@@ -1,8 +1,8 @@
 //! The affine map.
 
 use crate::{Forward, Module, Parameter, Result, init};
-use tensor::autograd::edge;
-use tensor::{Error, MAX_RANK, Tensor};
+use downhill_tensor::autograd::edge;
+use downhill_tensor::{Error, MAX_RANK, Tensor};
 
 /// An affine map of the last dimension.
 ///
@@ -14,13 +14,13 @@ use tensor::{Error, MAX_RANK, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{Forward, Linear};
+/// use downhill::nn::{Forward, Linear};
 ///
-/// tensor::random::manual_seed(0);
+/// downhill::random::manual_seed(0);
 /// let fc = Linear::new(2, 3)?;
 /// assert_eq!(fc.to_string(), "Linear(in_features=2, out_features=3, bias=True)");
-/// assert_eq!(fc.forward(&tensor::zeros([10, 2])?)?.shape(), &[10, 3]);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(fc.forward(&downhill::zeros([10, 2])?)?.shape(), &[10, 3]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -53,8 +53,8 @@ impl Linear {
     ///
     /// # Examples
     /// ```
-    /// assert!(nn::Linear::without_bias(2, 3)?.bias.is_none());
-    /// # Ok::<(), tensor::Error>(())
+    /// assert!(downhill::nn::Linear::without_bias(2, 3)?.bias.is_none());
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn without_bias(in_features: usize, out_features: usize) -> Result<Self> {
         let weight = init::kaiming_uniform([out_features, in_features], 5.0_f64.sqrt())?;
@@ -86,12 +86,12 @@ impl Forward for Linear {
 ///
 /// # Examples
 /// ```
-/// use nn::functional::linear;
-/// use tensor::Tensor;
+/// use downhill::nn::functional::linear;
+/// use downhill::Tensor;
 ///
 /// let (x, w) = (Tensor::from([[1.0_f32, 2.0]]), Tensor::from([[3.0_f32, 4.0], [5.0, 6.0]]));
 /// assert_eq!(linear(&x, &w, Some(&Tensor::from([0.5_f32, 0.0])))?, Tensor::from([[11.5_f32, 17.0]]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -191,27 +191,27 @@ mod tests {
             assert_eq!(rows.narrow(0, 0, 1).unwrap().squeeze_dim(0).unwrap(), want);
         }
         let f = |t: &[Tensor]| linear(&t[0].reshape([2, 1, 2])?, &t[1], Some(&t[2]));
-        tensor::check::gradcheck(f, &[x, w, b]).unwrap();
+        downhill_tensor::check::gradcheck(f, &[x, w, b]).unwrap();
     }
 
     #[test]
     fn misfits_are_refused_with_their_numbers() {
-        let (w, x) = (tensor::zeros([3, 2]).unwrap(), tensor::zeros([4, 2]).unwrap());
+        let (w, x) = (downhill_tensor::zeros([3, 2]).unwrap(), downhill_tensor::zeros([4, 2]).unwrap());
         let text = |x: &Tensor, w: &Tensor, b: Option<&Tensor>| linear(x, w, b).unwrap_err().to_string();
         assert_eq!(
-            text(&tensor::zeros([4, 5]).unwrap(), &w, None),
+            text(&downhill_tensor::zeros([4, 5]).unwrap(), &w, None),
             "linear: expected an input whose last size is 2, for a weight of shape [3, 2], but got shape [4, 5]",
         );
         assert_eq!(
-            text(&x, &w, Some(&tensor::zeros([2]).unwrap())),
+            text(&x, &w, Some(&downhill_tensor::zeros([2]).unwrap())),
             "linear: expected a bias that expands to shape [4, 3], but got shape [2]",
         );
         assert_eq!(
-            text(&x, &tensor::zeros([1, 3, 2]).unwrap(), None),
+            text(&x, &downhill_tensor::zeros([1, 3, 2]).unwrap(), None),
             "linear: expected a weight of 1 or 2 dimensions, but got shape [1, 3, 2]",
         );
         assert_eq!(
-            text(&x, &w.to_dtype(tensor::DType::F64), None),
+            text(&x, &w.to_dtype(downhill_tensor::DType::F64), None),
             "linear: expected weight and bias of the input's dtype, but got float64",
         );
         assert!(linear(&Tensor::from(1.0_f32), &w, None).is_err());

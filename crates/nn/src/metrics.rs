@@ -1,7 +1,7 @@
 //! How good a model is, in numbers that people read.
 
 use crate::{Error, Result};
-use tensor::{DType, Tensor};
+use downhill_tensor::{DType, Tensor};
 
 /// The share of rows whose largest logit is that of the target's class; NaN for no rows.
 ///
@@ -13,11 +13,11 @@ use tensor::{DType, Tensor};
 ///
 /// # Examples
 /// ```
-/// use tensor::Tensor;
+/// use downhill::Tensor;
 ///
 /// let logits = Tensor::from([[0.1_f32, 2.0, -1.0], [0.3, 0.2, 0.1]]);
-/// assert_eq!(nn::accuracy(&logits, &Tensor::from([1, 2]))?, 0.5);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::nn::accuracy(&logits, &Tensor::from([1, 2]))?, 0.5);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn misfits_are_refused_with_their_numbers() {
-        let logits = tensor::zeros([4, 3]).unwrap();
+        let logits = downhill_tensor::zeros([4, 3]).unwrap();
         let text = |logits: &Tensor, target: &Tensor| accuracy(logits, target).unwrap_err().to_string();
         assert_eq!(
             text(&logits, &Tensor::from([0, 1])),
@@ -55,11 +55,11 @@ mod tests {
             "accuracy: expected an int64 target, but got float32",
         );
         assert_eq!(
-            text(&tensor::zeros([4]).unwrap(), &Tensor::from([0; 4])),
+            text(&downhill_tensor::zeros([4]).unwrap(), &Tensor::from([0; 4])),
             "accuracy: expected logits of 2 dimensions, but got shape [4]",
         );
-        assert!(accuracy(&tensor::zeros([2, 0]).unwrap(), &Tensor::from([0, 0])).is_err());
+        assert!(accuracy(&downhill_tensor::zeros([2, 0]).unwrap(), &Tensor::from([0, 0])).is_err());
         let nothing = Tensor::from(&[] as &[i64]);
-        assert!(accuracy(&tensor::zeros([0, 3]).unwrap(), &nothing).unwrap().is_nan());
+        assert!(accuracy(&downhill_tensor::zeros([0, 3]).unwrap(), &nothing).unwrap().is_nan());
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::state::{LoadError, StateDict};
 use crate::{Buffer, Parameter, Result};
+use downhill_tensor::{DType, Tensor};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tensor::{DType, Tensor};
 
 /// A part of a module, as [`Module::members`] hands it out.
 #[derive(Clone, Copy)]
@@ -42,8 +42,8 @@ pub type Visit<'a> = dyn FnMut(&str, Member<'_>) + 'a;
 ///
 /// # Examples
 /// ```
-/// use nn::{Forward, Linear, Module};
-/// use tensor::Tensor;
+/// use downhill::nn::{Forward, Linear, Module};
+/// use downhill::Tensor;
 ///
 /// #[derive(Module)]
 /// struct SimpleNN {
@@ -51,7 +51,7 @@ pub type Visit<'a> = dyn FnMut(&str, Member<'_>) + 'a;
 /// }
 ///
 /// impl Forward for SimpleNN {
-///     fn forward(&self, x: &Tensor) -> nn::Result<Tensor> {
+///     fn forward(&self, x: &Tensor) -> downhill::nn::Result<Tensor> {
 ///         self.fc.forward(x)
 ///     }
 /// }
@@ -60,7 +60,7 @@ pub type Visit<'a> = dyn FnMut(&str, Member<'_>) + 'a;
 /// assert_eq!(model.to_string(), "SimpleNN(\n  (fc): Linear(in_features=2, out_features=3, bias=True)\n)");
 /// let names: Vec<_> = model.named_parameters().into_iter().map(|(name, _)| name).collect();
 /// assert_eq!(names, ["fc.weight", "fc.bias"]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -266,12 +266,12 @@ fn walk<M: Module + ?Sized>(module: &M, prefix: &str, visit: &mut Visit<'_>) {
 ///
 /// # Examples
 /// ```
-/// use nn::{Forward, ReLU};
-/// use tensor::Tensor;
+/// use downhill::nn::{Forward, ReLU};
+/// use downhill::Tensor;
 ///
 /// let layer: Box<dyn Forward> = Box::new(ReLU);
 /// assert_eq!(layer.forward(&Tensor::from([-1.0_f32, 2.0]))?, Tensor::from([0.0_f32, 2.0]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub trait Forward: Module {
     /// The output for an input.
@@ -328,7 +328,7 @@ display!(dyn Module + '_, dyn Forward + '_);
 ///
 /// # Examples
 /// ```
-/// use nn::{Mode, Module};
+/// use downhill::nn::{Mode, Module};
 ///
 /// #[derive(Module)]
 /// struct Noise {

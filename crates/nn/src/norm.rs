@@ -1,8 +1,8 @@
 //! What the normalisation layers share: rows brought to mean 0 and variance 1.
 
 use crate::Result;
-use tensor::autograd::fused;
-use tensor::{DType, Error, Float, Shape, Tensor, kernels};
+use downhill_tensor::autograd::fused;
+use downhill_tensor::{DType, Error, Float, Shape, Tensor, kernels};
 
 /// Elements of a task: rows shorter than this share one, so that short rows are not dearer than long ones.
 const TASK: usize = 1 << 12;

@@ -1,9 +1,9 @@
 //! The one mutable cell: a tensor that training changes.
 
 use crate::{Error, Result};
+use downhill_tensor::{DType, Float, Shape, Tensor};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tensor::{DType, Float, Shape, Tensor};
 
 /// A tensor that training changes. A clone is another handle on the same parameter, as a second name is in Python.
 ///
@@ -14,14 +14,14 @@ use tensor::{DType, Float, Shape, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::Parameter;
-/// use tensor::Tensor;
+/// use downhill::nn::Parameter;
+/// use downhill::Tensor;
 ///
 /// let w = Parameter::new(Tensor::from([1.0_f32, 2.0]))?;
 /// w.tensor().square().sum().backward()?;
 /// assert_eq!(w.grad().unwrap(), Tensor::from([2.0_f32, 4.0]));
 /// assert_eq!(w.to_string(), "Parameter containing:\ntensor([1., 2.], requires_grad=True)");
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -38,7 +38,7 @@ impl Parameter {
     ///
     /// # Examples
     /// ```
-    /// assert!(nn::Parameter::new(tensor::Tensor::from([1, 2])).is_err());
+    /// assert!(downhill::nn::Parameter::new(downhill::Tensor::from([1, 2])).is_err());
     /// ```
     pub fn new(tensor: Tensor) -> Result<Self> {
         Ok(Self(Arc::new(RwLock::new(tensor.requires_grad_()?))))
@@ -48,7 +48,7 @@ impl Parameter {
     ///
     /// # Examples
     /// ```
-    /// let p = nn::Parameter::frozen(tensor::Tensor::from([1, 2]));
+    /// let p = downhill::nn::Parameter::frozen(downhill::Tensor::from([1, 2]));
     /// assert!(!p.requires_grad());
     /// ```
     pub fn frozen(tensor: Tensor) -> Self {
@@ -68,9 +68,9 @@ impl Parameter {
     ///
     /// # Examples
     /// ```
-    /// let w = nn::Parameter::new(tensor::ones([2])?)?;
+    /// let w = downhill::nn::Parameter::new(downhill::ones([2])?)?;
     /// assert!(w.tensor().is_leaf() && w.tensor().requires_grad());
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn tensor(&self) -> Tensor {
         self.read().clone()
@@ -103,10 +103,10 @@ impl Parameter {
     ///
     /// # Examples
     /// ```
-    /// let w = nn::Parameter::new(tensor::ones([2])?)?;
-    /// w.set_grad(Some(tensor::zeros([2])?))?;
-    /// assert_eq!(w.grad(), Some(tensor::zeros([2])?));
-    /// # Ok::<(), tensor::Error>(())
+    /// let w = downhill::nn::Parameter::new(downhill::ones([2])?)?;
+    /// w.set_grad(Some(downhill::zeros([2])?))?;
+    /// assert_eq!(w.grad(), Some(downhill::zeros([2])?));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
         self.read().set_grad(grad)
@@ -125,12 +125,12 @@ impl Parameter {
     ///
     /// # Examples
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     ///
-    /// let w = nn::Parameter::new(tensor::ones([2])?)?;
+    /// let w = downhill::nn::Parameter::new(downhill::ones([2])?)?;
     /// w.set(&Tensor::from([3, 4]))?;
     /// assert_eq!(w.tensor(), Tensor::from([3.0_f32, 4.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn set(&self, tensor: &Tensor) -> Result<()> {
         let mut value = self.write();
@@ -149,21 +149,21 @@ impl Parameter {
 
     /// Lets `write` change the elements, in row-major order: in place when nobody else holds the memory, in a copy otherwise.
     ///
-    /// `write` must not use this parameter: it would wait for itself. [`tensor::kernels::update`] is the fast loop to call in it.
+    /// `write` must not use this parameter: it would wait for itself. [`downhill_tensor::kernels::update`] is the fast loop to call in it.
     ///
     /// # Errors
     /// [`Error::DType`] unless `T` is the parameter's element type.
     ///
     /// # Examples
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     ///
-    /// let w = nn::Parameter::new(Tensor::from([1.0_f32, 2.0]))?;
+    /// let w = downhill::nn::Parameter::new(Tensor::from([1.0_f32, 2.0]))?;
     /// let before = w.tensor();
     /// w.update(|w: &mut [f32]| w.iter_mut().for_each(|w| *w *= 0.5))?;
     /// assert_eq!(w.tensor(), Tensor::from([0.5_f32, 1.0]));
     /// assert_eq!(before, Tensor::from([1.0_f32, 2.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn update<T: Float, R>(&self, write: impl FnOnce(&mut [T]) -> R) -> Result<R> {
         Ok(write(self.write().make_mut()?))
@@ -181,10 +181,10 @@ impl Parameter {
     ///
     /// # Examples
     /// ```
-    /// let w = nn::Parameter::new(tensor::ones([2])?)?;
+    /// let w = downhill::nn::Parameter::new(downhill::ones([2])?)?;
     /// w.requires_grad_(false)?;
     /// assert!(!w.tensor().requires_grad());
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn requires_grad_(&self, on: bool) -> Result<()> {
         let mut value = self.write();
@@ -201,10 +201,10 @@ impl Parameter {
     ///
     /// # Examples
     /// ```
-    /// let w = nn::Parameter::new(tensor::ones([2])?)?;
-    /// w.to_dtype(tensor::DType::F64)?;
-    /// assert_eq!(w.dtype(), tensor::DType::F64);
-    /// # Ok::<(), tensor::Error>(())
+    /// let w = downhill::nn::Parameter::new(downhill::ones([2])?)?;
+    /// w.to_dtype(downhill::DType::F64)?;
+    /// assert_eq!(w.dtype(), downhill::DType::F64);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn to_dtype(&self, dtype: DType) -> Result<()> {
         let mut value = self.write();
@@ -219,9 +219,9 @@ impl Parameter {
     ///
     /// # Examples
     /// ```
-    /// let w = nn::Parameter::new(tensor::ones([2])?)?;
-    /// assert!(w.is(&w.clone()) && !w.is(&nn::Parameter::new(w.tensor())?));
-    /// # Ok::<(), tensor::Error>(())
+    /// let w = downhill::nn::Parameter::new(downhill::ones([2])?)?;
+    /// assert!(w.is(&w.clone()) && !w.is(&downhill::nn::Parameter::new(w.tensor())?));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -246,10 +246,10 @@ impl fmt::Debug for Parameter {
 ///
 /// # Examples
 /// ```
-/// let mean = nn::Buffer::new(tensor::zeros([2])?);
-/// mean.set(tensor::ones([2])?);
-/// assert_eq!(mean.tensor(), tensor::ones([2])?);
-/// # Ok::<(), tensor::Error>(())
+/// let mean = downhill::nn::Buffer::new(downhill::zeros([2])?);
+/// mean.set(downhill::ones([2])?);
+/// assert_eq!(mean.tensor(), downhill::ones([2])?);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -2,22 +2,22 @@
 
 use crate::module::Visit;
 use crate::{Error, Forward, Member, Module, Result};
+use downhill_tensor::Tensor;
 use std::fmt;
-use tensor::Tensor;
 
 /// Modules one after the other: each maps the output of the one before.
 ///
 /// # Examples
 /// ```
-/// use nn::{Forward, Linear, Sequential, Sigmoid};
+/// use downhill::nn::{Forward, Linear, Sequential, Sigmoid};
 ///
 /// let net = Sequential::new().add(Linear::new(1, 1)?).add(Sigmoid);
-/// assert_eq!(net.forward(&tensor::zeros([10, 1])?)?.shape(), &[10, 1]);
+/// assert_eq!(net.forward(&downhill::zeros([10, 1])?)?.shape(), &[10, 1]);
 /// assert_eq!(
 ///     net.to_string(),
 ///     "Sequential(\n  (0): Linear(in_features=1, out_features=1, bias=True)\n  (1): Sigmoid()\n)",
 /// );
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -50,11 +50,11 @@ impl Sequential {
     ///
     /// # Examples
     /// ```
-    /// use nn::{Linear, Module, Sequential};
+    /// use downhill::nn::{Linear, Module, Sequential};
     ///
     /// let net = Sequential::new().add_named("fc", Linear::without_bias(1, 1)?)?;
     /// assert_eq!(net.named_parameters()[0].0, "fc.weight");
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn add_named(mut self, name: &str, module: impl Forward + 'static) -> Result<Self> {
         let refuse =

@@ -1,8 +1,8 @@
 //! The values of a module's parameters and buffers, by name.
 
 use crate::Error;
+use downhill_tensor::{Shape, Tensor};
 use std::fmt;
-use tensor::{Shape, Tensor};
 
 /// The values of a module's parameters and buffers by name, in order. Made by [`Module::state_dict`](crate::Module::state_dict).
 ///
@@ -10,14 +10,14 @@ use tensor::{Shape, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{Linear, Module, StateDict};
-/// use tensor::Tensor;
+/// use downhill::nn::{Linear, Module, StateDict};
+/// use downhill::Tensor;
 ///
 /// let fc = Linear::new(1, 1)?;
 /// let state: StateDict = [("weight", Tensor::from([[0.5_f32]])), ("bias", Tensor::from([2.0_f32]))].into_iter().collect();
 /// fc.load_state_dict(&state)?;
 /// assert_eq!(fc.state_dict().to_string(), "OrderedDict([('weight', tensor([[0.5000]])), ('bias', tensor([2.]))])");
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -106,11 +106,11 @@ impl fmt::Debug for StateDict {
 ///
 /// # Examples
 /// ```
-/// use nn::{Linear, Module, StateDict};
+/// use downhill::nn::{Linear, Module, StateDict};
 ///
 /// let error = Linear::new(2, 2)?.load_state_dict(&StateDict::new()).unwrap_err();
 /// assert_eq!(error.missing, ["weight", "bias"]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadError {

@@ -1,10 +1,10 @@
 //! Activations with formulas of their own: what lets a negative input through, a little.
 
 use crate::{Error, Forward, Module, Result, text};
+use downhill_tensor::autograd::edge;
+use downhill_tensor::real::{Real, Traced};
+use downhill_tensor::{DType, Float, Tensor, grad_enabled, kernels};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
-use tensor::autograd::edge;
-use tensor::real::{Real, Traced};
-use tensor::{DType, Float, Tensor, grad_enabled, kernels};
 
 /// A function of each element and its derivative, for every reading.
 trait Formula: Copy + Send + Sync + 'static {
@@ -65,12 +65,12 @@ fn gradient<T: Float, F: Formula>(f: F, g: &Tensor, x: &Tensor) -> Result<Tensor
 ///
 /// # Examples
 /// ```
-/// use nn::{ELU, Forward};
-/// use tensor::Tensor;
+/// use downhill::nn::{ELU, Forward};
+/// use downhill::Tensor;
 ///
 /// let y = ELU { alpha: 2.0 }.forward(&Tensor::from([f32::NEG_INFINITY, 3.0]))?;
 /// assert_eq!(y, Tensor::from([-2.0_f32, 3.0]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -128,12 +128,12 @@ impl Forward for ELU {
 ///
 /// # Examples
 /// ```
-/// use nn::{Forward, SiLU};
-/// use tensor::Tensor;
+/// use downhill::nn::{Forward, SiLU};
+/// use downhill::Tensor;
 ///
 /// let y = SiLU.forward(&Tensor::from([-100.0_f32, 0.0, 100.0]))?;
 /// assert_eq!(y.to_vec::<f32>()?[1..], [0.0, 100.0]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -174,12 +174,12 @@ impl Forward for SiLU {
 ///
 /// # Examples
 /// ```
-/// use nn::{Forward, Softplus};
-/// use tensor::Tensor;
+/// use downhill::nn::{Forward, Softplus};
+/// use downhill::Tensor;
 ///
 /// let y = Softplus::default().forward(&Tensor::from([0.0_f64, 1000.0]))?;
 /// assert_eq!(y, Tensor::from([2.0_f64.ln(), 1000.0]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -240,13 +240,13 @@ impl Forward for Softplus {
 ///
 /// # Examples
 /// ```
-/// use nn::{Forward, GELU};
-/// use tensor::Tensor;
+/// use downhill::nn::{Forward, GELU};
+/// use downhill::Tensor;
 ///
 /// let x = Tensor::from([0.0_f32, 10.0]);
 /// assert_eq!(GELU::default().forward(&x)?, x);
 /// assert_eq!(GELU { tanh: true }.to_string(), "GELU(approximate='tanh')");
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -333,12 +333,12 @@ impl Forward for GELU {
 ///
 /// # Examples
 /// ```
-/// use nn::{Forward, LeakyReLU};
-/// use tensor::Tensor;
+/// use downhill::nn::{Forward, LeakyReLU};
+/// use downhill::Tensor;
 ///
 /// let y = LeakyReLU { negative_slope: 0.25 }.forward(&Tensor::from([-4.0_f32, 3.0]))?;
 /// assert_eq!(y, Tensor::from([-1.0_f32, 3.0]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -385,7 +385,7 @@ impl Forward for LeakyReLU {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check::{gradcheck, gradgradcheck};
+    use downhill_tensor::check::{gradcheck, gradgradcheck};
 
     fn all() -> Vec<(Box<dyn Forward>, &'static str, &'static str)> {
         vec![
@@ -434,14 +434,18 @@ mod tests {
     fn derivatives_at_kinks_and_far_out_are_pytorchs() {
         let at = |layer: &dyn Forward, x: f64| {
             let x = Tensor::from(x).requires_grad_().unwrap();
-            let options = tensor::autograd::GradOptions {
+            let options = downhill_tensor::autograd::GradOptions {
                 create_graph: true,
                 allow_unused: true,
                 ..Default::default()
             };
             let y = layer.forward(&x).unwrap();
-            let g = tensor::autograd::grad_with(&[(&y, None)], &[&x], options).unwrap().remove(0).unwrap();
-            let second = tensor::autograd::grad_with(&[(&g, None)], &[&x], options).unwrap().remove(0);
+            let g = downhill_tensor::autograd::grad_with(&[(&y, None)], &[&x], options)
+                .unwrap()
+                .remove(0)
+                .unwrap();
+            let second =
+                downhill_tensor::autograd::grad_with(&[(&g, None)], &[&x], options).unwrap().remove(0);
             let number = |t: &Tensor| t.item::<f64>().unwrap();
             (number(&y), number(&g), second.map_or(0.0, |t| number(&t)))
         };

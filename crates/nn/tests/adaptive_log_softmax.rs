@@ -1,8 +1,8 @@
 //! What the default generator draws for a new layer: a process of its own, in which no other test draws.
 
-use nn::{AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, Module};
-use tensor::random::manual_seed;
-use tensor::{Result, Tensor};
+use downhill_nn::{AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, Module};
+use downhill_tensor::random::manual_seed;
+use downhill_tensor::{Result, Tensor};
 
 /// torch 2.15: `manual_seed(0); m = AdaptiveLogSoftmaxWithLoss(16, 20, [5, 10], div_value=2., head_bias=True);
 /// m(torch.randn(4, 16), torch.tensor([0, 6, 12, 19]))`
@@ -11,7 +11,7 @@ fn it_draws_computes_and_prints_what_pytorch_does() -> Result<()> {
     manual_seed(0);
     let options = AdaptiveLogSoftmaxOptions { div_value: 2.0, head_bias: true };
     let softmax = AdaptiveLogSoftmaxWithLoss::new(16, 20, &[5, 10], options)?;
-    let found = softmax.forward(&tensor::randn([4, 16])?, &Tensor::from([0, 6, 12, 19]))?;
+    let found = softmax.forward(&downhill_tensor::randn([4, 16])?, &Tensor::from([0, 6, 12, 19]))?;
     for (ours, theirs) in found.output.to_vec::<f32>()?.iter().zip([-1.8686, -4.0388, -4.4593, -4.1951]) {
         assert!((ours - theirs).abs() < 6e-5, "{ours}, not {theirs}");
     }

@@ -1,7 +1,7 @@
 //! Cross-entropy with and without a gradient.
 
-use nn::functional;
-use tensor::{Result, Tensor, no_grad};
+use downhill_nn::functional;
+use downhill_tensor::{Result, Tensor, no_grad};
 
 #[test]
 fn a_loss_has_the_same_bits_with_and_without_a_gradient() -> Result<()> {

@@ -1,13 +1,13 @@
 //! The linear cross-entropy against a linear layer followed by a cross-entropy.
 
-use nn::functional::linear_cross_entropy;
-use nn::{
+use downhill_nn::functional::linear_cross_entropy;
+use downhill_nn::{
     CrossEntropyLoss, LinearCrossEntropyLoss, LinearCrossEntropyOptions, Loss, Module, Parameter, Reduction,
     StateDict,
 };
+use downhill_tensor::autograd::{GradOptions, grad_with};
+use downhill_tensor::{DType, Result, Tensor, check, no_grad};
 use proptest::prelude::*;
-use tensor::autograd::{GradOptions, grad_with};
-use tensor::{DType, Result, Tensor, check, no_grad};
 
 type Options = LinearCrossEntropyOptions;
 
@@ -224,7 +224,7 @@ proptest! {
         } else {
             t
         };
-        let target = if dense { noise(&t, 0.4) } else { tensor::zeros(&t[..])?.to_dtype(DType::I64) };
+        let target = if dense { noise(&t, 0.4) } else { downhill_tensor::zeros(&t[..])?.to_dtype(DType::I64) };
         let options = Options { reduction: REDUCTIONS[reduction], ..Default::default() };
         let (x, w) = (noise(&x, 1.1).requires_grad_()?, noise(&w, 0.3).requires_grad_()?);
         if let Ok(loss) = linear_cross_entropy(&x, &w, &target, None, &options) {
@@ -311,8 +311,10 @@ fn infinite_and_nan_logits_have_the_values_of_cross_entropy() -> Result<()> {
             wide[at] = z;
         }
         let bias = Tensor::from(wide).requires_grad_()?;
-        let (x, w) =
-            (tensor::zeros([1, 2])?.to_dtype(DType::F64), tensor::zeros([300, 2])?.to_dtype(DType::F64));
+        let (x, w) = (
+            downhill_tensor::zeros([1, 2])?.to_dtype(DType::F64),
+            downhill_tensor::zeros([300, 2])?.to_dtype(DType::F64),
+        );
         let target = Tensor::from([class]);
         let options = Options { reduction: Reduction::Sum, ..Default::default() };
         let ours = linear_cross_entropy(&x, &w, &target, Some(&bias), &options)?;
@@ -415,7 +417,7 @@ fn the_module_prints_and_is_saved_as_in_pytorch() -> Result<()> {
     assert_eq!((loss.in_features(), loss.num_classes(), loss.out_features()), (3, 4, &[2][..]));
     let state: StateDict = loss.state_dict();
     loss.load_state_dict(&state).expect("its own state");
-    let value = loss.forward(&tensor::ones([1, 3])?, &Tensor::from([[0, 1]]))?;
+    let value = loss.forward(&downhill_tensor::ones([1, 3])?, &Tensor::from([[0, 1]]))?;
     assert_eq!(value.grad_fn(), Some("AddBackward0"));
     value.backward()?;
     assert_eq!(loss.linear.bias.as_ref().and_then(Parameter::grad).expect("a gradient").shape(), &[8]);
@@ -430,7 +432,7 @@ fn the_module_prints_and_is_saved_as_in_pytorch() -> Result<()> {
 
 #[test]
 fn bad_input_is_an_error_that_names_the_numbers() {
-    let zeros = |shape: &[usize]| tensor::zeros(shape).unwrap();
+    let zeros = |shape: &[usize]| downhill_tensor::zeros(shape).unwrap();
     let (x, w, t) = (zeros(&[2, 3]), zeros(&[4, 3]), Tensor::from([0, 1]));
     let plain = Options::default();
     let text = |x: &Tensor, w: &Tensor, t: &Tensor, b: Option<&Tensor>, options: &Options| {

@@ -1,14 +1,15 @@
 //! What a linear cross-entropy holds. Alone in its program, because the counters are of the whole process.
 
-use nn::LinearCrossEntropyOptions;
-use nn::functional::linear_cross_entropy;
-use tensor::{Tensor, memory};
+use downhill_nn::LinearCrossEntropyOptions;
+use downhill_nn::functional::linear_cross_entropy;
+use downhill_tensor::{Tensor, memory};
 
 /// 2048 tokens of 512 features, 32,000 classes: logits are 250 MiB.
 #[test]
 fn a_training_step_holds_its_gradients_and_32_mib() {
-    let x = tensor::randn([2048, 512]).unwrap().requires_grad_().unwrap();
-    let w = tensor::randn([32_000, 512]).unwrap().mul(0.05).unwrap().detach().requires_grad_().unwrap();
+    let x = downhill_tensor::randn([2048, 512]).unwrap().requires_grad_().unwrap();
+    let w =
+        downhill_tensor::randn([32_000, 512]).unwrap().mul(0.05).unwrap().detach().requires_grad_().unwrap();
     // Memory is laid out for all rows; that most are ignored saves this test time.
     let target: Vec<i64> = (0..2048).map(|i| if i % 6 == 0 { i * 15 } else { -100 }).collect();
     let target = Tensor::from(target);

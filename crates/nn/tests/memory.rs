@@ -1,7 +1,7 @@
 //! What a training step leaves in memory. Alone in its program, because the counters are of the whole process.
 
-use nn::{Forward, Linear, Loss, MSELoss, Module, Optimizer, ReLU, SGD, Sequential, SgdOptions};
-use tensor::memory;
+use downhill_nn::{Forward, Linear, Loss, MSELoss, Module, Optimizer, ReLU, SGD, Sequential, SgdOptions};
+use downhill_tensor::memory;
 
 #[test]
 fn a_training_step_leaves_parameters_and_velocities() {
@@ -13,7 +13,7 @@ fn a_training_step_leaves_parameters_and_velocities() {
         // Less than a KiB is not counted.
         let bytes = net.parameters().iter().map(|p| p.numel() * size_of::<f32>()).collect::<Vec<_>>();
         let parameters: usize = bytes.iter().filter(|&&bytes| bytes >= 1024).sum();
-        let (x, y) = (tensor::randn([500, 20]).unwrap(), tensor::randn([500, 3]).unwrap());
+        let (x, y) = (downhill_tensor::randn([500, 20]).unwrap(), downhill_tensor::randn([500, 3]).unwrap());
         let mut optimizer =
             SGD::new(net.parameters(), SgdOptions { momentum: 0.9, ..Default::default() }).unwrap();
         let before = live();
@@ -31,7 +31,7 @@ fn a_training_step_leaves_parameters_and_velocities() {
         assert_eq!(live() - before, parameters);
 
         // An evaluation without a graph keeps its result alone.
-        let output = tensor::no_grad(|| net.forward(&x)).unwrap();
+        let output = downhill_tensor::no_grad(|| net.forward(&x)).unwrap();
         assert_eq!(live() - before, parameters + output.numel() * size_of::<f32>());
 
         // A snapshot shares memory until the next step.

@@ -1,12 +1,12 @@
 //! Modules: names, state, modes, text.
 
-use nn::{
+use downhill_nn::{
     Buffer, Dropout, Flatten, Forward, Linear, LogSoftmax, Mode, Module, Parameter, ReLU, Sequential,
     Softmax, StateDict, Tanh,
 };
+use downhill_tensor::{DType, Tensor};
 use std::marker::PhantomData;
 use std::sync::Arc;
-use tensor::{DType, Tensor};
 
 fn linear(inputs: usize, outputs: usize) -> Linear {
     Linear::new(inputs, outputs).unwrap()
@@ -48,13 +48,13 @@ fn everything() -> Everything<Sequential> {
         boxed: Box::new(Tanh),
         shared: shared.clone(),
         again: shared,
-        scale: Parameter::new(tensor::ones([2]).unwrap()).unwrap(),
-        mean: Buffer::new(tensor::zeros([2]).unwrap()),
+        scale: Parameter::new(downhill_tensor::ones([2]).unwrap()).unwrap(),
+        mean: Buffer::new(downhill_tensor::zeros([2]).unwrap()),
         dropout: Dropout::new(0.1).unwrap(),
         mode: Mode::default(),
         width: 3,
         sizes: vec![1, 2],
-        constant: tensor::ones([2]).unwrap(),
+        constant: downhill_tensor::ones([2]).unwrap(),
         kind: PhantomData,
         r#type: "plain",
         index: std::collections::HashMap::new(),
@@ -121,7 +121,7 @@ Everything(
 #[test]
 fn modes_reach_every_layer() {
     let net = Sequential::new().add(Dropout::default()).add(Sequential::new().add(Dropout::default()));
-    let x = tensor::ones([100]).unwrap();
+    let x = downhill_tensor::ones([100]).unwrap();
     assert!(net.is_training() && net.forward(&x).unwrap() != x);
     net.eval();
     assert!(!net.is_training() && net.forward(&x).unwrap() == x);
@@ -133,11 +133,11 @@ fn modes_reach_every_layer() {
 #[test]
 fn state_is_a_snapshot_and_loads_again() {
     let net = everything();
-    net.mean.set(tensor::ones([2]).unwrap());
+    net.mean.set(downhill_tensor::ones([2]).unwrap());
     let state = net.state_dict();
     net.scale.update(|w: &mut [f32]| w.fill(7.0)).unwrap();
-    net.mean.set(tensor::zeros([2]).unwrap());
-    assert_eq!(state.get("scale"), Some(&tensor::ones([2]).unwrap()));
+    net.mean.set(downhill_tensor::zeros([2]).unwrap());
+    assert_eq!(state.get("scale"), Some(&downhill_tensor::ones([2]).unwrap()));
     assert!(state.iter().all(|(_, value)| !value.requires_grad()));
     net.load_state_dict(&state).unwrap();
     assert_eq!(net.state_dict(), state);
@@ -151,9 +151,9 @@ fn every_misfit_is_named_and_nothing_is_loaded() {
     let net = Sequential::new().add(linear(2, 2)).add(Sequential::new().add(linear(2, 1)));
     let before = net.state_dict();
     let bad: StateDict = [
-        ("0.weight", tensor::zeros([2, 3]).unwrap()),
-        ("0.bias", tensor::zeros([2]).unwrap()),
-        ("1.0.x", tensor::zeros([2]).unwrap()),
+        ("0.weight", downhill_tensor::zeros([2, 3]).unwrap()),
+        ("0.bias", downhill_tensor::zeros([2]).unwrap()),
+        ("1.0.x", downhill_tensor::zeros([2]).unwrap()),
     ]
     .into_iter()
     .collect();
@@ -168,7 +168,9 @@ fn every_misfit_is_named_and_nothing_is_loaded() {
     );
     assert_eq!(error.unexpected, ["1.0.x"]);
     assert_eq!(net.state_dict(), before);
-    assert!(tensor::Error::from(error).to_string().starts_with("load_state_dict: Error(s) in loading"));
+    assert!(
+        downhill_tensor::Error::from(error).to_string().starts_with("load_state_dict: Error(s) in loading")
+    );
 }
 
 #[test]
@@ -188,7 +190,7 @@ fn loading_converts_to_the_parameters_dtype() {
 fn frozen_modules_get_no_gradient() {
     let (body, head) = (linear(2, 2), linear(2, 1));
     body.requires_grad_(false).unwrap();
-    let x = tensor::ones([3, 2]).unwrap();
+    let x = downhill_tensor::ones([3, 2]).unwrap();
     head.forward(&body.forward(&x).unwrap()).unwrap().sum().backward().unwrap();
     assert!(body.weight.grad().is_none() && head.weight.grad().is_some());
     body.requires_grad_(true).unwrap();
@@ -212,7 +214,7 @@ fn names_in_a_sequence_are_unique_and_without_dots() {
 
 #[test]
 fn initial_values_are_those_of_pytorch() {
-    tensor::random::manual_seed(0);
+    downhill_tensor::random::manual_seed(0);
     let fc = linear(3, 2);
     let bits =
         |p: &Parameter| p.tensor().to_vec::<f32>().unwrap().iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -221,5 +223,5 @@ fn initial_values_are_those_of_pytorch() {
     assert_eq!(bits(fc.bias.as_ref().unwrap()), [0xbc3b_6b40, 0x3eea_617a]);
     // Weights without elements draw nothing; the bias has bound 0.
     let empty = linear(0, 2);
-    assert_eq!(empty.bias.unwrap().tensor(), tensor::zeros([2]).unwrap());
+    assert_eq!(empty.bias.unwrap().tensor(), downhill_tensor::zeros([2]).unwrap());
 }

@@ -2,12 +2,12 @@
 
 #![allow(clippy::unreadable_literal, reason = "results as PyTorch prints them")]
 
-use nn::optim::{Descent, Rule, Setting};
-use nn::{
+use downhill_nn::optim::{Descent, Rule, Setting};
+use downhill_nn::{
     Adagrad, AdagradOptions, Adam, AdamOptions, AdamWOptions, ClipNormOptions, Optimizer, Parameter,
     RMSpropOptions, SGD, SgdOptions, StateDict, clip_grad_norm_, clip_grad_value_,
 };
-use tensor::{DType, Tensor};
+use downhill_tensor::{DType, Tensor};
 
 fn parameter(values: &[f64]) -> Parameter {
     Parameter::new(Tensor::from(values)).unwrap()

@@ -1,10 +1,10 @@
 //! Losses with their options in random combinations, on random shapes and dtypes, against definitions in tensor operations: the
 //! value, the gradients, for `f64` the gradients of the gradients. (`CTCLoss` has its definition, and this test, in its own file.)
 
-use nn::loss::*;
+use downhill_nn::loss::*;
+use downhill_tensor::autograd::{GradOptions, grad_with};
+use downhill_tensor::{DType, Result, Tensor};
 use proptest::prelude::*;
-use tensor::autograd::{GradOptions, grad_with};
-use tensor::{DType, Result, Tensor};
 
 /// What a case is made of; each loss takes what it needs.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl Draw {
         let gradients = |y: &Tensor, create_graph| {
             let options = GradOptions { retain_graph: true, create_graph, allow_unused: true };
             let found = grad_with(&[(y, Some(&upstream))], inputs, options)?;
-            Ok::<_, tensor::Error>(
+            Ok::<_, downhill_tensor::Error>(
                 found.into_iter().zip(inputs).map(|(g, x)| g.unwrap_or_else(|| x.zeros_like())),
             )
         };

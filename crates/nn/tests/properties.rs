@@ -1,9 +1,9 @@
 //! Layers and their functions on random arguments: a result of the right shape or an error, never a panic.
 
-use nn::functional::{dropout, flatten, linear, log_softmax, softmax};
-use nn::{Dropout, Parameter, SGD, SgdOptions, accuracy};
+use downhill_nn::functional::{dropout, flatten, linear, log_softmax, softmax};
+use downhill_nn::{Dropout, Parameter, SGD, SgdOptions, accuracy};
+use downhill_tensor::{DType, Tensor};
 use proptest::prelude::*;
-use tensor::{DType, Tensor};
 
 fn shape(ranks: std::ops::Range<usize>) -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(0..4_usize, ranks)
@@ -68,7 +68,7 @@ proptest! {
         let options = SgdOptions { lr, momentum, dampening, weight_decay, nesterov, maximize };
         let w = Parameter::new(Tensor::from([1.0_f32, 2.0])).unwrap();
         if let Ok(mut optimizer) = SGD::new([w.clone()], options) {
-            use nn::Optimizer;
+            use downhill_nn::Optimizer;
             for _ in 0..2 {
                 w.set_grad(Some(Tensor::from([1.0_f32, -1.0]))).unwrap();
                 optimizer.step().unwrap();

@@ -2,14 +2,14 @@
 
 #![allow(clippy::unreadable_literal, reason = "results as PyTorch prints them")]
 
-use nn::optim::{
+use downhill_nn::optim::{
     Anneal, Better, CosineAnnealingLR, ExponentialLR, LinearLR, LinearLrOptions, MultiStepLR, OneCycleLR,
     OneCycleOptions, PerGroup, PlateauOptions, ReduceLROnPlateau, Schedule, StepLR,
 };
-use nn::{Adagrad, AdagradOptions, Adam, AdamOptions, Optimizer, Parameter, SGD, SgdOptions};
+use downhill_nn::{Adagrad, AdagradOptions, Adam, AdamOptions, Optimizer, Parameter, SGD, SgdOptions};
 
 fn parameter() -> Vec<Parameter> {
-    vec![Parameter::new(tensor::ones([1]).unwrap()).unwrap()]
+    vec![Parameter::new(downhill_tensor::ones([1]).unwrap()).unwrap()]
 }
 
 /// Two groups, of learning rates 1 and 0.5.
@@ -134,7 +134,7 @@ fn a_milestone_counts_as_often_as_it_stands() {
 
 #[test]
 fn bad_options_are_refused_with_their_numbers() {
-    fn text<T>(made: nn::Result<T>) -> String {
+    fn text<T>(made: downhill_nn::Result<T>) -> String {
         made.err().expect("an error").to_string()
     }
     let mut optimizer = sgd();

@@ -62,7 +62,7 @@ impl Close for Ulps {
 ///
 /// ```
 /// use approx::assert_abs_diff_eq;
-/// let x = tensor::Tensor::from([1.0_f32, 2.0]);
+/// let x = downhill::Tensor::from([1.0_f32, 2.0]);
 /// assert_abs_diff_eq!(x.sqrt().square(), x, epsilon = 1e-6);
 /// ```
 impl AbsDiffEq for Tensor {
@@ -79,7 +79,7 @@ impl AbsDiffEq for Tensor {
 ///
 /// ```
 /// use approx::assert_relative_eq;
-/// let x = tensor::Tensor::from([1.0_f32, 2e10]);
+/// let x = downhill::Tensor::from([1.0_f32, 2e10]);
 /// assert_relative_eq!(x.sqrt().square(), x, max_relative = 1e-6);
 /// ```
 impl RelativeEq for Tensor {
@@ -96,7 +96,7 @@ impl RelativeEq for Tensor {
 ///
 /// ```
 /// use approx::assert_ulps_eq;
-/// let x = tensor::Tensor::from([1.0_f32, 2e10]);
+/// let x = downhill::Tensor::from([1.0_f32, 2e10]);
 /// assert_ulps_eq!(x.sqrt().square(), x, max_ulps = 4);
 /// ```
 impl UlpsEq for Tensor {

@@ -44,10 +44,10 @@ fn inner(xs: &[Option<Tensor>], directions: &[Tensor]) -> Result<Tensor> {
 /// `f` returns, and [`Error::DType`] for inputs other than `f64`.
 ///
 /// ```
-/// use tensor::{Tensor, check::gradcheck};
+/// use downhill::{Tensor, check::gradcheck};
 /// let x = Tensor::from([0.5_f64, -1.0]).requires_grad_()?;
 /// gradcheck(|x| x[0].tanh().mul(&x[0]), &[x])?;
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<()> {
     check_inputs("gradcheck", inputs)?;
@@ -72,10 +72,10 @@ pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> 
 /// As [`gradcheck`].
 ///
 /// ```
-/// use tensor::{Tensor, check::gradgradcheck};
+/// use downhill::{Tensor, check::gradgradcheck};
 /// let x = Tensor::from([0.5_f64, -1.0]).requires_grad_()?;
 /// gradgradcheck(|x| Ok(x[0].tanh()), &[x])?;
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn gradgradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<()> {
     check_inputs("gradgradcheck", inputs)?;
@@ -169,10 +169,10 @@ fn compare(
 /// [`Error::Argument`] with the numbers where they differ.
 ///
 /// ```
-/// use tensor::{Tensor, check};
+/// use downhill::{Tensor, check};
 /// let x = Tensor::from([0.5_f64, -1.0]).requires_grad_()?;
 /// check::fused(|x| Ok(x[0].square()), |x| x[0].mul(&x[0]), &[x], 1e-12)?;
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn fused(
     f: impl Fn(&[Tensor]) -> Result<Tensor>,

@@ -15,8 +15,8 @@ use crate::{DType, Element, Error, Result, Shape, Tensor};
 /// A shape that is too large.
 ///
 /// ```
-/// assert_eq!(tensor::full([2], 7)?.to_vec::<i64>()?, [7, 7]);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::full([2], 7)?.to_vec::<i64>()?, [7, 7]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn full<T: IntoElement>(shape: impl IntoShape, value: T) -> Result<Tensor> {
     Ok(Tensor::constant(Array::full(shape.into_shape("full")?, value.element())))
@@ -30,8 +30,8 @@ pub fn full<T: IntoElement>(shape: impl IntoShape, value: T) -> Result<Tensor> {
 /// A shape that is too large.
 ///
 /// ```
-/// assert_eq!(tensor::zeros([2])?.to_vec::<f32>()?, [0.0, 0.0]);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::zeros([2])?.to_vec::<f32>()?, [0.0, 0.0]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn zeros(shape: impl IntoShape) -> Result<Tensor> {
     Ok(Tensor::constant(Array::full(shape.into_shape("zeros")?, 0.0_f32)))
@@ -45,8 +45,8 @@ pub fn zeros(shape: impl IntoShape) -> Result<Tensor> {
 /// A shape that is too large.
 ///
 /// ```
-/// assert_eq!(tensor::ones([2])?.to_vec::<f32>()?, [1.0, 1.0]);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::ones([2])?.to_vec::<f32>()?, [1.0, 1.0]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn ones(shape: impl IntoShape) -> Result<Tensor> {
     Ok(Tensor::constant(Array::full(shape.into_shape("ones")?, 1.0_f32)))
@@ -60,8 +60,8 @@ pub fn ones(shape: impl IntoShape) -> Result<Tensor> {
 /// A shape that is too large.
 ///
 /// ```
-/// assert_eq!(tensor::eye(2)?.to_vec::<f32>()?, [1.0, 0.0, 0.0, 1.0]);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::eye(2)?.to_vec::<f32>()?, [1.0, 0.0, 0.0, 1.0]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn eye(n: usize) -> Result<Tensor> {
     let shape = [n, n].into_shape("eye")?;
@@ -131,9 +131,9 @@ number!(bool => Bool(bool), i32 => Int(i64), i64 => Int(i64), usize => Int(i64),
 /// [`Error::Argument`] for a step of 0 or one that leads away from `end`, or bounds that are not finite.
 ///
 /// ```
-/// assert_eq!(tensor::arange(0, 10, 3)?.to_vec::<i64>()?, [0, 3, 6, 9]);
-/// assert_eq!(tensor::arange(1.0_f32, 0.0, -0.5)?.to_vec::<f32>()?, [1.0, 0.5]);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::arange(0, 10, 3)?.to_vec::<i64>()?, [0, 3, 6, 9]);
+/// assert_eq!(downhill::arange(1.0_f32, 0.0, -0.5)?.to_vec::<f32>()?, [1.0, 0.5]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn arange<T: Step>(start: T, end: T, step: T) -> Result<Tensor> {
     let [a, b, s] = [start, end, step].map(Into::<Number>::into);
@@ -171,8 +171,8 @@ pub fn arange<T: Step>(start: T, end: T, step: T) -> Result<Tensor> {
 /// A shape that is too large.
 ///
 /// ```
-/// assert_eq!(tensor::linspace(0.0, 1.0, 5)?.to_vec::<f32>()?, [0.0, 0.25, 0.5, 0.75, 1.0]);
-/// # Ok::<(), tensor::Error>(())
+/// assert_eq!(downhill::linspace(0.0, 1.0, 5)?.to_vec::<f32>()?, [0.0, 0.25, 0.5, 0.75, 1.0]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn linspace(start: f32, end: f32, steps: usize) -> Result<Tensor> {
     let shape = steps.into_shape("linspace")?;
@@ -193,7 +193,7 @@ impl Tensor {
     /// Zeros of the same shape and dtype.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1, 2]).zeros_like(), tensor::Tensor::from([0, 0]));
+    /// assert_eq!(downhill::Tensor::from([1, 2]).zeros_like(), downhill::Tensor::from([0, 0]));
     /// ```
     #[must_use]
     pub fn zeros_like(&self) -> Tensor {
@@ -203,7 +203,7 @@ impl Tensor {
     /// Ones of the same shape and dtype.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([5, 2]).ones_like(), tensor::Tensor::from([1, 1]));
+    /// assert_eq!(downhill::Tensor::from([5, 2]).ones_like(), downhill::Tensor::from([1, 1]));
     /// ```
     #[must_use]
     pub fn ones_like(&self) -> Tensor {
@@ -213,7 +213,7 @@ impl Tensor {
     /// `value`, converted to this tensor's dtype, in the same shape.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([5_f32, 2.0]).full_like(3), tensor::Tensor::from([3_f32, 3.0]));
+    /// assert_eq!(downhill::Tensor::from([5_f32, 2.0]).full_like(3), downhill::Tensor::from([3_f32, 3.0]));
     /// ```
     #[must_use]
     pub fn full_like(&self, value: impl Into<Number>) -> Tensor {

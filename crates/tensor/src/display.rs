@@ -46,7 +46,7 @@ static OPTIONS: RwLock<PrintOptions> = RwLock::new(PrintOptions::DEFAULT);
 /// # Examples
 ///
 /// ```
-/// use tensor::{PrintOptions, print_options, set_print_options};
+/// use downhill::{PrintOptions, print_options, set_print_options};
 ///
 /// set_print_options(PrintOptions { precision: 2, ..Default::default() });
 /// assert_eq!(print_options().precision, 2);
@@ -65,7 +65,7 @@ pub fn set_print_options(options: PrintOptions) {
 /// # Examples
 ///
 /// ```
-/// assert_eq!(tensor::print_options(), tensor::PrintOptions::default());
+/// assert_eq!(downhill::print_options(), downhill::PrintOptions::default());
 /// ```
 pub fn print_options() -> PrintOptions {
     *OPTIONS.read().unwrap_or_else(PoisonError::into_inner)

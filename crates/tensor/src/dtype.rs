@@ -19,7 +19,7 @@ impl DType {
     /// Whether elements are `f32` or `f64`: only such tensors can require a gradient.
     ///
     /// ```
-    /// assert!(tensor::DType::F32.is_float() && !tensor::DType::I64.is_float());
+    /// assert!(downhill::DType::F32.is_float() && !downhill::DType::I64.is_float());
     /// ```
     pub const fn is_float(self) -> bool {
         matches!(self, Self::F32 | Self::F64)
@@ -29,7 +29,7 @@ impl DType {
     /// for two tensors of equal standing): `Bool < I64 < F32 < F64`.
     ///
     /// ```
-    /// use tensor::DType;
+    /// use downhill::DType;
     /// assert_eq!(DType::I64.promote(DType::F32), DType::F32);
     /// ```
     #[must_use]

@@ -10,8 +10,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Every message starts with the operation's name and holds the numbers that did not fit:
 ///
 /// ```
-/// let a = tensor::Tensor::from([1.0_f32, 2.0, 3.0]);
-/// let b = tensor::Tensor::from([1.0_f32, 2.0]);
+/// let a = downhill::Tensor::from([1.0_f32, 2.0, 3.0]);
+/// let b = downhill::Tensor::from([1.0_f32, 2.0]);
 /// let error = a.add(&b).unwrap_err();
 /// assert_eq!(error.to_string(), "add: shapes [3] and [2] do not broadcast");
 /// ```
@@ -105,7 +105,7 @@ impl Error {
     /// An [`Error::Argument`] with this message.
     ///
     /// ```
-    /// let error = tensor::Error::argument("clamp", "needs min or max");
+    /// let error = downhill::Error::argument("clamp", "needs min or max");
     /// assert_eq!(error.to_string(), "clamp: needs min or max");
     /// ```
     pub fn argument(op: &'static str, message: impl Into<String>) -> Self {
@@ -115,8 +115,8 @@ impl Error {
     /// An [`Error::Shape`] with these words.
     ///
     /// ```
-    /// let shape = *tensor::Tensor::from([1.0_f32, 2.0]).shape();
-    /// let error = tensor::Error::shape("mm", "a matrix", &shape);
+    /// let shape = *downhill::Tensor::from([1.0_f32, 2.0]).shape();
+    /// let error = downhill::Error::shape("mm", "a matrix", &shape);
     /// assert_eq!(error.to_string(), "mm: expected a matrix, but got shape [2]");
     /// ```
     pub fn shape(op: &'static str, expected: impl Into<String>, got: &Shape) -> Self {

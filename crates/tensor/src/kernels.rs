@@ -31,7 +31,7 @@ pub use crate::kernel::reduce::FEW;
 ///
 /// ```
 /// let mut squares = vec![0; 100];
-/// tensor::kernels::for_chunks(&mut squares, 10, 1, |start, chunk| {
+/// downhill::kernels::for_chunks(&mut squares, 10, 1, |start, chunk| {
 ///     chunk.iter_mut().enumerate().for_each(|(i, x)| *x = (start + i) * (start + i));
 /// });
 /// assert_eq!(squares[99], 9801);
@@ -45,7 +45,7 @@ pub fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: impl Fn(u
 ///
 /// ```
 /// let mut squares = vec![0.0; 100];
-/// tensor::kernels::write_chunks(&mut squares, 10, 1, |start, chunk| {
+/// downhill::kernels::write_chunks(&mut squares, 10, 1, |start, chunk| {
 ///     chunk.iter_mut().enumerate().for_each(|(i, x)| *x = ((start + i) * (start + i)) as f64);
 /// });
 /// assert_eq!(squares[99], 9801.0);
@@ -59,7 +59,7 @@ pub fn write_chunks<T: Element>(out: &mut [T], size: usize, work: usize, f: impl
 ///
 /// ```
 /// let (mut doubled, mut sums) = (vec![0.0; 6], vec![0.0; 3]);
-/// tensor::kernels::write_pairs((&mut doubled, 2), (&mut sums, 1), 1, |i, pair, sum| {
+/// downhill::kernels::write_pairs((&mut doubled, 2), (&mut sums, 1), 1, |i, pair, sum| {
 ///     pair.fill(2.0 * i as f64);
 ///     sum[0] += pair.iter().sum::<f64>();
 /// });
@@ -80,7 +80,7 @@ pub fn write_pairs<T: Element, U: Send>(
 /// ```
 /// let (mut a, mut b) = ([0; 4], [0; 2]);
 /// let jobs = a.chunks_mut(2).zip(&mut b).enumerate().collect();
-/// tensor::kernels::for_jobs(jobs, 6, |(i, (pair, sum))| {
+/// downhill::kernels::for_jobs(jobs, 6, |(i, (pair, sum))| {
 ///     pair.fill(i);
 ///     *sum = 2 * i;
 /// });
@@ -106,7 +106,7 @@ pub fn for_jobs<J: Send>(jobs: Vec<J>, work: usize, f: impl Fn(J) + Sync) {
 /// If a matrix does not lie within its slice.
 ///
 /// ```
-/// use tensor::kernels::matmul;
+/// use downhill::kernels::matmul;
 /// let (row, column) = ([1.0_f32, 2.0], [3.0, 4.0]);
 /// let mut out = [0.0];
 /// matmul([1, 2, 1], (&row, [2, 1]), (&column, [1, 1]), &mut out, false);
@@ -133,7 +133,7 @@ pub fn matmul<T: Float>(
 ///
 /// ```
 /// let mut out = [0.0_f32; 2];
-/// tensor::kernels::map([&[1.0, 2.0], &[3.0, 4.0]], &mut out, |[a, b]| a * b);
+/// downhill::kernels::map([&[1.0, 2.0], &[3.0, 4.0]], &mut out, |[a, b]| a * b);
 /// assert_eq!(out, [3.0, 8.0]);
 /// ```
 pub fn map<T: Float, const N: usize>(inputs: [&[T]; N], out: &mut [T], f: impl Fn([T; N]) -> T + Sync) {
@@ -218,9 +218,9 @@ fn apply<T: Float, U: Float, const N: usize, F: Fn([T; N]) -> U>(
 ///
 /// ```
 /// let mut out = [0.0_f32; 2];
-/// tensor::kernels::map_with([&[1.0, 2.0]], &[3.0, 4.0], &mut out, |[a], b| a * b);
+/// downhill::kernels::map_with([&[1.0, 2.0]], &[3.0, 4.0], &mut out, |[a], b| a * b);
 /// assert_eq!(out, [3.0, 8.0]);
-/// tensor::kernels::map_with([&[1.0, 2.0]], &[3.0], &mut out, |[a], b| a * b);
+/// downhill::kernels::map_with([&[1.0, 2.0]], &[3.0], &mut out, |[a], b| a * b);
 /// assert_eq!(out, [3.0, 6.0]);
 /// ```
 pub fn map_with<T: Float, const N: usize>(
@@ -261,7 +261,7 @@ pub fn map_with<T: Float, const N: usize>(
 /// ```
 /// // Gradient descent with momentum.
 /// let (mut w, mut velocity, g) = ([1.0_f32, 2.0], [0.0, 1.0], [10.0, 10.0]);
-/// tensor::kernels::update([&mut w, &mut velocity], [&g], |[w, v], [g]| {
+/// downhill::kernels::update([&mut w, &mut velocity], [&g], |[w, v], [g]| {
 ///     let v = 0.5 * v + g;
 ///     [w - 0.25 * v, v]
 /// });
@@ -282,8 +282,8 @@ pub fn update<T: Float, const M: usize, const N: usize>(
 /// If an input is shorter than `count`.
 ///
 /// ```
-/// assert_eq!(tensor::kernels::sum([&[1.0_f32, 2.0], &[3.0, 4.0]], 2, |[a, b]| a * b), 11.0);
-/// assert_eq!(tensor::kernels::sum([&[1e-9_f32, 1.0]], 2, |[a]| f64::from(a)), 1.0 + f64::from(1e-9_f32));
+/// assert_eq!(downhill::kernels::sum([&[1.0_f32, 2.0], &[3.0, 4.0]], 2, |[a, b]| a * b), 11.0);
+/// assert_eq!(downhill::kernels::sum([&[1e-9_f32, 1.0]], 2, |[a]| f64::from(a)), 1.0 + f64::from(1e-9_f32));
 /// ```
 pub fn sum<T: Float, U: Float, const N: usize>(
     inputs: [&[T]; N],
@@ -309,7 +309,7 @@ pub fn sum<T: Float, U: Float, const N: usize>(
 ///
 /// ```
 /// let mut slope = [0.0_f32; 2];
-/// let loss = tensor::kernels::map_sum([&[1.0_f32, 2.0]], &mut slope, |[x]| (x * x, 2.0 * x));
+/// let loss = downhill::kernels::map_sum([&[1.0_f32, 2.0]], &mut slope, |[x]| (x * x, 2.0 * x));
 /// assert_eq!((loss, slope), (5.0, [2.0, 4.0]));
 /// ```
 pub fn map_sum<T: Float, U: Float, const N: usize>(
@@ -380,7 +380,7 @@ fn map_tiles<T: Float, U: Float, const N: usize, F: Fn([T; N]) -> (U, T)>(
 /// `work` additions.
 ///
 /// ```
-/// let sum = tensor::kernels::sum_terms(3, 1, |start, terms: &mut [f64]| {
+/// let sum = downhill::kernels::sum_terms(3, 1, |start, terms: &mut [f64]| {
 ///     terms.iter_mut().enumerate().for_each(|(i, x)| *x = (start + i) as f64);
 /// });
 /// assert_eq!(sum, 3.0);
@@ -397,7 +397,7 @@ pub fn sum_terms<T: Float>(count: usize, work: usize, fill: impl Fn(usize, &mut 
 /// If `x` is shorter than `n`.
 ///
 /// ```
-/// assert_eq!(tensor::kernels::max_and_sum(&[1.0_f32, 1.0], 2), (1.0, 2.0));
+/// assert_eq!(downhill::kernels::max_and_sum(&[1.0_f32, 1.0], 2), (1.0, 2.0));
 /// ```
 #[inline(always)]
 pub fn max_and_sum<T: Float>(x: &[T], n: usize) -> (T, f64) {
@@ -411,7 +411,7 @@ pub fn max_and_sum<T: Float>(x: &[T], n: usize) -> (T, f64) {
 ///
 /// ```
 /// let mut out = [0.0_f32; 2];
-/// assert_eq!(tensor::kernels::exponentials(&[5.0, f32::NEG_INFINITY], &mut out), (5.0, 1.0));
+/// assert_eq!(downhill::kernels::exponentials(&[5.0, f32::NEG_INFINITY], &mut out), (5.0, 1.0));
 /// assert_eq!(out, [1.0, 0.0]);
 /// ```
 #[inline(always)]
@@ -422,7 +422,7 @@ pub fn exponentials<T: Float>(x: &[T], out: &mut [T]) -> (T, f64) {
 /// [`max_and_sum`] with exponentials in `f64`, exact enough for one rounding of what is made of them to `T`.
 ///
 /// ```
-/// assert_eq!(tensor::kernels::max_and_wide_sum(&[1.0_f32, 1.0]), (1.0, 2.0));
+/// assert_eq!(downhill::kernels::max_and_wide_sum(&[1.0_f32, 1.0]), (1.0, 2.0));
 /// ```
 #[inline(always)]
 pub fn max_and_wide_sum<T: Float>(row: &[T]) -> (T, f64) {
@@ -434,8 +434,8 @@ pub fn max_and_wide_sum<T: Float>(row: &[T]) -> (T, f64) {
 ///
 /// ```
 /// let (row, mut out) = ([0.0_f32, 0.0], [0.0; 2]);
-/// let stats = tensor::kernels::max_and_wide_sum(&row);
-/// tensor::kernels::map_softmax(&row, stats, &mut out, |_, p| p - 1.0);
+/// let stats = downhill::kernels::max_and_wide_sum(&row);
+/// downhill::kernels::map_softmax(&row, stats, &mut out, |_, p| p - 1.0);
 /// assert_eq!(out, [-0.5, -0.5]);
 /// ```
 #[inline(always)]
@@ -451,7 +451,7 @@ pub fn map_softmax<T: Float>(row: &[T], (max, sum): (T, f64), out: &mut [T], f: 
 ///
 /// ```
 /// let mut x = [0.0_f32, f32::NEG_INFINITY];
-/// tensor::kernels::fast_exps(&mut x);
+/// downhill::kernels::fast_exps(&mut x);
 /// assert_eq!(x, [1.0, 0.0]);
 /// ```
 #[inline(always)]
@@ -463,7 +463,7 @@ pub fn fast_exps<T: Float>(x: &mut [T]) {
 /// −∞. A loop over it is vectorised inside of [`for_chunks`] and [`for_jobs`].
 ///
 /// ```
-/// assert_eq!(tensor::kernels::fast_exp(0.0_f32), 1.0);
+/// assert_eq!(downhill::kernels::fast_exp(0.0_f32), 1.0);
 /// ```
 #[inline(always)]
 pub fn fast_exp<T: Float>(x: T) -> T {

@@ -1,7 +1,7 @@
 //! Tensors that remember how they were computed.
 //!
 //! ```
-//! use tensor::Tensor;
+//! use downhill::Tensor;
 //!
 //! // Data: f32, f64, i64 and bool; arrays nest.
 //! let x = Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
@@ -20,7 +20,7 @@
 //!     x.mv(&Tensor::from([1.0_f32])).unwrap_err().to_string(),
 //!     "mv: expected size 2 in dimension 0 of the right side, to follow shape [2, 2], but got shape [1]",
 //! );
-//! # Ok::<(), tensor::Error>(())
+//! # Ok::<(), downhill::Error>(())
 //! ```
 
 mod approx;

@@ -100,11 +100,11 @@ pub mod memory {
     /// Reads the counters.
     ///
     /// ```
-    /// let before = tensor::memory::stats().live;
-    /// let x = tensor::zeros([1024])?;
-    /// assert!(tensor::memory::stats().live >= before + 4096);
+    /// let before = downhill::memory::stats().live;
+    /// let x = downhill::zeros([1024])?;
+    /// assert!(downhill::memory::stats().live >= before + 4096);
     /// # drop(x);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn stats() -> Stats {
         Stats { live: LIVE.load(Relaxed), peak: PEAK.load(Relaxed), cached: CACHED.load(Relaxed) }
@@ -113,7 +113,7 @@ pub mod memory {
     /// Gives every kept buffer back to the system.
     ///
     /// ```
-    /// tensor::memory::clear();
+    /// downhill::memory::clear();
     /// ```
     pub fn clear() {
         for shelf in NUMBERS.iter().chain(&BOOLS) {
@@ -126,7 +126,7 @@ pub mod memory {
     /// Lets the peak start again from what is live now.
     ///
     /// ```
-    /// tensor::memory::reset_peak();
+    /// downhill::memory::reset_peak();
     /// ```
     pub fn reset_peak() {
         PEAK.store(LIVE.load(Relaxed), Relaxed);
@@ -135,8 +135,8 @@ pub mod memory {
     /// The most bytes of freed buffers to keep; without a limit, as many as were ever live at once.
     ///
     /// ```
-    /// tensor::memory::set_limit(Some(64 << 20));
-    /// tensor::memory::set_limit(None);
+    /// downhill::memory::set_limit(Some(64 << 20));
+    /// downhill::memory::set_limit(None);
     /// ```
     pub fn set_limit(bytes: Option<usize>) {
         LIMIT.store(bytes.unwrap_or(usize::MAX), Relaxed);

@@ -10,11 +10,11 @@ pub const MAX_RANK: usize = 8;
 /// The sizes of a tensor's dimensions. Derefs to `[usize]`.
 ///
 /// ```
-/// let x = tensor::zeros([2, 3])?;
+/// let x = downhill::zeros([2, 3])?;
 /// assert_eq!(x.shape().rank(), 2);
 /// assert_eq!(x.shape().numel(), 6);
 /// assert_eq!(x.shape().to_string(), "[2, 3]");
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Shape {
@@ -48,8 +48,8 @@ impl Shape {
     /// [`Error::Argument`] naming `op`.
     ///
     /// ```
-    /// assert_eq!(tensor::Shape::new("zeros", &[2, 3])?.numel(), 6);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Shape::new("zeros", &[2, 3])?.numel(), 6);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn new(op: &'static str, dims: &[usize]) -> Result<Self> {
         if dims.len() > MAX_RANK {
@@ -88,10 +88,10 @@ impl Shape {
     /// [`Error::Broadcast`] naming `op`.
     ///
     /// ```
-    /// use tensor::Shape;
+    /// use downhill::Shape;
     /// let shape = Shape::broadcast("add", &Shape::new("a", &[2, 1])?, &Shape::new("b", &[3])?)?;
     /// assert_eq!(shape, [2, 3]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn broadcast(op: &'static str, lhs: &Self, rhs: &Self) -> Result<Self> {
         if lhs == rhs {
@@ -286,10 +286,10 @@ impl IntoShape for &Vec<usize> {
 /// One or several dimensions, negative ones counted from the end; none means all.
 ///
 /// ```
-/// let x = tensor::ones([2, 3])?;
+/// let x = downhill::ones([2, 3])?;
 /// assert_eq!(x.sum_dim(-1, false)?.shape(), &[2]);
 /// assert_eq!(x.sum_dim([0, 1], true)?.shape(), &[1, 1]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Dims(Vec<isize>);

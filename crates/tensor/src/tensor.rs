@@ -13,11 +13,11 @@ use triomphe::Arc;
 /// Its elements never change; cloning is one atomic increment; it can be shared between threads.
 ///
 /// ```
-/// use tensor::Tensor;
+/// use downhill::Tensor;
 /// let x = Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
 /// let y = (&x * 2.0 + 1.0).sum();
 /// assert_eq!(y.item::<f32>()?, 24.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Tensor(Arc<Inner>);
@@ -79,7 +79,7 @@ impl Tensor {
     /// The sizes of its dimensions.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([[1.0_f32, 2.0]]).shape(), &[1, 2]);
+    /// assert_eq!(downhill::Tensor::from([[1.0_f32, 2.0]]).shape(), &[1, 2]);
     /// ```
     #[inline]
     pub fn shape(&self) -> &Shape {
@@ -89,7 +89,7 @@ impl Tensor {
     /// The number of dimensions, [`torch.Tensor.dim`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.dim.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(1.0_f32).dim(), 0);
+    /// assert_eq!(downhill::Tensor::from(1.0_f32).dim(), 0);
     /// ```
     pub fn dim(&self) -> usize {
         self.shape().rank()
@@ -101,8 +101,8 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension that there is not.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([[1.0_f32, 2.0]]).size(-1)?, 2);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([[1.0_f32, 2.0]]).size(-1)?, 2);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn size(&self, dim: isize) -> Result<usize> {
         let d = self.shape().dim("size", dim)?;
@@ -112,7 +112,7 @@ impl Tensor {
     /// The number of elements.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([[1.0_f32, 2.0]]).numel(), 2);
+    /// assert_eq!(downhill::Tensor::from([[1.0_f32, 2.0]]).numel(), 2);
     /// ```
     pub fn numel(&self) -> usize {
         self.value().numel()
@@ -121,7 +121,7 @@ impl Tensor {
     /// The element type.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1, 2]).dtype(), tensor::DType::I64);
+    /// assert_eq!(downhill::Tensor::from([1, 2]).dtype(), downhill::DType::I64);
     /// ```
     #[inline]
     pub fn dtype(&self) -> DType {
@@ -131,9 +131,9 @@ impl Tensor {
     /// Whether the elements lie side by side in row-major order.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([[1, 2], [3, 4]]);
+    /// let x = downhill::Tensor::from([[1, 2], [3, 4]]);
     /// assert!(x.is_contiguous() && !x.t()?.is_contiguous());
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn is_contiguous(&self) -> bool {
         self.value().layout.is_contiguous()
@@ -145,8 +145,8 @@ impl Tensor {
     /// [`Error::Shape`] unless there is exactly one element.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([[2.5_f32]]).item::<f64>()?, 2.5);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([[2.5_f32]]).item::<f64>()?, 2.5);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn item<T: Element>(&self) -> Result<T> {
         if self.numel() != 1 {
@@ -161,9 +161,9 @@ impl Tensor {
     /// [`Error::DType`] unless `T` is the element type ([`to_dtype`](Self::to_dtype) converts).
     ///
     /// ```
-    /// let x = tensor::Tensor::from([[1, 2], [3, 4]]);
+    /// let x = downhill::Tensor::from([[1, 2], [3, 4]]);
     /// assert_eq!(x.t()?.to_vec::<i64>()?, [1, 3, 2, 4]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.check_dtype::<T>("to_vec")?;
@@ -177,8 +177,8 @@ impl Tensor {
     /// [contiguous](Self::contiguous).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1.0_f32, 2.0]).as_slice::<f32>()?, [1.0, 2.0]);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1.0_f32, 2.0]).as_slice::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn as_slice<T: Element>(&self) -> Result<&[T]> {
         self.check_dtype::<T>("as_slice")?;
@@ -198,13 +198,13 @@ impl Tensor {
     /// which has to stay what the operation gave ([`detach`](Self::detach) it first).
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let mut x = Tensor::from([1.0_f32, 2.0]).requires_grad_()?;
     /// let before = x.clone();
     /// x.make_mut::<f32>()?[0] = 5.0;
     /// assert_eq!(x, Tensor::from([5.0_f32, 2.0]));
     /// assert_eq!(before, Tensor::from([1.0_f32, 2.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ///
     /// # PyTorch
@@ -233,9 +233,9 @@ impl Tensor {
     /// [`Error::Shape`] if the shape has another number of elements.
     ///
     /// ```
-    /// let x = tensor::Tensor::from_vec(vec![1.0_f32, 2.0, 3.0, 4.0], [2, 2])?;
+    /// let x = downhill::Tensor::from_vec(vec![1.0_f32, 2.0, 3.0, 4.0], [2, 2])?;
     /// assert_eq!(x.shape(), &[2, 2]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn from_vec<T: IntoElement>(values: Vec<T>, shape: impl IntoShape) -> Result<Self> {
         Self::from_slice(&values, shape)
@@ -247,9 +247,9 @@ impl Tensor {
     /// [`Error::Shape`] if the shape has another number of elements.
     ///
     /// ```
-    /// let x = tensor::Tensor::from_slice(&[1, 2, 3, 4], [2, 2])?;
-    /// assert_eq!(x.dtype(), tensor::DType::I64);
-    /// # Ok::<(), tensor::Error>(())
+    /// let x = downhill::Tensor::from_slice(&[1, 2, 3, 4], [2, 2])?;
+    /// assert_eq!(x.dtype(), downhill::DType::I64);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn from_slice<T: IntoElement>(values: &[T], shape: impl IntoShape) -> Result<Self> {
         let shape = shape.into_shape("from_vec")?;
@@ -266,9 +266,9 @@ impl Tensor {
     /// A shape that is too large.
     ///
     /// ```
-    /// let x = tensor::Tensor::build([3], |out: &mut [f32]| out.copy_from_slice(&[1.0, 2.0, 3.0]))?;
+    /// let x = downhill::Tensor::build([3], |out: &mut [f32]| out.copy_from_slice(&[1.0, 2.0, 3.0]))?;
     /// assert_eq!(x.sum().item::<f32>()?, 6.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn build<T: Element>(shape: impl IntoShape, write: impl FnOnce(&mut [T])) -> Result<Self> {
         Ok(Self::constant(Array::build(shape.into_shape("build")?, write)))

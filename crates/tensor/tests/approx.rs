@@ -1,7 +1,7 @@
 //! Approximate equality.
 
 use approx::{AbsDiffEq, RelativeEq, UlpsEq, assert_abs_diff_eq, assert_relative_eq, assert_ulps_eq};
-use tensor::{Tensor, zeros};
+use downhill_tensor::{Tensor, zeros};
 
 #[test]
 fn default_tolerances_are_those_of_the_dtype() {
@@ -25,14 +25,14 @@ fn tolerances_given_are_used() {
 }
 
 #[test]
-fn shapes_dtypes_and_specials_decide() -> tensor::Result<()> {
+fn shapes_dtypes_and_specials_decide() -> downhill_tensor::Result<()> {
     let x = Tensor::from([f32::INFINITY, f32::NEG_INFINITY]);
     assert_relative_eq!(x, x);
     let nan = Tensor::from([f32::NAN]);
     assert!(nan.relative_ne(&nan, 1.0, 1.0));
     let ones = Tensor::from([[1.0_f32, 1.0]]);
     assert!(ones.relative_ne(&ones.reshape([2])?, 1.0, 1.0));
-    assert!(ones.relative_ne(&ones.to_dtype(tensor::DType::F64), 1.0, 1.0));
+    assert!(ones.relative_ne(&ones.to_dtype(downhill_tensor::DType::F64), 1.0, 1.0));
     assert_relative_eq!(ones.t()?, Tensor::from([[1.0_f32], [1.0]]));
     assert_relative_eq!(Tensor::from([1, 2]), Tensor::from([1, 2]));
     assert!(Tensor::from([1, 2]).abs_diff_ne(&Tensor::from([1, 3]), 1.0));

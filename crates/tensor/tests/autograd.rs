@@ -1,8 +1,8 @@
 //! The tape: order, depth, freeing, threads.
 
-use tensor::autograd::{BackwardOptions, GradOptions, edge, grad, grad_with};
-use tensor::check::{gradcheck, gradgradcheck};
-use tensor::{DType, Error, Result, Tensor, enable_grad, no_grad};
+use downhill_tensor::autograd::{BackwardOptions, GradOptions, edge, grad, grad_with};
+use downhill_tensor::check::{gradcheck, gradgradcheck};
+use downhill_tensor::{DType, Error, Result, Tensor, enable_grad, no_grad};
 
 fn leaf(values: &[f64]) -> Tensor {
     Tensor::from(values).requires_grad_().unwrap()
@@ -137,7 +137,7 @@ fn broadcast_gradients_have_the_inputs_shape_and_dtype() -> Result<()> {
 
 #[test]
 fn every_row_of_the_table_is_twice_differentiable() -> Result<()> {
-    for row in tensor::pointwise::TABLE {
+    for row in downhill_tensor::pointwise::TABLE {
         let (a, b) = (row.domain.start, row.domain.end);
         let points: Vec<_> = (0..7).map(|i| a + (b - a) * (f64::from(i) + 0.37) / 7.3).collect();
         let x = leaf(&points);

@@ -1,7 +1,7 @@
 //! The same bits for any number of threads.
 
-use tensor::random::Generator;
-use tensor::{DType, Result, Tensor};
+use downhill_tensor::random::Generator;
+use downhill_tensor::{DType, Result, Tensor};
 
 /// Every kind of parallel loop, on sizes beyond its threshold.
 fn program() -> Result<Vec<Tensor>> {

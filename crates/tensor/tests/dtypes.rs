@@ -1,7 +1,7 @@
 //! What operations do with dtypes: results, and refusals.
 
-use tensor::autograd::{GradOptions, grad_with};
-use tensor::{Result, Rounding, Tensor};
+use downhill_tensor::autograd::{GradOptions, grad_with};
+use downhill_tensor::{Result, Rounding, Tensor};
 
 #[test]
 fn booleans_are_numbers_only_where_pytorch_takes_them() -> Result<()> {
@@ -13,8 +13,8 @@ fn booleans_are_numbers_only_where_pytorch_takes_them() -> Result<()> {
     assert_eq!(b.pow(true)?, b);
     assert_eq!(b.pow(false)?, Tensor::from([true, true]));
     assert_eq!(b.add_scaled(&b, 2)?, b);
-    assert!(matches!(b.pow(&b), Err(tensor::Error::DType { .. })));
-    assert!(matches!(b.div_rounded(&b, Rounding::Floor), Err(tensor::Error::DType { .. })));
+    assert!(matches!(b.pow(&b), Err(downhill_tensor::Error::DType { .. })));
+    assert!(matches!(b.div_rounded(&b, Rounding::Floor), Err(downhill_tensor::Error::DType { .. })));
     assert_eq!(
         Tensor::from([1.0]).add_scaled(1.0, true).unwrap_err().to_string(),
         "add: alpha must be a number for float64, but is true"

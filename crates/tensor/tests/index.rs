@@ -1,8 +1,8 @@
 //! Elements by index: against loops over the definition, and by differences.
 
+use downhill_tensor::check::{gradcheck, gradgradcheck};
+use downhill_tensor::{Combine, DType, Error, Result, Tensor, arange, full, zeros};
 use proptest::prelude::*;
-use tensor::check::{gradcheck, gradgradcheck};
-use tensor::{Combine, DType, Error, Result, Tensor, arange, full, zeros};
 
 /// Distinct values that are not on a line.
 fn values(shape: &[usize]) -> Tensor {

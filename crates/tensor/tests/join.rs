@@ -1,8 +1,8 @@
 //! Tensors put together and taken apart.
 
+use downhill_tensor::check::{gradcheck, gradgradcheck};
+use downhill_tensor::{DType, Error, Result, Tensor, arange, full, zeros};
 use proptest::prelude::*;
-use tensor::check::{gradcheck, gradgradcheck};
-use tensor::{DType, Error, Result, Tensor, arange, full, zeros};
 
 fn values(shape: &[usize]) -> Tensor {
     let n: usize = shape.iter().product();

@@ -1,6 +1,6 @@
 //! Nothing stays allocated but what somebody holds. One test: the counters are the process's.
 
-use tensor::{Result, Tensor, memory, no_grad};
+use downhill_tensor::{Result, Tensor, memory, no_grad};
 
 fn step(w: &Tensor, x: &Tensor) -> Result<()> {
     let y = x.matmul(w)?.sigmoid();
@@ -11,8 +11,8 @@ fn step(w: &Tensor, x: &Tensor) -> Result<()> {
 
 #[test]
 fn live_bytes_return_to_what_is_held() -> Result<()> {
-    let w = tensor::full([64, 32], 0.01_f32)?.requires_grad_()?;
-    let x = tensor::full([100, 64], 0.5_f32)?;
+    let w = downhill_tensor::full([64, 32], 0.01_f32)?.requires_grad_()?;
+    let x = downhill_tensor::full([100, 64], 0.5_f32)?;
     let held = 4 * (64 * 32 + 100 * 64);
     assert_eq!(memory::stats().live, held);
 
@@ -25,7 +25,7 @@ fn live_bytes_return_to_what_is_held() -> Result<()> {
     let y = w.square().sum();
     y.backward_with_options(
         None,
-        tensor::autograd::BackwardOptions { create_graph: true, ..Default::default() },
+        downhill_tensor::autograd::BackwardOptions { create_graph: true, ..Default::default() },
     )?;
     let g = w.grad().expect("differentiated");
     w.set_grad(None)?;

@@ -1,7 +1,7 @@
 //! Reductions: derivatives, ties, NaN, empty tensors, refusals.
 
-use tensor::check::{gradcheck, gradgradcheck};
-use tensor::{DType, Result, Tensor, zeros};
+use downhill_tensor::check::{gradcheck, gradgradcheck};
+use downhill_tensor::{DType, Result, Tensor, zeros};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
@@ -192,7 +192,7 @@ fn integers_and_booleans() -> Result<()> {
     assert_eq!(i.median_dim(0, false)?, (Tensor::from(2), Tensor::from(2)));
     assert_eq!(i.logsumexp(0, false)?.dtype(), DType::F32);
     for refused in [i.var(), b.std(), i.norm(2.0), b.argmax(0, false), b.median()] {
-        assert!(matches!(refused, Err(tensor::Error::DType { .. })));
+        assert!(matches!(refused, Err(downhill_tensor::Error::DType { .. })));
     }
     Ok(())
 }

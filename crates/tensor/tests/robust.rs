@@ -1,7 +1,7 @@
 //! Whatever the arguments: a result or an error, never a panic.
 
+use downhill_tensor::{Combine, DType, Operand, Result, Rounding, Slice, Tensor};
 use proptest::prelude::*;
-use tensor::{Combine, DType, Operand, Result, Rounding, Slice, Tensor};
 
 const DTYPES: [DType; 4] = [DType::Bool, DType::I64, DType::F32, DType::F64];
 

@@ -1,7 +1,7 @@
 //! Softmax and log-softmax: derivatives, shapes, edges, errors.
 
-use tensor::check::{gradcheck, gradgradcheck};
-use tensor::{DType, Result, Tensor};
+use downhill_tensor::check::{gradcheck, gradgradcheck};
+use downhill_tensor::{DType, Result, Tensor};
 
 type Op = fn(&Tensor, isize) -> Result<Tensor>;
 const OPS: [Op; 2] = [Tensor::softmax, Tensor::log_softmax];

@@ -1,8 +1,8 @@
 //! Order.
 
+use downhill_tensor::check::{gradcheck, gradgradcheck};
+use downhill_tensor::{DType, Error, Result, Tensor, arange, full, zeros};
 use proptest::prelude::*;
-use tensor::check::{gradcheck, gradgradcheck};
-use tensor::{DType, Error, Result, Tensor, arange, full, zeros};
 
 /// Few distinct values, so that ties are common.
 fn elements() -> impl Strategy<Value = f64> {
@@ -90,7 +90,7 @@ fn other_dtypes_scalars_and_empty_dimensions_are_sorted() -> Result<()> {
 fn long_rows_are_sorted() -> Result<()> {
     let n = 200_000;
     let x = arange(0, n, 1)?.mul(7_919)?;
-    let x = x.sub(&x.div_rounded(n, tensor::Rounding::Floor)?.mul(n)?)?;
+    let x = x.sub(&x.div_rounded(n, downhill_tensor::Rounding::Floor)?.mul(n)?)?;
     assert_eq!(x.sort(0, false)?.0, arange(0, n, 1)?);
     let rows = x.reshape([-1, 8])?;
     let first = rows.topk(3, 1, true)?.0;

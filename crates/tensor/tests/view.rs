@@ -1,8 +1,8 @@
 //! Views: random chains of them against index arithmetic.
 
+use downhill_tensor::check::{gradcheck, gradgradcheck};
+use downhill_tensor::{Error, MAX_RANK, Result, Slice, Tensor, arange, zeros};
 use proptest::prelude::*;
-use tensor::check::{gradcheck, gradgradcheck};
-use tensor::{Error, MAX_RANK, Result, Slice, Tensor, arange, zeros};
 
 /// The same elements as a view and as a plain list.
 #[derive(Clone, Debug)]
@@ -136,7 +136,7 @@ proptest! {
             // Loops read the view's strides, copies do not.
             prop_assert_eq!(both.view.add(&both.view.contiguous())?, both.view.mul(2)?);
         }
-        let y = both.view.to_dtype(tensor::DType::F64).requires_grad_()?;
+        let y = both.view.to_dtype(downhill_tensor::DType::F64).requires_grad_()?;
         y.slice((Slice::Ellipsis,))?.sum().backward()?;
         prop_assert_eq!(y.grad().unwrap(), y.detach().ones_like());
     }

@@ -4,7 +4,7 @@ use super::logit_cut::Sizes;
 use super::rounded;
 use crate::functional::linear;
 use crate::{Forward, Linear, Module, Sequential};
-use tensor::{DType, Error, Result, Shape, Tensor, no_grad};
+use downhill_tensor::{DType, Error, Result, Shape, Tensor, no_grad};
 
 const OP: &str = "adaptive_log_softmax_with_loss";
 
@@ -28,17 +28,17 @@ const OP: &str = "adaptive_log_softmax_with_loss";
 ///
 /// # Examples
 /// ```
-/// use nn::AdaptiveLogSoftmaxWithLoss;
-/// use tensor::Tensor;
+/// use downhill::nn::AdaptiveLogSoftmaxWithLoss;
+/// use downhill::Tensor;
 ///
 /// // 20 classes: 5 frequent ones, then clusters of 5 and of 10.
 /// let softmax = AdaptiveLogSoftmaxWithLoss::new(16, 20, &[5, 10], Default::default())?;
-/// let x = tensor::randn([4, 16])?;
+/// let x = downhill::randn([4, 16])?;
 /// let found = softmax.forward(&x, &Tensor::from([0, 6, 12, 19]))?;
 /// found.loss.backward()?;
 /// assert_eq!(found.output.shape(), &[4]);
 /// assert_eq!(softmax.log_prob(&x)?.shape(), &[4, 20]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -57,7 +57,7 @@ pub struct AdaptiveLogSoftmaxWithLoss {
 /// The options of an [`AdaptiveLogSoftmaxWithLoss`].
 ///
 /// ```
-/// let options = nn::loss::AdaptiveLogSoftmaxOptions { head_bias: true, ..Default::default() };
+/// let options = downhill::nn::loss::AdaptiveLogSoftmaxOptions { head_bias: true, ..Default::default() };
 /// assert_eq!(options.div_value, 4.0);
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +166,7 @@ impl AdaptiveLogSoftmaxWithLoss {
         }
         let cluster_of = |c: i64| self.cutoffs.partition_point(|&cutoff| cutoff <= c as usize);
         // Log-likelihoods are added and averaged in f64.
-        let mut output = tensor::zeros(classes.len())?.to_dtype(DType::F64);
+        let mut output = downhill_tensor::zeros(classes.len())?.to_dtype(DType::F64);
         for (i, tail) in self.tail.iter().enumerate() {
             let rows: Vec<usize> = (0..classes.len()).filter(|&r| cluster_of(classes[r]) == i + 1).collect();
             if rows.is_empty() {
@@ -236,11 +236,11 @@ impl AdaptiveLogSoftmaxWithLoss {
     ///
     /// # Examples
     /// ```
-    /// # use nn::AdaptiveLogSoftmaxWithLoss;
+    /// # use downhill::nn::AdaptiveLogSoftmaxWithLoss;
     /// let softmax = AdaptiveLogSoftmaxWithLoss::new(8, 20, &[5], Default::default())?;
-    /// let x = tensor::randn([4, 8])?;
+    /// let x = downhill::randn([4, 8])?;
     /// assert_eq!(softmax.predict(&x)?, softmax.log_prob(&x)?.argmax(1, false)?);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn predict(&self, input: &Tensor) -> Result<Tensor> {
         no_grad(|| {
@@ -263,7 +263,7 @@ impl AdaptiveLogSoftmaxWithLoss {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check;
+    use downhill_tensor::check;
 
     fn layers() -> Result<AdaptiveLogSoftmaxWithLoss> {
         let options = AdaptiveLogSoftmaxOptions { div_value: 2.0, head_bias: true };
@@ -274,11 +274,11 @@ mod tests {
     fn targets_have_their_share_of_the_whole_distribution() -> Result<()> {
         let softmax = layers()?;
         softmax.to_dtype(DType::F64)?;
-        let x = tensor::randn([20, 16])?.to_dtype(DType::F64).mul(3.0)?;
+        let x = downhill_tensor::randn([20, 16])?.to_dtype(DType::F64).mul(3.0)?;
         let all = softmax.log_prob(&x)?;
         let mass = all.exp().sum_dim(1, false)?.sub(1.0)?.abs().max()?.item::<f64>()?;
         assert!(mass < 1e-14, "{mass}");
-        let target = tensor::arange(0, 20, 1)?;
+        let target = downhill_tensor::arange(0, 20, 1)?;
         let want = all.gather(1, &target.unsqueeze(1)?)?.squeeze_dim(1)?;
         let found = softmax.forward(&x, &target)?;
         assert!(found.output.sub(&want)?.abs().max()?.item::<f64>()? < 1e-14);
@@ -303,7 +303,7 @@ mod tests {
                 format!("{OP}: cutoffs must be increasing within 1..20, but are {cutoffs:?}")
             );
         }
-        let (softmax, x) = (new(&[5])?, tensor::zeros([2, 8])?);
+        let (softmax, x) = (new(&[5])?, downhill_tensor::zeros([2, 8])?);
         let text = |x: &Tensor, target: &Tensor| softmax.forward(x, target).unwrap_err().to_string();
         assert_eq!(text(&x, &Tensor::from([0, 20])), format!("{OP}: index 20 is out of bounds for size 20"));
         assert_eq!(
@@ -312,7 +312,7 @@ mod tests {
                 "{OP}: expected a target (N) for an input (N, C), or () for (C), here for [2, 8], but got shape [3]"
             )
         );
-        assert!(softmax.predict(&tensor::zeros(8)?).is_err());
+        assert!(softmax.predict(&downhill_tensor::zeros(8)?).is_err());
         Ok(())
     }
 }

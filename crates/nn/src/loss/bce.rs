@@ -3,8 +3,8 @@
 use super::pointwise::expanded;
 use super::{Loss, Pointwise, Reduction, Weighted, pointwise};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{DType, Error, Float, Result, Tensor, kernels};
+use downhill_tensor::real::Real;
+use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 
 /// Cross-entropy between probabilities and targets in `[0, 1]`, one independent yes-or-no question an element.
 ///
@@ -27,12 +27,12 @@ use tensor::{DType, Error, Float, Result, Tensor, kernels};
 ///
 /// # Examples
 /// ```
-/// use nn::{BCELoss, Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{BCELoss, Loss};
+/// use downhill::Tensor;
 /// let x = Tensor::from([0.5_f64, 0.0]).requires_grad_()?;
 /// let loss = BCELoss::default().forward(&x, &Tensor::from([1.0_f64, 1.0]))?;
 /// assert_eq!(loss.item::<f64>()?, (2.0_f64.ln() + 100.0) / 2.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

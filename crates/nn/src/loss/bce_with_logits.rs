@@ -3,8 +3,8 @@
 use super::pointwise::expanded;
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{Error, Result, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Error, Result, Tensor};
 
 /// Cross-entropy between a sigmoid of the input and targets in `[0, 1]`, computed from the logits.
 ///
@@ -27,11 +27,11 @@ use tensor::{Error, Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{BCEWithLogitsLoss, Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{BCEWithLogitsLoss, Loss};
+/// use downhill::Tensor;
 /// let loss = BCEWithLogitsLoss::default().forward(&Tensor::from([0.0_f64, 1000.0]), &Tensor::from([1.0, 0.0]))?;
 /// assert_eq!(loss.item::<f64>()?, (2.0_f64.ln() + 1000.0) / 2.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

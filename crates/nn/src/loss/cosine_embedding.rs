@@ -2,9 +2,9 @@
 
 use super::Reduction;
 use crate::Module;
-use tensor::autograd::fused;
-use tensor::real::Real;
-use tensor::{DType, Error, Float, Result, Tensor, kernels};
+use downhill_tensor::autograd::fused;
+use downhill_tensor::real::Real;
+use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 
 /// Turns vectors in the same direction where the target is 1, and away from each other, up to a margin, where it is −1.
 ///
@@ -27,12 +27,12 @@ use tensor::{DType, Error, Float, Result, Tensor, kernels};
 ///
 /// # Examples
 /// ```
-/// use nn::CosineEmbeddingLoss;
-/// use tensor::Tensor;
+/// use downhill::nn::CosineEmbeddingLoss;
+/// use downhill::Tensor;
 /// let (a, b) = (Tensor::from([[3.0_f64, 4.0], [1.0, 0.0]]), Tensor::from([[4.0_f64, 3.0], [0.0, 2.0]]));
 /// let loss = CosineEmbeddingLoss::default().forward(&a, &b, &Tensor::from([1, -1]))?;
 /// assert!((loss.item::<f64>()? - (1.0 - 24.0 / 25.0) / 2.0).abs() < 1e-12);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -189,7 +189,7 @@ impl Pair {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check;
+    use downhill_tensor::check;
 
     const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Mean, Reduction::Sum];
 
@@ -249,10 +249,10 @@ mod tests {
         let (a, b) = (Tensor::from([[3, 4], [1, 0]]), Tensor::from([[3, 4], [1, 0]]));
         let found = loss.forward(&a, &b, &Tensor::from([-1.0_f32, 0.5]))?;
         assert_eq!(found, Tensor::from([1.0_f32, 0.0]));
-        let none = tensor::zeros([2, 0])?;
+        let none = downhill_tensor::zeros([2, 0])?;
         assert_eq!(loss.forward(&none, &none, &Tensor::from([1, -1]))?, Tensor::from([1.0_f32, 0.0]));
-        let none = tensor::zeros([0, 3])?.requires_grad_()?;
-        let mean = CosineEmbeddingLoss::default().forward(&none, &none, &tensor::zeros([0])?)?;
+        let none = downhill_tensor::zeros([0, 3])?.requires_grad_()?;
+        let mean = CosineEmbeddingLoss::default().forward(&none, &none, &downhill_tensor::zeros([0])?)?;
         assert!(mean.item::<f32>()?.is_nan());
         mean.backward()?;
         Ok(())

@@ -5,12 +5,12 @@ use super::nll::name;
 use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
+use downhill_tensor::autograd::fused;
+use downhill_tensor::kernels::{self, Chunk};
+use downhill_tensor::real::Real;
+use downhill_tensor::{DType, Error, Float, Result, Tensor, grad_enabled};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-use tensor::autograd::fused;
-use tensor::kernels::{self, Chunk};
-use tensor::real::Real;
-use tensor::{DType, Error, Float, Result, Tensor, grad_enabled};
 
 /// Cross-entropy between logits and class indices or class probabilities: the loss of classification.
 ///
@@ -39,8 +39,8 @@ use tensor::{DType, Error, Float, Result, Tensor, grad_enabled};
 ///
 /// # Examples
 /// ```
-/// use nn::{CrossEntropyLoss, Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{CrossEntropyLoss, Loss};
+/// use downhill::Tensor;
 /// let logits = Tensor::from([[2.0_f64, 0.0], [0.0, 0.0]]).requires_grad_()?;
 /// let loss = CrossEntropyLoss::default().forward(&logits, &Tensor::from([0, 1]))?;
 /// let expected = ((1.0 + (-2.0_f64).exp()).ln() + 2.0_f64.ln()) / 2.0;
@@ -48,7 +48,7 @@ use tensor::{DType, Error, Float, Result, Tensor, grad_enabled};
 /// // Probabilities, and rows that do not count:
 /// CrossEntropyLoss::default().forward(&logits, &Tensor::from([[0.9, 0.1], [0.5, 0.5]]))?;
 /// CrossEntropyLoss { ignore_index: 1, ..Default::default() }.forward(&logits, &Tensor::from([0, 1]))?;
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -387,7 +387,7 @@ impl CrossEntropyLoss {
 pub(super) mod tests {
     use super::*;
     use crate::NLLLoss;
-    use tensor::check;
+    use downhill_tensor::check;
 
     fn noise(n: usize, k: f64) -> Vec<f64> {
         (0..n).map(|i| 3.0 * ((i as f64 + 0.5) * k).sin()).collect()

@@ -3,9 +3,9 @@
 use super::Reduction;
 use super::cross_entropy::{CrossEntropyLoss, OP};
 use super::rows::{Rows, check_weight, in_shape};
-use tensor::autograd::fused;
-use tensor::real::Real;
-use tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
+use downhill_tensor::autograd::fused;
+use downhill_tensor::real::Real;
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
 
 impl CrossEntropyLoss {
     /// For a target of class probabilities. Everything beyond the exponentials is computed in `f64` and rounded once.
@@ -178,7 +178,7 @@ impl CrossEntropyLoss {
 mod tests {
     use super::*;
     use crate::loss::cross_entropy::tests::{matrix, variants};
-    use tensor::check;
+    use downhill_tensor::check;
 
     #[test]
     fn probabilities_equal_the_definition_for_every_combination_of_options() -> Result<()> {

@@ -2,8 +2,8 @@
 //! long one, and nothing is added up across lanes.
 
 use super::cross_entropy::{Indices, weight};
-use tensor::real::Real;
-use tensor::{Float, kernels};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Float, kernels};
 
 /// Classes that PyTorch adds up one after the other on every processor.
 const SHORT: usize = 8;

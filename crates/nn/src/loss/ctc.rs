@@ -3,8 +3,8 @@
 use super::Reduction;
 use super::lattice::{Lattice, evaluate};
 use crate::Module;
-use tensor::autograd::fused;
-use tensor::{DType, Error, Float, Result, Tensor};
+use downhill_tensor::autograd::fused;
+use downhill_tensor::{DType, Error, Float, Result, Tensor};
 
 const OP: &str = "ctc_loss";
 
@@ -32,8 +32,8 @@ const OP: &str = "ctc_loss";
 ///
 /// # Examples
 /// ```
-/// use nn::CTCLoss;
-/// use tensor::Tensor;
+/// use downhill::nn::CTCLoss;
+/// use downhill::Tensor;
 /// // Two steps, even odds of a blank and a label: of the four alignments three give "1".
 /// let x = Tensor::from([[0.0_f64, 0.0], [0.0, 0.0]]).log_softmax(1)?;
 /// let loss = CTCLoss::default().forward(&x, &Tensor::from([1]), 2, 1)?;
@@ -42,7 +42,7 @@ const OP: &str = "ctc_loss";
 /// let x = Tensor::stack(&[&x, &x], 1)?;
 /// let loss = CTCLoss::default().forward(&x, &Tensor::from([1, 1]), [2, 2], [1, 1])?;
 /// assert!((loss.item::<f64>()? + 0.75_f64.ln()).abs() < 1e-15);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -62,8 +62,8 @@ pub struct CTCLoss {
 /// The lengths of a batch's sequences: an `int64` tensor, or one or more numbers.
 ///
 /// ```
-/// use nn::loss::Lengths;
-/// for lengths in [Lengths::from([3, 5]), vec![3, 5].into(), (&[3, 5][..]).into(), (&tensor::Tensor::from([3, 5])).into()] {
+/// use downhill::nn::loss::Lengths;
+/// for lengths in [Lengths::from([3, 5]), vec![3, 5].into(), (&[3, 5][..]).into(), (&downhill::Tensor::from([3, 5])).into()] {
 ///     println!("{lengths:?}");
 /// }
 /// ```
@@ -231,8 +231,8 @@ impl CTCLoss {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::autograd::{GradOptions, grad_with};
-    use tensor::check;
+    use downhill_tensor::autograd::{GradOptions, grad_with};
+    use downhill_tensor::check;
 
     const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Mean, Reduction::Sum];
 
@@ -293,7 +293,7 @@ mod tests {
                     let definition = |z: &[Tensor]| {
                         let x = z[0].log_softmax(2)?;
                         let lattice = loss.lattice(&x, targets, &inputs.into(), &lengths.into())?;
-                        let undefined = tensor::zeros(3)?.ne(0)?;
+                        let undefined = downhill_tensor::zeros(3)?.ne(0)?;
                         let each = lattice.potential(&x, &undefined)?.sub(&Tensor::from(inputs.to_vec()))?;
                         Ok(match reduction {
                             Reduction::None => each,
@@ -444,7 +444,7 @@ mod tests {
 
     #[test]
     fn bad_input_is_an_error_that_names_the_numbers() {
-        let x = tensor::zeros([5, 2, 4]).unwrap();
+        let x = downhill_tensor::zeros([5, 2, 4]).unwrap();
         let (targets, fine) = (Tensor::from([[1, 2], [3, 1]]), Tensor::from([2, 2]));
         let text = |x: &Tensor, targets: &Tensor, inputs: &Tensor, lengths: &Tensor, blank| {
             let loss = CTCLoss { blank, ..Default::default() };
@@ -493,7 +493,7 @@ mod tests {
             "ctc_loss: expected float32 or float64, but got int64"
         );
         assert_eq!(
-            text(&tensor::zeros([0, 2, 4]).unwrap(), &targets, &fine, &fine, 0),
+            text(&downhill_tensor::zeros([0, 2, 4]).unwrap(), &targets, &fine, &fine, 0),
             "ctc_loss: expected log-probabilities of shape (T, N, C) or (T, C), not empty, but got shape [0, 2, 4]"
         );
     }

@@ -2,7 +2,7 @@
 
 use super::{Loss, Reduction};
 use crate::Module;
-use tensor::{Error, Result, Tensor};
+use downhill_tensor::{Error, Result, Tensor};
 
 /// One minus the overlap of a predicted and a true mask: the loss of segmentation where most pixels are background.
 ///
@@ -23,12 +23,12 @@ use tensor::{Error, Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{DiceLoss, Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{DiceLoss, Loss};
+/// use downhill::Tensor;
 /// let loss = DiceLoss { smooth: 0.0, ..Default::default() };
 /// let (x, t) = (Tensor::from([[1.0_f64, 1.0, 0.0, 0.0]]), Tensor::from([[0.0_f64, 1.0, 0.0, 0.0]]));
 /// assert!((loss.forward(&x, &t)?.item::<f64>()? - 1.0 / 3.0).abs() < 1e-15);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -81,7 +81,7 @@ impl Loss for DiceLoss {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check;
+    use downhill_tensor::check;
 
     fn noise(n: usize, k: f64) -> Vec<f64> {
         (0..n).map(|i| 0.5 + 0.49 * ((i as f64 + 0.5) * k).sin()).collect()

@@ -4,8 +4,8 @@ use super::bce_with_logits::softplus;
 use super::rows::{Classes, Rows, in_shape};
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{Error, Result, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Error, Result, Tensor};
 
 // The smallest normal `f32`: powers of it stay finite where those of 0 would not.
 const TINY: f64 = f32::MIN_POSITIVE as f64;
@@ -37,12 +37,12 @@ fn check_gamma(op: &'static str, gamma: f64) -> Result<()> {
 ///
 /// # Examples
 /// ```
-/// use nn::{FocalLoss, Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{FocalLoss, Loss};
+/// use downhill::Tensor;
 /// // Even odds: (1/2)² ln 2.
 /// let loss = FocalLoss::default().forward(&Tensor::from([[0.0_f64, 0.0]]), &Tensor::from([1]))?;
 /// assert!((loss.item::<f64>()? - 0.25 * 2.0_f64.ln()).abs() < 1e-15);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -103,11 +103,11 @@ impl Loss for FocalLoss {
 ///
 /// # Examples
 /// ```
-/// use nn::{BinaryFocalLoss, Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{BinaryFocalLoss, Loss};
+/// use downhill::Tensor;
 /// let loss = BinaryFocalLoss::default().forward(&Tensor::from([0.0_f64]), &Tensor::from([1.0]))?;
 /// assert!((loss.item::<f64>()? - 0.25 * 0.25 * 2.0_f64.ln()).abs() < 1e-15);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -189,7 +189,7 @@ impl Loss for BinaryFocalLoss {
 mod tests {
     use super::*;
     use crate::{BCEWithLogitsLoss, CrossEntropyLoss};
-    use tensor::check;
+    use downhill_tensor::check;
 
     const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Mean, Reduction::Sum];
 

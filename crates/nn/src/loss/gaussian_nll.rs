@@ -2,10 +2,10 @@
 
 use super::{Pointwise, Reduction, pointwise};
 use crate::Module;
+use downhill_tensor::autograd::edge;
+use downhill_tensor::real::Real;
+use downhill_tensor::{Error, Result, Tensor};
 use std::f64::consts::TAU;
-use tensor::autograd::edge;
-use tensor::real::Real;
-use tensor::{Error, Result, Tensor};
 
 /// Negative log-likelihood of the target under a Gaussian with the predicted mean and variance
 /// ([Nix and Weigend, 1994](https://doi.org/10.1109/ICNN.1994.374138)).
@@ -29,12 +29,12 @@ use tensor::{Error, Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::GaussianNLLLoss;
-/// use tensor::Tensor;
+/// use downhill::nn::GaussianNLLLoss;
+/// use downhill::Tensor;
 /// let (x, t) = (Tensor::from([1.0_f64, 2.0]), Tensor::from([1.0_f64, 4.0]));
 /// let loss = GaussianNLLLoss::default().forward(&x, &t, &Tensor::from([1.0_f64, 1.0]))?;
 /// assert_eq!(loss.item::<f64>()?, 1.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -2,8 +2,8 @@
 
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{Result, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Result, Tensor};
 
 /// Pulls distances of similar pairs to 0 and pushes those of dissimilar pairs beyond a margin.
 ///
@@ -25,12 +25,12 @@ use tensor::{Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{HingeEmbeddingLoss, Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{HingeEmbeddingLoss, Loss};
+/// use downhill::Tensor;
 /// let distance = Tensor::from([0.5_f32, 0.25]);
 /// let loss = HingeEmbeddingLoss::default().forward(&distance, &Tensor::from([1.0_f32, -1.0]))?;
 /// assert_eq!(loss.item::<f32>()?, (0.5 + 0.75) / 2.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

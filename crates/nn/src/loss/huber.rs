@@ -3,8 +3,8 @@
 use super::pointwise::weighted;
 use super::{Loss, Pointwise, Reduction};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{Error, Result, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Error, Result, Tensor};
 
 /// Squared error up to `delta`, linear beyond: regression that a few outliers do not pull
 /// ([Huber, *Robust Estimation of a Location Parameter*, 1964](https://doi.org/10.1214/aoms/1177703732)).
@@ -28,12 +28,12 @@ use tensor::{Error, Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{HuberLoss, Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{HuberLoss, Loss};
+/// use downhill::Tensor;
 /// let loss = HuberLoss { delta: 2.0, ..Default::default() };
 /// let loss = loss.forward(&Tensor::from([1.0_f32, 5.0]), &Tensor::from([0.0_f32, 0.0]))?;
 /// assert_eq!(loss.item::<f32>()?, (0.5 + 8.0) / 2.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -2,8 +2,8 @@
 
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{Error, Result, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Error, Result, Tensor};
 
 /// How a [`KLDivLoss`] is reduced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,9 +22,9 @@ pub enum KLDivReduction {
 /// PyTorch's names: `"none"`, `"mean"`, `"sum"`, `"batchmean"`.
 ///
 /// ```
-/// use nn::KLDivReduction;
+/// use downhill::nn::KLDivReduction;
 /// assert_eq!("batchmean".parse::<KLDivReduction>()?, KLDivReduction::BatchMean);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 impl std::str::FromStr for KLDivReduction {
     type Err = Error;
@@ -64,12 +64,12 @@ impl std::str::FromStr for KLDivReduction {
 ///
 /// # Examples
 /// ```
-/// use nn::{KLDivLoss, KLDivReduction, Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{KLDivLoss, KLDivReduction, Loss};
+/// use downhill::Tensor;
 /// let q = Tensor::from([[0.5_f64, 0.5]]).log();
 /// let loss = KLDivLoss { reduction: KLDivReduction::BatchMean, ..Default::default() };
 /// assert_eq!(loss.forward(&q, &Tensor::from([[1.0, 0.0]]))?.item::<f64>()?, 2.0_f64.ln());
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -3,8 +3,8 @@
 use super::pointwise::weighted_mean;
 use super::{Loss, Pointwise, Reduction};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{Result, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Result, Tensor};
 
 /// Absolute error: the loss of regression that outliers do not dominate.
 ///
@@ -26,11 +26,11 @@ use tensor::{Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{L1Loss, Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{L1Loss, Loss};
+/// use downhill::Tensor;
 /// let loss = L1Loss::default().forward(&Tensor::from([1.0_f32, 2.0]), &Tensor::from([0.0_f32, 4.0]))?;
 /// assert_eq!(loss.item::<f32>()?, 1.5);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -3,8 +3,8 @@
 //! All of it is computed in `f64`: a log-likelihood of a thousand steps is a number of four digits, and the posteriors are
 //! exponentials of differences of such, which in `f32` have three digits left.
 
-use tensor::real::Real;
-use tensor::{Element, Float, Result, Tensor, full, kernels, no_grad};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Element, Float, Result, Tensor, full, kernels, no_grad};
 
 /// Additions that one state of a step costs: three exponentials and a logarithm.
 const WORK: usize = 16;

@@ -5,9 +5,9 @@ use super::logit_cut::Sizes;
 use super::rows::{Classes, Rows, check_weight};
 use super::{CrossEntropyLoss, Loss, Reduction, rounded};
 use crate::{Linear, Module};
+use downhill_tensor::autograd::fused;
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
 use std::sync::{Mutex, PoisonError};
-use tensor::autograd::fused;
-use tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
 
 const OP: &str = "linear_cross_entropy";
 
@@ -41,18 +41,18 @@ const OP: &str = "linear_cross_entropy";
 ///
 /// # Examples
 /// ```
-/// use nn::{LinearCrossEntropyLoss, Loss, Module};
-/// use tensor::Tensor;
+/// use downhill::nn::{LinearCrossEntropyLoss, Loss, Module};
+/// use downhill::Tensor;
 ///
 /// // 16 features, a vocabulary of 1000.
 /// let loss = LinearCrossEntropyLoss::new(16, 1000, Default::default())?;
-/// let x = tensor::randn([4, 16])?.requires_grad_()?;
+/// let x = downhill::randn([4, 16])?.requires_grad_()?;
 /// let target = Tensor::from([3, 999, 0, -100]);
 /// loss.forward(&x, &target)?.backward()?;
 /// assert_eq!(loss.linear.weight.grad().unwrap().shape(), &[1000, 16]);
-/// assert_eq!(x.grad().unwrap().select(0, 3)?, tensor::zeros(16)?); // an ignored row
+/// assert_eq!(x.grad().unwrap().select(0, 3)?, downhill::zeros(16)?); // an ignored row
 /// assert_eq!(loss.named_parameters()[0].0, "linear.weight");
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -73,7 +73,7 @@ pub struct LinearCrossEntropyLoss {
 /// The options of a [`LinearCrossEntropyLoss`] and of [`linear_cross_entropy`].
 ///
 /// ```
-/// let options = nn::LinearCrossEntropyOptions { label_smoothing: 0.1, ..Default::default() };
+/// let options = downhill::nn::LinearCrossEntropyOptions { label_smoothing: 0.1, ..Default::default() };
 /// assert_eq!(options.ignore_index, None);
 /// ```
 #[derive(Clone, Debug)]
@@ -124,11 +124,11 @@ impl LinearCrossEntropyLoss {
     ///
     /// # Examples
     /// ```
-    /// use nn::{LinearCrossEntropyLoss, Loss};
+    /// use downhill::nn::{LinearCrossEntropyLoss, Loss};
     /// let loss = LinearCrossEntropyLoss::with_outputs(8, 10, &[2], true, Default::default())?;
-    /// let target = tensor::Tensor::from([[0, 9], [3, 3], [7, 1]]);
-    /// assert_eq!(loss.forward(&tensor::randn([3, 8])?, &target)?.dim(), 0);
-    /// # Ok::<(), tensor::Error>(())
+    /// let target = downhill::Tensor::from([[0, 9], [3, 3], [7, 1]]);
+    /// assert_eq!(loss.forward(&downhill::randn([3, 8])?, &target)?.dim(), 0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn with_outputs(
         in_features: usize,
@@ -217,12 +217,12 @@ impl LinearCrossEntropyOptions {
 ///
 /// # Examples
 /// ```
-/// use nn::functional::linear_cross_entropy;
-/// use tensor::Tensor;
+/// use downhill::nn::functional::linear_cross_entropy;
+/// use downhill::Tensor;
 /// let (x, w) = (Tensor::from([[1.0, 2.0]]), Tensor::from([[1.0, 0.0], [0.0, 1.0]]));
 /// let loss = linear_cross_entropy(&x, &w, &Tensor::from([1]), None, &Default::default())?;
 /// assert!((loss.item::<f64>()? - (-1.0_f64).exp().ln_1p()).abs() < 1e-15);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

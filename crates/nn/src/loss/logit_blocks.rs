@@ -11,8 +11,8 @@
 use super::logit_cut::{Cut, SMALL_TILE, Sizes};
 use super::logit_stats::{Lanes, Stat};
 use super::rows::Classes;
+use downhill_tensor::{Float, Result, Tensor, kernels};
 use std::ops::Range;
-use tensor::{Float, Result, Tensor, kernels};
 
 /// What the rows should be.
 #[derive(Clone, Copy, Debug)]

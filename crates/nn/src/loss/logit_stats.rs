@@ -1,6 +1,6 @@
 //! What logits say of their row: a maximum and sums relative to it, tile by tile.
 
-use tensor::{Float, kernels};
+use downhill_tensor::{Float, kernels};
 
 /// Terms that are added up in the element type before they go to an `f64`.
 const RUN: usize = 16;

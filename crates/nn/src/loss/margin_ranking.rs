@@ -2,8 +2,8 @@
 
 use super::{Pointwise, Reduction, pointwise};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{Error, Result, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Error, Result, Tensor};
 
 /// Wants the first score above the second by a margin where the target is 1, below it where the target is −1.
 ///
@@ -24,12 +24,12 @@ use tensor::{Error, Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::MarginRankingLoss;
-/// use tensor::Tensor;
+/// use downhill::nn::MarginRankingLoss;
+/// use downhill::Tensor;
 /// let (a, b) = (Tensor::from([2.0_f32, 0.0]), Tensor::from([1.0_f32, 3.0]));
 /// let loss = MarginRankingLoss::default().forward(&a, &b, &Tensor::from([1.0_f32, 1.0]))?;
 /// assert_eq!(loss.item::<f32>()?, 1.5);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

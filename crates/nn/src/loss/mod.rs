@@ -96,8 +96,8 @@ pub use soft_margin::SoftMarginLoss;
 pub use triplet_margin::TripletMarginLoss;
 pub use triplet_margin_with_distance::{Distance, TripletMarginWithDistanceLoss};
 
-use tensor::autograd::edge;
-use tensor::{DType, Error, Result, Tensor};
+use downhill_tensor::autograd::edge;
+use downhill_tensor::{DType, Error, Result, Tensor};
 
 /// What becomes of the terms of a loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -131,9 +131,9 @@ fn rounded(name: &'static str, x: &Tensor, dtype: DType) -> Tensor {
 /// PyTorch's names: `"none"`, `"mean"`, `"sum"`.
 ///
 /// ```
-/// use nn::Reduction;
+/// use downhill::nn::Reduction;
 /// assert_eq!("sum".parse::<Reduction>()?, Reduction::Sum);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 impl std::str::FromStr for Reduction {
     type Err = Error;

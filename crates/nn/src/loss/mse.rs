@@ -3,8 +3,8 @@
 use super::pointwise::weighted_mean;
 use super::{Loss, Pointwise, Reduction};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{Result, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Result, Tensor};
 
 /// Squared error: the loss of regression with Gaussian noise.
 ///
@@ -26,14 +26,14 @@ use tensor::{Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{Loss, MSELoss};
-/// use tensor::Tensor;
+/// use downhill::nn::{Loss, MSELoss};
+/// use downhill::Tensor;
 /// let x = Tensor::from([1.0_f32, 2.0]).requires_grad_()?;
 /// let loss = MSELoss::default().forward(&x, &Tensor::from([0.0_f32, 4.0]))?;
 /// assert_eq!(loss.item::<f32>()?, 2.5);
 /// loss.backward()?;
 /// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [1.0, -2.0]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

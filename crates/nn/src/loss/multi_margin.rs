@@ -3,7 +3,7 @@
 use super::rows::{RowWise, Rows, check_weight, row_wise};
 use super::{Loss, Reduction};
 use crate::Module;
-use tensor::{DType, Error, Float, Result, Tensor, arange, kernels};
+use downhill_tensor::{DType, Error, Float, Result, Tensor, arange, kernels};
 
 /// Wants the score of the right class above that of every other one by a margin.
 ///
@@ -25,14 +25,14 @@ use tensor::{DType, Error, Float, Result, Tensor, arange, kernels};
 ///
 /// # Examples
 /// ```
-/// use nn::{Loss, MultiMarginLoss};
-/// use tensor::Tensor;
+/// use downhill::nn::{Loss, MultiMarginLoss};
+/// use downhill::Tensor;
 /// let x = Tensor::from([[0.25_f32, 0.5, 0.125, 1.0]]).requires_grad_()?;
 /// let loss = MultiMarginLoss::default().forward(&x, &Tensor::from([3]))?;
 /// assert_eq!(loss.item::<f32>()?, (0.25 + 0.5 + 0.125) / 4.0);
 /// loss.backward()?;
 /// assert_eq!(x.grad().unwrap(), Tensor::from([[0.25_f32, 0.25, 0.25, -0.75]]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -166,7 +166,7 @@ impl RowWise for Margins {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check;
+    use downhill_tensor::check;
 
     #[test]
     fn kernels_equal_the_definition_to_the_second_derivative_for_every_combination_of_options() -> Result<()>
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(single, none.forward(&x.unsqueeze(0)?, &Tensor::from([1]))?);
         assert_eq!(single.reshape(())?, none.forward(&x, &Tensor::from(1))?);
         assert_eq!(none.forward(&Tensor::from(3.0_f32), &Tensor::from(0))?, Tensor::from(0.0_f32));
-        let empty = tensor::zeros([0, 3])?.requires_grad_()?;
+        let empty = downhill_tensor::zeros([0, 3])?.requires_grad_()?;
         let target = Tensor::from_vec::<i64>(vec![], [0])?;
         assert_eq!(none.forward(&empty, &target)?.shape(), &[0]);
         for reduction in [Reduction::Mean, Reduction::Sum] {
@@ -267,7 +267,7 @@ mod tests {
             "multi_margin_loss: expected int64 class indices, but got float32"
         );
         assert_eq!(
-            text(&plain, &tensor::zeros([2, 0]).unwrap(), &t),
+            text(&plain, &downhill_tensor::zeros([2, 0]).unwrap(), &t),
             "multi_margin_loss: expected a vector or a matrix with at least one class, but got shape [2, 0]"
         );
         let weighted = MultiMarginLoss { weight: Some(Tensor::from([1.0_f32])), ..plain };

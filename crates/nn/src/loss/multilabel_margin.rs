@@ -3,7 +3,7 @@
 use super::rows::{RowWise, Rows, row_wise};
 use super::{Loss, Reduction};
 use crate::Module;
-use tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
 
 /// Wants the score of each label above that of every class that is none by a margin of 1.
 ///
@@ -26,15 +26,15 @@ use tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
 ///
 /// # Examples
 /// ```
-/// use nn::{Loss, MultiLabelMarginLoss};
-/// use tensor::Tensor;
+/// use downhill::nn::{Loss, MultiLabelMarginLoss};
+/// use downhill::Tensor;
 /// let x = Tensor::from([[0.125_f32, 0.25, 0.5, 0.75]]).requires_grad_()?;
 /// // Labels 3 and 0; what stands behind −1 is not read.
 /// let loss = MultiLabelMarginLoss::default().forward(&x, &Tensor::from([[3, 0, -1, 1]]))?;
 /// assert_eq!(loss.item::<f32>()?, (0.5 + 0.75 + 1.125 + 1.375) / 4.0);
 /// loss.backward()?;
 /// assert_eq!(x.grad().unwrap(), Tensor::from([[-0.5_f32, 0.5, 0.5, -0.5]]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -155,7 +155,7 @@ impl RowWise for Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check;
+    use downhill_tensor::check;
 
     #[test]
     fn kernels_equal_the_definition_to_the_second_derivative_for_every_reduction() -> Result<()> {
@@ -192,7 +192,7 @@ mod tests {
         {
             assert_eq!(none.forward(&x, &t)?, Tensor::from(0.0_f32));
         }
-        let empty = tensor::zeros([0, 3])?.requires_grad_()?;
+        let empty = downhill_tensor::zeros([0, 3])?.requires_grad_()?;
         let target = Tensor::from_vec::<i64>(vec![], [0, 3])?;
         assert_eq!(none.forward(&empty, &target)?.shape(), &[0]);
         let mean = MultiLabelMarginLoss::default().forward(&empty, &target)?;
@@ -236,7 +236,8 @@ mod tests {
             "multilabel_margin_loss: index -2 is out of bounds for size 3"
         );
         assert_eq!(text(&x, &x), "multilabel_margin_loss: expected int64 labels, but got float32");
-        let (cube, none) = (tensor::zeros([1, 1, 1]).unwrap(), tensor::zeros([1, 0]).unwrap());
+        let (cube, none) =
+            (downhill_tensor::zeros([1, 1, 1]).unwrap(), downhill_tensor::zeros([1, 0]).unwrap());
         for x in [cube, none] {
             let error = text(&x, &x.to_dtype(DType::I64));
             let expected = "multilabel_margin_loss: expected a vector or a matrix with at least one class";

@@ -3,8 +3,8 @@
 use super::bce_with_logits::softplus;
 use super::{Loss, Pointwise, Reduction, Weighted, pointwise};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{DType, Error, Result, Shape, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{DType, Error, Result, Shape, Tensor};
 
 /// Cross-entropy between sigmoids of the scores and the labels, averaged over the classes.
 ///
@@ -25,12 +25,12 @@ use tensor::{DType, Error, Result, Shape, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{Loss, MultiLabelSoftMarginLoss};
-/// use tensor::Tensor;
+/// use downhill::nn::{Loss, MultiLabelSoftMarginLoss};
+/// use downhill::Tensor;
 /// let (x, t) = (Tensor::from([[0.0_f64, 1000.0]]), Tensor::from([[1.0, 0.0]]));
 /// let loss = MultiLabelSoftMarginLoss::default().forward(&x, &t)?;
 /// assert_eq!(loss.item::<f64>()?, (2.0_f64.ln() + 1000.0) / 2.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -109,7 +109,7 @@ impl Loss for MultiLabelSoftMarginLoss {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check;
+    use downhill_tensor::check;
 
     const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Mean, Reduction::Sum];
 
@@ -157,7 +157,7 @@ mod tests {
             .forward(&x, &t)?
             .backward()?;
         assert_eq!(x.grad().unwrap(), Tensor::from([0.25, 0.0, 0.25, 0.0]));
-        let none = tensor::zeros([2, 0])?;
+        let none = downhill_tensor::zeros([2, 0])?;
         let of = |reduction| MultiLabelSoftMarginLoss { weight: None, reduction }.forward(&none, &none);
         assert!(of(Reduction::Sum)?.item::<f32>()?.is_nan() && of(Reduction::Mean)?.item::<f32>()?.is_nan());
         assert!(of(Reduction::None)?.to_vec::<f32>()?.iter().all(|x| x.is_nan()));

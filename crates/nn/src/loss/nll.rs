@@ -3,8 +3,8 @@
 use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
-use tensor::autograd::fused;
-use tensor::{DType, Float, Result, Tensor, kernels};
+use downhill_tensor::autograd::fused;
+use downhill_tensor::{DType, Float, Result, Tensor, kernels};
 
 /// Minus the log-probability of the right class.
 ///
@@ -26,14 +26,14 @@ use tensor::{DType, Float, Result, Tensor, kernels};
 ///
 /// # Examples
 /// ```
-/// use nn::{Loss, NLLLoss};
-/// use tensor::Tensor;
+/// use downhill::nn::{Loss, NLLLoss};
+/// use downhill::Tensor;
 /// let x = Tensor::from([[-0.1_f32, -2.4], [-1.6, -0.2]]).requires_grad_()?;
 /// let loss = NLLLoss::default().forward(&x, &Tensor::from([0, 1]))?;
 /// assert_eq!(loss.item::<f32>()?, 0.15);
 /// loss.backward()?;
 /// assert_eq!(x.grad().unwrap(), Tensor::from([[-0.5_f32, 0.0], [0.0, -0.5]]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

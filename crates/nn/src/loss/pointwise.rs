@@ -1,10 +1,10 @@
 //! Losses that are a function of each element: the trait to write one, and the driver that makes it fast.
 
 use super::Reduction;
+use downhill_tensor::autograd::{Edge, edge};
+use downhill_tensor::real::{Quick, Real, Traced};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
 use std::sync::{Arc, Mutex, PoisonError};
-use tensor::autograd::{Edge, edge};
-use tensor::real::{Quick, Real, Traced};
-use tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
 
 /// A loss term and its gradient, written once for every reading: `f32` and `f64` loops, and the graph that second
 /// derivatives go through.
@@ -13,8 +13,8 @@ use tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
 /// A loss of your own is these two functions, and [`pointwise`] makes it fused, parallel and twice differentiable:
 ///
 /// ```
-/// use nn::loss::{Pointwise, Reduction, pointwise};
-/// use tensor::{Tensor, real::Real};
+/// use downhill::nn::loss::{Pointwise, Reduction, pointwise};
+/// use downhill::{Tensor, real::Real};
 ///
 /// /// `ln cosh(x − t)`.
 /// #[derive(Clone)]
@@ -36,7 +36,7 @@ use tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
 /// let loss = pointwise(&LogCosh, [&x, &Tensor::from([0.0_f32, 0.0])], Reduction::Sum)?;
 /// loss.backward()?;
 /// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [0.0, 1.0_f32.tanh()]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     /// The loss's name, which its errors start with.
@@ -319,7 +319,7 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
 mod tests {
     use super::*;
     use crate::loss::*;
-    use tensor::check;
+    use downhill_tensor::check;
 
     /// The loss in tensor operations.
     fn definition<L: Pointwise<N>, const N: usize>(
@@ -457,7 +457,7 @@ mod tests {
         let x = Tensor::from([0.3_f32, -2.0, 5.0]).requires_grad_()?;
         let t = Tensor::from([0.0_f32, 1.0, 2.0]);
         let loss = pointwise(&MSELoss::default(), [&x, &t], Reduction::Mean)?;
-        let retain = tensor::autograd::BackwardOptions { retain_graph: true, ..Default::default() };
+        let retain = downhill_tensor::autograd::BackwardOptions { retain_graph: true, ..Default::default() };
         loss.backward_with_options(None, retain)?;
         let kept = x.grad();
         x.set_grad(None)?;

@@ -2,9 +2,9 @@
 
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
+use downhill_tensor::real::Real;
+use downhill_tensor::{Result, Tensor};
 use std::f64::consts::TAU;
-use tensor::real::Real;
-use tensor::{Result, Tensor};
 
 /// Negative log-likelihood of counts under a Poisson distribution with the predicted rate.
 ///
@@ -26,11 +26,11 @@ use tensor::{Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{Loss, PoissonNLLLoss};
-/// use tensor::Tensor;
+/// use downhill::nn::{Loss, PoissonNLLLoss};
+/// use downhill::Tensor;
 /// let loss = PoissonNLLLoss::default().forward(&Tensor::from([0.0_f64, 1.0]), &Tensor::from([2.0, 3.0]))?;
 /// assert!((loss.item::<f64>()? - (1.0 + (1.0_f64.exp() - 3.0)) / 2.0).abs() < 1e-15);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

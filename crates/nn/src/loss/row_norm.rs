@@ -1,7 +1,7 @@
 //! The norm of the difference of two rows, in `f64`.
 
-use tensor::real::Real;
-use tensor::{Float, kernels};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Float, kernels};
 
 /// `‖u − v + eps‖ₚ`, the [`PairwiseDistance`](crate::PairwiseDistance) of two rows that have at least one number.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,8 @@
 //! What the losses over class indices share: the checks, and inputs as rows of classes.
 
 use super::Reduction;
-use tensor::autograd::fused;
-use tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
+use downhill_tensor::autograd::fused;
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
 
 /// An input of shape `(C)`, `(N, C)` or `(N, C, d₁ …)` as a matrix with one row a target.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use super::{L1Loss, Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{Error, Result, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Error, Result, Tensor};
 
 /// Squared error where it is small, absolute error where it is large: the regression loss of detectors
 /// ([Girshick, *Fast R-CNN*, 2015](https://arxiv.org/abs/1504.08083)).
@@ -26,11 +26,11 @@ use tensor::{Error, Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{Loss, SmoothL1Loss};
-/// use tensor::Tensor;
+/// use downhill::nn::{Loss, SmoothL1Loss};
+/// use downhill::Tensor;
 /// let loss = SmoothL1Loss::default().forward(&Tensor::from([0.5_f32, 3.0]), &Tensor::from([0.0_f32, 0.0]))?;
 /// assert_eq!(loss.item::<f32>()?, (0.125 + 2.5) / 2.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -2,8 +2,8 @@
 
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
-use tensor::real::Real;
-use tensor::{Result, Tensor};
+use downhill_tensor::real::Real;
+use downhill_tensor::{Result, Tensor};
 
 /// Logistic loss for targets of −1 and 1.
 ///
@@ -25,11 +25,11 @@ use tensor::{Result, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{Loss, SoftMarginLoss};
-/// use tensor::Tensor;
+/// use downhill::nn::{Loss, SoftMarginLoss};
+/// use downhill::Tensor;
 /// let loss = SoftMarginLoss::default().forward(&Tensor::from([0.0_f64, 0.0]), &Tensor::from([1.0, -1.0]))?;
 /// assert_eq!(loss.item::<f64>()?, 2.0_f64.ln());
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -3,9 +3,9 @@
 use super::Reduction;
 use super::row_norm::{Pair, RowNorm};
 use crate::{Module, PairwiseDistance};
-use tensor::autograd::{edge, fused};
-use tensor::real::Real;
-use tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
+use downhill_tensor::autograd::{edge, fused};
+use downhill_tensor::real::Real;
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
 
 /// Draws an anchor to a positive example and away from a negative one, until they differ by a margin.
 ///
@@ -27,15 +27,15 @@ use tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
 ///
 /// # Examples
 /// ```
-/// use nn::TripletMarginLoss;
-/// use tensor::Tensor;
+/// use downhill::nn::TripletMarginLoss;
+/// use downhill::Tensor;
 /// let anchor = Tensor::from([[0.0_f64, 0.0]]).requires_grad_()?;
 /// let (positive, negative) = (Tensor::from([[4.0_f64, 0.0]]), Tensor::from([[0.0_f64, -4.0]]));
 /// let loss = TripletMarginLoss { eps: 0.0, ..Default::default() }.forward(&anchor, &positive, &negative)?;
 /// assert_eq!(loss.item::<f64>()?, 1.0);
 /// loss.backward()?;
 /// assert_eq!(anchor.grad().unwrap(), Tensor::from([[-1.0_f64, -1.0]]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -222,7 +222,7 @@ pub(super) fn triplet(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check;
+    use downhill_tensor::check;
 
     /// Of the three triplets, one is far from its margin and two are within.
     fn examples() -> Result<[Tensor; 3]> {

@@ -3,14 +3,14 @@
 use super::Reduction;
 use super::triplet_margin::{TripletMarginLoss, triplet};
 use crate::{Member, Module, PairwiseDistance, Visit};
+use downhill_tensor::{Result, Tensor};
 use std::fmt;
-use tensor::{Result, Tensor};
 
 /// What tells two tensors apart: a closure, a [`PairwiseDistance`], or a module of one's own.
 ///
 /// ```
-/// use nn::{Distance, Linear, Forward, Module, PairwiseDistance, TripletMarginWithDistanceLoss};
-/// use tensor::{Result, Tensor};
+/// use downhill::nn::{Distance, Linear, Forward, Module, PairwiseDistance, TripletMarginWithDistanceLoss};
+/// use downhill::{Result, Tensor};
 ///
 /// /// Euclid's distance in a space that is learned.
 /// #[derive(Module)]
@@ -29,7 +29,7 @@ use tensor::{Result, Tensor};
 ///
 /// let loss = TripletMarginWithDistanceLoss::new(Learned { projection: Linear::new(4, 2)? });
 /// assert_eq!(loss.named_parameters()[0].0, "distance_function.projection.weight");
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub trait Distance {
     /// The distances of `a` and `b`, one a pair.
@@ -86,14 +86,14 @@ impl Distance for PairwiseDistance {
 ///
 /// # Examples
 /// ```
-/// use nn::{CosineSimilarity, TripletMarginWithDistanceLoss};
-/// use tensor::Tensor;
+/// use downhill::nn::{CosineSimilarity, TripletMarginWithDistanceLoss};
+/// use downhill::Tensor;
 /// let cosine = CosineSimilarity::default();
 /// let distance = move |a: &Tensor, b: &Tensor| cosine.forward(a, b)?.mul(-1.0)?.add(1.0);
 /// let loss = TripletMarginWithDistanceLoss { margin: 0.5, ..TripletMarginWithDistanceLoss::new(distance) };
 /// let (anchor, positive) = (Tensor::from([[1.0_f64, 0.0]]), Tensor::from([[0.0_f64, 2.0]]));
 /// assert_eq!(loss.forward(&anchor, &positive, &anchor)?.item::<f64>()?, 1.5);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -169,7 +169,7 @@ impl<D: Distance + Send + Sync> fmt::Display for TripletMarginWithDistanceLoss<D
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::check::{gradcheck, gradgradcheck};
+    use downhill_tensor::check::{gradcheck, gradgradcheck};
 
     fn examples() -> Result<[Tensor; 3]> {
         Ok([

@@ -2,8 +2,8 @@
 
 use super::{Descent, Memory, Rule, Setting, Slope, check_not_negative};
 use crate::{Parameter, Result};
-use tensor::kernels::update;
-use tensor::{Float, Tensor};
+use downhill_tensor::kernels::update;
+use downhill_tensor::{Float, Tensor};
 
 /// What [`Adagrad`] is to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,15 +47,15 @@ impl Default for AdagradOptions {
 ///
 /// # Examples
 /// ```
-/// use nn::{Adagrad, AdagradOptions, Optimizer, Parameter};
-/// use tensor::Tensor;
+/// use downhill::nn::{Adagrad, AdagradOptions, Optimizer, Parameter};
+/// use downhill::Tensor;
 ///
 /// let w = Parameter::new(Tensor::from([3.0_f32, -1.0]))?;
 /// let mut optimizer = Adagrad::new([w.clone()], AdagradOptions { lr: 0.5, ..Default::default() })?;
 /// w.tensor().square().sum().backward()?;
 /// optimizer.step()?;
 /// approx::assert_relative_eq!(w.tensor(), Tensor::from([2.5_f32, -0.5]), max_relative = 1e-6);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -2,8 +2,8 @@
 
 use super::{Descent, Memory, Rule, Setting, Slope, check_not_negative, lerp};
 use crate::{Error, Parameter, Result, text};
-use tensor::kernels::update;
-use tensor::{Float, Tensor};
+use downhill_tensor::kernels::update;
+use downhill_tensor::{Float, Tensor};
 
 /// What [`Adam`] is to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,15 +65,15 @@ impl Default for AdamWOptions {
 ///
 /// # Examples
 /// ```
-/// use nn::{Adam, AdamOptions, Optimizer, Parameter};
-/// use tensor::Tensor;
+/// use downhill::nn::{Adam, AdamOptions, Optimizer, Parameter};
+/// use downhill::Tensor;
 ///
 /// let w = Parameter::new(Tensor::from([3.0_f32, -0.5]))?;
 /// let mut optimizer = Adam::new([w.clone()], AdamOptions { lr: 0.25, ..Default::default() })?;
 /// w.tensor().square().sum().backward()?;
 /// optimizer.step()?;
 /// approx::assert_relative_eq!(w.tensor(), Tensor::from([2.75_f32, -0.25]), max_relative = 1e-6);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -92,15 +92,15 @@ pub type Adam = Descent<AdamOptions>;
 ///
 /// # Examples
 /// ```
-/// use nn::{AdamW, AdamWOptions, Optimizer, Parameter};
-/// use tensor::Tensor;
+/// use downhill::nn::{AdamW, AdamWOptions, Optimizer, Parameter};
+/// use downhill::Tensor;
 ///
 /// let w = Parameter::new(Tensor::from([4.0_f32]))?;
 /// let mut optimizer = AdamW::new([w.clone()], AdamWOptions { lr: 0.5, weight_decay: 0.5, ..Default::default() })?;
 /// w.set_grad(Some(Tensor::from([0.0_f32])))?;
 /// optimizer.step()?;
 /// assert_eq!(w.tensor(), Tensor::from([3.0_f32]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

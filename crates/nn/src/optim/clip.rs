@@ -1,7 +1,7 @@
 //! Gradients that are too long.
 
 use crate::{Error, Parameter, Result, text};
-use tensor::{DType, Tensor};
+use downhill_tensor::{DType, Tensor};
 
 /// How [`clip_grad_norm_`] measures.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,16 +31,16 @@ impl Default for ClipNormOptions {
 ///
 /// # Examples
 /// ```
-/// use nn::{ClipNormOptions, Parameter, clip_grad_norm_};
-/// use tensor::Tensor;
+/// use downhill::nn::{ClipNormOptions, Parameter, clip_grad_norm_};
+/// use downhill::Tensor;
 ///
-/// let (a, b) = (Parameter::new(tensor::ones([1])?)?, Parameter::new(tensor::ones([1])?)?);
+/// let (a, b) = (Parameter::new(downhill::ones([1])?)?, Parameter::new(downhill::ones([1])?)?);
 /// a.set_grad(Some(Tensor::from([3.0_f32])))?;
 /// b.set_grad(Some(Tensor::from([4.0_f32])))?;
 /// let norm = clip_grad_norm_(&[a.clone(), b], 0.5, ClipNormOptions::default())?;
 /// assert_eq!(norm.item::<f32>()?, 5.0);
 /// approx::assert_relative_eq!(a.grad().unwrap(), Tensor::from([0.3_f32]), max_relative = 1e-5);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -78,14 +78,14 @@ pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNor
 ///
 /// # Examples
 /// ```
-/// use nn::{Parameter, clip_grad_value_};
-/// use tensor::Tensor;
+/// use downhill::nn::{Parameter, clip_grad_value_};
+/// use downhill::Tensor;
 ///
-/// let w = Parameter::new(tensor::ones([2])?)?;
+/// let w = Parameter::new(downhill::ones([2])?)?;
 /// w.set_grad(Some(Tensor::from([3.0_f32, -0.25])))?;
 /// clip_grad_value_(&[w.clone()], 0.5)?;
 /// assert_eq!(w.grad(), Some(Tensor::from([0.5_f32, -0.25])));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -2,7 +2,7 @@
 
 use super::{Memory, Optimizer, Rule, Setting};
 use crate::{Error, Parameter, Result, StateDict};
-use tensor::{DType, Tensor};
+use downhill_tensor::{DType, Tensor};
 
 /// An optimizer: parameters in groups, each with options of its own, and what is remembered of each parameter.
 ///
@@ -10,17 +10,17 @@ use tensor::{DType, Tensor};
 ///
 /// # Examples
 /// ```
-/// use nn::{Optimizer, Parameter, SGD, SgdOptions};
+/// use downhill::nn::{Optimizer, Parameter, SGD, SgdOptions};
 ///
-/// let (slow, fast) = (Parameter::new(tensor::ones([1])?)?, Parameter::new(tensor::ones([1])?)?);
+/// let (slow, fast) = (Parameter::new(downhill::ones([1])?)?, Parameter::new(downhill::ones([1])?)?);
 /// let options = SgdOptions { lr: 0.25, ..Default::default() };
 /// let mut optimizer =
 ///     SGD::with_groups([(vec![slow.clone()], options), (vec![fast.clone()], SgdOptions { lr: 0.5, ..options })])?;
 /// (slow.tensor() + fast.tensor()).sum().backward()?;
 /// optimizer.step()?;
-/// assert_eq!((slow.tensor(), fast.tensor()), (tensor::full([1], 0.75_f32)?, tensor::full([1], 0.5_f32)?));
+/// assert_eq!((slow.tensor(), fast.tensor()), (downhill::full([1], 0.75_f32)?, downhill::full([1], 0.5_f32)?));
 /// assert_eq!(optimizer.lrs(), [0.25, 0.5]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -47,12 +47,12 @@ impl<R: Rule> Descent<R> {
     ///
     /// # Examples
     /// ```
-    /// use nn::{Parameter, SGD, SgdOptions};
+    /// use downhill::nn::{Parameter, SGD, SgdOptions};
     ///
-    /// let w = Parameter::new(tensor::ones([2])?)?;
+    /// let w = Parameter::new(downhill::ones([2])?)?;
     /// let error = SGD::new([w], SgdOptions { lr: -0.1, ..Default::default() }).unwrap_err();
     /// assert_eq!(error.to_string(), "SGD: lr must be at least 0, but is -0.1");
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn new(parameters: impl IntoIterator<Item = Parameter>, options: R) -> Result<Self> {
         Self::with_groups([(parameters, options)])

@@ -25,7 +25,7 @@ pub use schedule::{
 pub use sgd::{SGD, SgdOptions};
 
 use crate::{Error, Result, StateDict, text};
-use tensor::Float;
+use downhill_tensor::Float;
 
 /// What changes parameters after a backward pass.
 ///
@@ -65,9 +65,9 @@ pub trait Optimizer {
     ///
     /// # Examples
     /// ```
-    /// use nn::{Adam, AdamOptions, Optimizer, Parameter};
+    /// use downhill::nn::{Adam, AdamOptions, Optimizer, Parameter};
     ///
-    /// let w = Parameter::new(tensor::ones([2])?)?;
+    /// let w = Parameter::new(downhill::ones([2])?)?;
     /// let mut optimizer = Adam::new([w.clone()], AdamOptions::default())?;
     /// w.tensor().sum().backward()?;
     /// optimizer.step()?;
@@ -75,7 +75,7 @@ pub trait Optimizer {
     /// assert_eq!(state.get("state.0.step").unwrap().item::<i64>()?, 1);
     /// assert_eq!(state.get("state.0.exp_avg").unwrap().shape(), &[2]);
     /// assert_eq!(state.get("param_groups.0.lr").unwrap().item::<f64>()?, 1e-3);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ///
     /// # PyTorch

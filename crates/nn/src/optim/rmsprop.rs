@@ -2,8 +2,8 @@
 
 use super::{Descent, Memory, Rule, Setting, Slope, check_not_negative, lerp};
 use crate::{Parameter, Result};
-use tensor::kernels::update;
-use tensor::{Float, Tensor};
+use downhill_tensor::kernels::update;
+use downhill_tensor::{Float, Tensor};
 
 /// What [`RMSprop`] is to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,8 +50,8 @@ impl Default for RMSpropOptions {
 ///
 /// # Examples
 /// ```
-/// use nn::{Optimizer, Parameter, RMSprop, RMSpropOptions};
-/// use tensor::Tensor;
+/// use downhill::nn::{Optimizer, Parameter, RMSprop, RMSpropOptions};
+/// use downhill::Tensor;
 ///
 /// let w = Parameter::new(Tensor::from([3.0, -1.0]))?;
 /// let mut optimizer = RMSprop::new([w.clone()], RMSpropOptions { lr: 0.1, alpha: 0.75, ..Default::default() })?;
@@ -59,7 +59,7 @@ impl Default for RMSpropOptions {
 /// optimizer.step()?;
 /// // The first step is γ/√(1 − α).
 /// approx::assert_relative_eq!(w.tensor(), Tensor::from([2.8, -0.8]), max_relative = 1e-6);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

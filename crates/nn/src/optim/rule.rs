@@ -1,17 +1,17 @@
 //! What one optimizer has and another has not.
 
 use crate::{Error, Parameter, Result};
+use downhill_tensor::{Float, Tensor};
 use std::fmt;
-use tensor::{Float, Tensor};
 
 /// The options of an optimizer, and its step. [`Descent`](super::Descent) makes an optimizer of it.
 ///
 /// # Examples
 /// Descent by the sign of the gradient:
 /// ```
-/// use nn::optim::{Descent, Memory, Rule, Setting};
-/// use nn::{Optimizer, Parameter};
-/// use tensor::{Float, Result, Tensor, kernels};
+/// use downhill::nn::optim::{Descent, Memory, Rule, Setting};
+/// use downhill::nn::{Optimizer, Parameter};
+/// use downhill::{Float, Result, Tensor, kernels};
 ///
 /// #[derive(Clone, Debug)]
 /// struct Sign {
@@ -38,7 +38,7 @@ use tensor::{Float, Tensor};
 /// w.tensor().square().sum().backward()?;
 /// optimizer.step()?;
 /// assert_eq!(w.tensor(), Tensor::from([0.5_f32, -1.5]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub trait Rule: Clone + fmt::Debug {
     /// The optimizer's name, with which its errors begin.

@@ -2,8 +2,8 @@
 
 use super::{Descent, Memory, Rule, Setting, Slope, check_not_negative};
 use crate::{Error, Parameter, Result};
-use tensor::kernels::update;
-use tensor::{Float, Tensor};
+use downhill_tensor::kernels::update;
+use downhill_tensor::{Float, Tensor};
 
 /// What [`SGD`] is to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,15 +37,15 @@ impl Default for SgdOptions {
 ///
 /// # Examples
 /// ```
-/// use nn::{Optimizer, Parameter, SGD, SgdOptions};
-/// use tensor::Tensor;
+/// use downhill::nn::{Optimizer, Parameter, SGD, SgdOptions};
+/// use downhill::Tensor;
 ///
 /// let w = Parameter::new(Tensor::from([1.0_f32, 2.0]))?;
 /// let mut optimizer = SGD::new([w.clone()], SgdOptions { lr: 0.25, ..Default::default() })?;
 /// w.tensor().square().sum().backward()?;
 /// optimizer.step()?;
 /// assert_eq!(w.tensor(), Tensor::from([0.5_f32, 1.0]));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -15,8 +15,8 @@ use triomphe::Arc;
 /// its gradient. [`check::fused`](crate::check::fused) tests that the kernels and the definition agree.
 ///
 /// ```
-/// use tensor::{Tensor, autograd::fused};
-/// fn cube(x: &Tensor) -> tensor::Result<Tensor> {
+/// use downhill::{Tensor, autograd::fused};
+/// fn cube(x: &Tensor) -> downhill::Result<Tensor> {
 ///     let value = Tensor::from_vec(x.to_vec::<f64>()?.iter().map(|x| x * x * x).collect(), x.shape())?;
 ///     Ok(fused(
 ///         "CubeBackward",
@@ -29,7 +29,7 @@ use triomphe::Arc;
 /// let x = Tensor::from([2.0_f64]).requires_grad_()?;
 /// cube(&x)?.sum().backward()?;
 /// assert_eq!(x.grad().unwrap().item::<f64>()?, 12.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn fused<const N: usize, B, D>(
     name: &'static str,

@@ -4,12 +4,12 @@
 //! that order is the tape. [`Tensor::backward`] walks it from the newest node to the oldest.
 //!
 //! ```
-//! use tensor::Tensor;
+//! use downhill::Tensor;
 //! let x = Tensor::from([1.0_f32, 2.0, 3.0]).requires_grad_()?;
 //! let y = x.square().sum();
 //! y.backward()?;
 //! assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [2.0, 4.0, 6.0]);
-//! # Ok::<(), tensor::Error>(())
+//! # Ok::<(), downhill::Error>(())
 //! ```
 
 mod engine;
@@ -32,8 +32,8 @@ thread_local! {
 /// Whether operations on this thread record what their derivatives need.
 ///
 /// ```
-/// assert!(tensor::grad_enabled());
-/// assert!(!tensor::no_grad(tensor::grad_enabled));
+/// assert!(downhill::grad_enabled());
+/// assert!(!downhill::no_grad(downhill::grad_enabled));
 /// ```
 pub fn grad_enabled() -> bool {
     ENABLED.get()
@@ -56,10 +56,10 @@ pub(crate) fn with_grad_mode<R>(enabled: bool, f: impl FnOnce() -> R) -> R {
 /// Per thread, as [`torch.no_grad`](https://docs.pytorch.org/docs/stable/generated/torch.no_grad.html).
 ///
 /// ```
-/// use tensor::{Tensor, no_grad};
+/// use downhill::{Tensor, no_grad};
 /// let x = Tensor::from([1.0_f32]).requires_grad_()?;
 /// assert!(!no_grad(|| x.exp()).requires_grad());
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
     with_grad_mode(false, f)
@@ -68,7 +68,7 @@ pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
 /// Runs `f` with recording on, inside of a [`no_grad`].
 ///
 /// ```
-/// use tensor::{enable_grad, grad_enabled, no_grad};
+/// use downhill::{enable_grad, grad_enabled, no_grad};
 /// assert!(no_grad(|| enable_grad(grad_enabled)));
 /// ```
 pub fn enable_grad<R>(f: impl FnOnce() -> R) -> R {
@@ -103,11 +103,11 @@ pub struct GradOptions {
 /// Those of [`grad_with`]; an input that `output` does not depend on is one.
 ///
 /// ```
-/// use tensor::{Tensor, autograd::grad};
+/// use downhill::{Tensor, autograd::grad};
 /// let x = Tensor::from(3.0_f64).requires_grad_()?;
 /// let y = x.square();
 /// assert_eq!(grad(&y, &[&x])?[0].item::<f64>()?, 6.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn grad(output: &Tensor, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
     let found = grad_with(&[(output, None)], inputs, GradOptions::default())?;
@@ -123,14 +123,14 @@ pub fn grad(output: &Tensor, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
 /// earlier pass, [`Error::Argument`] for an unused input unless `allow_unused`.
 ///
 /// ```
-/// use tensor::{Tensor, autograd::{GradOptions, grad_with}};
+/// use downhill::{Tensor, autograd::{GradOptions, grad_with}};
 /// let x = Tensor::from(2.0_f64).requires_grad_()?;
 /// let y = x.mul(&x)?.mul(&x)?;
 /// let options = GradOptions { create_graph: true, ..GradOptions::default() };
 /// let dy = grad_with(&[(&y, None)], &[&x], options)?.remove(0).unwrap();
-/// let d2y = tensor::autograd::grad(&dy, &[&x])?.remove(0);
+/// let d2y = downhill::autograd::grad(&dy, &[&x])?.remove(0);
 /// assert_eq!((dy.item::<f64>()?, d2y.item::<f64>()?), (12.0, 12.0));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn grad_with(
     outputs: &[(&Tensor, Option<&Tensor>)],
@@ -189,11 +189,11 @@ impl Tensor {
     /// [`Error::GraphFreed`] on a second pass through the same graph.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([1.0_f32, -2.0]).requires_grad_()?;
     /// x.abs().sum().backward()?;
     /// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [1.0, -1.0]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn backward(&self) -> Result<()> {
         self.backward_with_options(None, BackwardOptions::default())
@@ -205,11 +205,11 @@ impl Tensor {
     /// As [`backward`](Self::backward), and [`Error::Shape`] for a gradient of another shape.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([1.0_f32, 2.0]).requires_grad_()?;
     /// x.square().backward_with(&Tensor::from([1.0_f32, 10.0]))?;
     /// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [2.0, 40.0]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn backward_with(&self, gradient: &Tensor) -> Result<()> {
         self.backward_with_options(Some(gradient), BackwardOptions::default())
@@ -221,13 +221,13 @@ impl Tensor {
     /// As [`backward_with`](Self::backward_with).
     ///
     /// ```
-    /// use tensor::{Tensor, autograd::BackwardOptions};
+    /// use downhill::{Tensor, autograd::BackwardOptions};
     /// let x = Tensor::from(3.0_f32).requires_grad_()?;
     /// let y = x.square();
     /// y.backward_with_options(None, BackwardOptions { retain_graph: true, ..Default::default() })?;
     /// y.backward()?; // gradients add up
     /// assert_eq!(x.grad().unwrap().item::<f32>()?, 12.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn backward_with_options(&self, gradient: Option<&Tensor>, options: BackwardOptions) -> Result<()> {
         let BackwardOptions { retain_graph, create_graph } = options;
@@ -241,9 +241,9 @@ impl Tensor {
     /// [`Error::DType`] unless the elements are floats.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([1.0_f32]).requires_grad_()?;
+    /// let x = downhill::Tensor::from([1.0_f32]).requires_grad_()?;
     /// assert!(x.requires_grad() && x.is_leaf());
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn requires_grad_(&self) -> Result<Tensor> {
         if !self.dtype().is_float() {
@@ -259,7 +259,7 @@ impl Tensor {
     /// Whether operations on this tensor are recorded.
     ///
     /// ```
-    /// assert!(!tensor::Tensor::from([1.0_f32]).requires_grad());
+    /// assert!(!downhill::Tensor::from([1.0_f32]).requires_grad());
     /// ```
     pub fn requires_grad(&self) -> bool {
         self.node().is_some()
@@ -268,9 +268,9 @@ impl Tensor {
     /// Whether it was not computed from a tensor that requires a gradient.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([1.0_f32]).requires_grad_()?;
+    /// let x = downhill::Tensor::from([1.0_f32]).requires_grad_()?;
     /// assert!(x.is_leaf() && !x.exp().is_leaf());
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn is_leaf(&self) -> bool {
         self.node().is_none_or(|node| node.is_leaf())
@@ -279,7 +279,7 @@ impl Tensor {
     /// The gradient that `backward` has accumulated into this leaf.
     ///
     /// ```
-    /// assert!(tensor::Tensor::from([1.0_f32]).grad().is_none());
+    /// assert!(downhill::Tensor::from([1.0_f32]).grad().is_none());
     /// ```
     pub fn grad(&self) -> Option<Tensor> {
         self.node()?.grad()
@@ -292,11 +292,11 @@ impl Tensor {
     /// gradient's differ from the leaf's.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([1.0_f32]).requires_grad_()?;
+    /// let x = downhill::Tensor::from([1.0_f32]).requires_grad_()?;
     /// x.exp().sum().backward()?;
     /// x.set_grad(None)?;
     /// assert!(x.grad().is_none());
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
         let node = self.node().filter(|n| n.is_leaf()).ok_or(Error::NoGrad { op: "set_grad" })?;
@@ -315,9 +315,9 @@ impl Tensor {
     /// The same value as a constant.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([1.0_f32]).requires_grad_()?;
+    /// let x = downhill::Tensor::from([1.0_f32]).requires_grad_()?;
     /// assert!(!x.exp().detach().requires_grad());
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
     pub fn detach(&self) -> Tensor {
@@ -328,13 +328,13 @@ impl Tensor {
     /// called `name` with these [`edge`]s.
     ///
     /// ```
-    /// use tensor::{Tensor, autograd::edge};
+    /// use downhill::{Tensor, autograd::edge};
     /// // The straight-through estimator: rounds, but lets the gradient pass.
     /// let x = Tensor::from([0.4_f32, 1.6]).requires_grad_()?;
     /// let y = Tensor::from_op("StraightThrough", x.detach().round(), [edge(&x, &(), |g, ()| Ok((**g).clone()))]);
     /// y.sum().backward()?;
     /// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [1.0, 1.0]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
     pub fn from_op<const N: usize>(name: &'static str, value: Tensor, edges: [Option<Edge>; N]) -> Tensor {
@@ -344,9 +344,9 @@ impl Tensor {
     /// The name of the operation that computed it, as PyTorch prints it (`MulBackward0`).
     ///
     /// ```
-    /// let x = tensor::Tensor::from([1.0_f32]).requires_grad_()?;
+    /// let x = downhill::Tensor::from([1.0_f32]).requires_grad_()?;
     /// assert_eq!(x.exp().grad_fn(), Some("ExpBackward0"));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn grad_fn(&self) -> Option<&'static str> {
         self.node().filter(|node| !node.is_leaf()).map(|node| node.name)

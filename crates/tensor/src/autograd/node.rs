@@ -143,13 +143,13 @@ impl Grad<'_> {
 /// sums the gradient to `to`'s shape (undoing broadcasting) and casts it to its dtype, so `vjp` need not.
 ///
 /// ```
-/// use tensor::{Tensor, autograd::edge};
+/// use downhill::{Tensor, autograd::edge};
 /// // Gradient reversal: the identity, whose gradient changes its sign.
 /// let x = Tensor::from([1.0_f32, 2.0]).requires_grad_()?;
 /// let y = Tensor::from_op("ReverseBackward", x.detach(), [edge(&x, &(), |g, ()| g.neg())]);
 /// y.sum().backward()?;
 /// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [-1.0, -1.0]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn edge<S: Clone + Send + Sync + 'static>(
     to: &Tensor,

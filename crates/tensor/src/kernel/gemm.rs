@@ -1,9 +1,34 @@
 //! The call into the library that multiplies matrices. The third file with `unsafe`: its interface takes pointers.
-#![allow(unsafe_code, reason = "gemm's only entry point takes raw pointers")]
+#![allow(unsafe_code, reason = "the library's entry points take raw pointers")]
 
 use super::matmul::{Matrix, Multiply};
+use gemm_common::Parallelism;
 use std::marker::PhantomData;
 use std::ops::Range;
+
+/// A kernel of the library: `c = alpha · c + beta · a · b` for an `m × n` matrix `c` and `k` columns of `a`. Of each matrix it gets
+/// the first element and the distances between its columns and its rows.
+pub(crate) type Kernel<T> = unsafe fn(
+    usize,
+    usize,
+    usize,
+    *mut T,
+    isize,
+    isize,
+    bool,
+    *const T,
+    isize,
+    isize,
+    *const T,
+    isize,
+    isize,
+    T,
+    T,
+    bool,
+    bool,
+    bool,
+    Parallelism,
+);
 
 /// A rectangle of a row-major matrix, to be written to.
 #[derive(Debug)]
@@ -62,31 +87,62 @@ pub(crate) fn gemm<T: Multiply>(
     };
     assert!(m > 0 && k > 0 && n > 0, "the caller has handled empty products");
     assert!(last(&a, m, k) < a.data.len() && last(&b, k, n) < b.data.len(), "matrices lie within their data");
-    assert!(T::KERNEL, "f32 and f64 only");
+    let kernel = T::KERNEL.expect("f32 and f64 only")();
+    let strides = |x: &Matrix<'_, T>| (x.column_stride as isize, x.row_stride as isize);
+    let ((a_columns, a_rows), (b_columns, b_rows), stride) = (strides(&a), strides(&b), out.stride as isize);
+    let (a, b, c) = (a.data.as_ptr(), b.data.as_ptr(), out.first);
+    let (zero, one) = (T::default(), T::one());
+    let factor = if accumulate { one } else { zero };
+    // The kernel writes columns: rows of the result are columns of its transpose, which is bᵀ · aᵀ.
     // SAFETY: by the assertions above every element that the strides reach lies within its slice, and those of `out` are
-    // the block's own; they are borrowed mutably and so overlap neither operand; `KERNEL` types are f32 and f64, which the
-    // library implements.
+    // the block's own; they are borrowed mutably and so overlap neither operand.
     unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.first,
-            1,
-            out.stride as isize,
-            accumulate,
-            a.data.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            if accumulate { T::one() } else { T::default() },
-            T::one(),
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
+        if stride > 1 {
+            let (x, y) = ((b, b_rows, b_columns), (a, a_rows, a_columns));
+            kernel(
+                n,
+                m,
+                k,
+                c,
+                stride,
+                1,
+                accumulate,
+                x.0,
+                x.1,
+                x.2,
+                y.0,
+                y.1,
+                y.2,
+                factor,
+                one,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        } else {
+            let (x, y) = ((a, a_columns, a_rows), (b, b_columns, b_rows));
+            kernel(
+                m,
+                n,
+                k,
+                c,
+                1,
+                stride,
+                accumulate,
+                x.0,
+                x.1,
+                x.2,
+                y.0,
+                y.1,
+                y.2,
+                factor,
+                one,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
     }
 }

@@ -45,17 +45,17 @@ fn pieces([m, k, n]: [usize; 3], b_is_transposed: bool, threads: usize) -> (usiz
 
 /// Number types that matrices multiply in; integers wrap.
 pub(crate) trait Multiply: Copy + Default + Send + Sync + 'static {
-    /// Whether the library has a kernel for it.
-    const KERNEL: bool;
+    /// The library's kernel, if it has one for the type.
+    const KERNEL: Option<fn() -> gemm::Kernel<Self>>;
     fn one() -> Self;
     fn times(self, other: Self) -> Self;
     fn plus(self, other: Self) -> Self;
 }
 
 macro_rules! multiply {
-    ($type:ty, $kernel:literal, $one:literal, |$x:ident, $y:ident| $times:expr, $plus:expr) => {
+    ($type:ty, $kernel:expr, $one:literal, |$x:ident, $y:ident| $times:expr, $plus:expr) => {
         impl Multiply for $type {
-            const KERNEL: bool = $kernel;
+            const KERNEL: Option<fn() -> gemm::Kernel<Self>> = $kernel;
             fn one() -> Self {
                 $one
             }
@@ -72,9 +72,9 @@ macro_rules! multiply {
         }
     };
 }
-multiply!(f32, true, 1.0, |x, y| x * y, x + y);
-multiply!(f64, true, 1.0, |x, y| x * y, x + y);
-multiply!(i64, false, 1, |x, y| x.wrapping_mul(y), x.wrapping_add(y));
+multiply!(f32, Some(gemm_f32::gemm::f32::get_gemm_fn), 1.0, |x, y| x * y, x + y);
+multiply!(f64, Some(gemm_f64::gemm::f64::get_gemm_fn), 1.0, |x, y| x * y, x + y);
+multiply!(i64, None, 1, |x, y| x.wrapping_mul(y), x.wrapping_add(y));
 
 /// `out = a · b`, or `out += a · b`, for `m × k` and `k × n` matrices, `out` row-major; on all threads.
 pub(crate) fn matmul<T: Multiply>(
@@ -116,7 +116,7 @@ fn product<T: Multiply>(
         }
         return;
     }
-    if !T::KERNEL || work([m, k, n]) <= SMALL {
+    if T::KERNEL.is_none() || work([m, k, n]) <= SMALL {
         return plain(k, n, a, b, out, accumulate);
     }
     let run = |out: Block<'_, T>| {

@@ -195,7 +195,7 @@ impl<T: Element> Chunk<'_, T> {
     ///
     /// ```
     /// let mut squares = vec![0.0; 10];
-    /// tensor::kernels::write_pairs((&mut squares, 5), (&mut [0.0; 2], 1), 1, |chunk, out, sum| {
+    /// downhill::kernels::write_pairs((&mut squares, 5), (&mut [0.0; 2], 1), 1, |chunk, out, sum| {
     ///     out.finish(0..5, |at, piece| {
     ///         piece.iter_mut().enumerate().for_each(|(i, x)| *x = ((5 * chunk + at + i) as f64).powi(2));
     ///     });

@@ -16,7 +16,7 @@ pub(crate) const EXACT: usize = 1 << 15;
 /// of a longer one is left to luck.
 ///
 /// ```
-/// assert_eq!(tensor::kernels::FEW, 256);
+/// assert_eq!(downhill::kernels::FEW, 256);
 /// ```
 #[allow(unreachable_pub, reason = "kernels.rs re-exports it")]
 pub const FEW: usize = 256;

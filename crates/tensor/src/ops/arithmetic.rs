@@ -219,10 +219,10 @@ impl Tensor {
     /// [`Error::Broadcast`] for shapes that do not fit.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([1, 2]).add(&Tensor::from([[10], [20]]))?;
     /// assert_eq!(x, Tensor::from([[11, 12], [21, 22]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn add(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
@@ -244,9 +244,9 @@ impl Tensor {
     /// [`Error::Broadcast`] for shapes that do not fit, [`Error::DType`] for booleans.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1.5_f32, 2.0]).sub(1)?, Tensor::from([0.5_f32, 1.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn sub(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
@@ -277,9 +277,9 @@ impl Tensor {
     /// [`Error::Broadcast`] for shapes that do not fit, [`Error::Argument`] for a float `alpha` between integers.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1, 2]).add_scaled(&Tensor::from([1, 1]), 10)?, Tensor::from([11, 12]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn add_scaled(&self, other: impl Into<Operand>, alpha: impl Into<Number>) -> Result<Tensor> {
         self.scaled("add", &other.into(), alpha.into(), "AddBackward0")
@@ -291,9 +291,9 @@ impl Tensor {
     /// As [`add_scaled`](Self::add_scaled), and [`Error::DType`] for booleans.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1.0_f32]).sub_scaled(&Tensor::from([2.0_f32]), 0.5)?, Tensor::from([0.0_f32]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn sub_scaled(&self, other: impl Into<Operand>, alpha: impl Into<Number>) -> Result<Tensor> {
         let other = other.into();
@@ -350,9 +350,9 @@ impl Tensor {
     /// [`Error::Broadcast`] for shapes that do not fit.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1.5_f32, 2.0]).mul(2)?, Tensor::from([3.0_f32, 4.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn mul(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
@@ -376,9 +376,9 @@ impl Tensor {
     /// [`Error::Broadcast`] for shapes that do not fit.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1, 3]).div(2)?, Tensor::from([0.5_f32, 1.5]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn div(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
@@ -404,11 +404,11 @@ impl Tensor {
     /// division by zero.
     ///
     /// ```
-    /// use tensor::{Rounding, Tensor};
+    /// use downhill::{Rounding, Tensor};
     /// let x = Tensor::from([-3, 3]);
     /// assert_eq!(x.div_rounded(2, Rounding::Floor)?, Tensor::from([-2, 1]));
     /// assert_eq!(x.div_rounded(2, Rounding::Trunc)?, Tensor::from([-1, 1]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn div_rounded(&self, other: impl Into<Operand>, rounding: Rounding) -> Result<Tensor> {
         let other = other.into();
@@ -450,7 +450,7 @@ impl Tensor {
     /// [`torch.reciprocal`](https://docs.pytorch.org/docs/stable/generated/torch.reciprocal.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([4]).reciprocal(), tensor::Tensor::from([0.25_f32]));
+    /// assert_eq!(downhill::Tensor::from([4]).reciprocal(), downhill::Tensor::from([0.25_f32]));
     /// ```
     #[must_use]
     pub fn reciprocal(&self) -> Tensor {
@@ -474,9 +474,9 @@ impl Tensor {
     /// [`Error::DType`] for booleans to a boolean.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([2.0_f32, 3.0]).pow(2)?, Tensor::from([4.0_f32, 9.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn pow(&self, exponent: impl Into<Operand>) -> Result<Tensor> {
         let exponent = exponent.into();
@@ -519,9 +519,9 @@ impl Tensor {
     /// As [`pow`](Self::pow).
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1.0_f32, 3.0]).rpow(2)?, Tensor::from([2.0_f32, 8.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn rpow(&self, base: impl Into<Number>) -> Result<Tensor> {
         let base = base.into();

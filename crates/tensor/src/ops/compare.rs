@@ -47,43 +47,43 @@ comparisons! {
     /// `self == other`; NaN equals nothing. [`torch.eq`](https://docs.pytorch.org/docs/stable/generated/torch.eq.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1, 2]).eq(2)?, tensor::Tensor::from([false, true]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1, 2]).eq(2)?, downhill::Tensor::from([false, true]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     eq Eq ==;
     /// `self != other`. [`torch.ne`](https://docs.pytorch.org/docs/stable/generated/torch.ne.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1, 2]).ne(2)?, tensor::Tensor::from([true, false]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1, 2]).ne(2)?, downhill::Tensor::from([true, false]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ne Ne !=;
     /// `self < other`. [`torch.lt`](https://docs.pytorch.org/docs/stable/generated/torch.lt.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1, 2]).lt(2)?, tensor::Tensor::from([true, false]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1, 2]).lt(2)?, downhill::Tensor::from([true, false]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     lt Lt <;
     /// `self <= other`. [`torch.le`](https://docs.pytorch.org/docs/stable/generated/torch.le.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1, 3]).le(2)?, tensor::Tensor::from([true, false]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1, 3]).le(2)?, downhill::Tensor::from([true, false]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     le Le <=;
     /// `self > other`. [`torch.gt`](https://docs.pytorch.org/docs/stable/generated/torch.gt.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1, 3]).gt(2)?, tensor::Tensor::from([false, true]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1, 3]).gt(2)?, downhill::Tensor::from([false, true]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     gt Gt >;
     /// `self >= other`. [`torch.ge`](https://docs.pytorch.org/docs/stable/generated/torch.ge.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1, 2]).ge(2)?, tensor::Tensor::from([false, true]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1, 2]).ge(2)?, downhill::Tensor::from([false, true]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ge Ge >=;
 }
@@ -123,9 +123,9 @@ impl Tensor {
     /// [`Error::Broadcast`] for shapes that do not fit.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1, 5]).maximum(&Tensor::from([3, 2]))?, Tensor::from([3, 5]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn maximum(&self, other: &Tensor) -> Result<Tensor> {
         let b = Operand::from(other);
@@ -150,9 +150,9 @@ impl Tensor {
     /// [`Error::Broadcast`] for shapes that do not fit.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1, 5]).minimum(&Tensor::from([3, 2]))?, Tensor::from([1, 2]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn minimum(&self, other: &Tensor) -> Result<Tensor> {
         let b = Operand::from(other);
@@ -179,10 +179,10 @@ impl Tensor {
     /// [`Error::Argument`] for a number beyond the range of the result's dtype.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([-1.0_f32, 2.0]);
     /// assert_eq!(Tensor::where_(&x.gt(0)?, &x, 0.0)?, Tensor::from([0.0_f32, 2.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn where_(condition: &Tensor, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
         if condition.dtype() != DType::Bool {
@@ -217,10 +217,10 @@ impl Tensor {
     /// shapes that do not fit, [`Error::Argument`] for a value beyond the range of the tensor's dtype.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([1.0_f32, 2.0]);
     /// assert_eq!(x.masked_fill(&x.gt(1)?, 0.0)?, Tensor::from([1.0_f32, 0.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn masked_fill(&self, mask: &Tensor, value: impl Into<Operand>) -> Result<Tensor> {
         let value = value.into();
@@ -260,9 +260,9 @@ impl Tensor {
     /// the result's dtype, [`Error::DType`] for booleans.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([-2.0_f32, 0.5, 2.0]).clamp(0, 1)?, Tensor::from([0.0_f32, 0.5, 1.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn clamp(&self, min: impl Into<Operand>, max: impl Into<Operand>) -> Result<Tensor> {
         clamp(self, Some(&min.into()), Some(&max.into()))
@@ -274,9 +274,9 @@ impl Tensor {
     /// [`Error::Broadcast`] for a bound whose shape does not fit.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([-2, 2]).clamp_min(0)?, Tensor::from([0, 2]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn clamp_min(&self, min: impl Into<Operand>) -> Result<Tensor> {
         clamp(self, Some(&min.into()), None)
@@ -288,9 +288,9 @@ impl Tensor {
     /// [`Error::Broadcast`] for a bound whose shape does not fit.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([-2, 2]).clamp_max(0)?, Tensor::from([-2, 0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn clamp_max(&self, max: impl Into<Operand>) -> Result<Tensor> {
         clamp(self, None, Some(&max.into()))
@@ -299,7 +299,7 @@ impl Tensor {
     /// Where an element is NaN. [`torch.isnan`](https://docs.pytorch.org/docs/stable/generated/torch.isnan.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1.0_f32, f32::NAN]).isnan(), tensor::Tensor::from([false, true]));
+    /// assert_eq!(downhill::Tensor::from([1.0_f32, f32::NAN]).isnan(), downhill::Tensor::from([false, true]));
     /// ```
     #[must_use]
     pub fn isnan(&self) -> Tensor {
@@ -309,7 +309,7 @@ impl Tensor {
     /// Where an element is infinite. [`torch.isinf`](https://docs.pytorch.org/docs/stable/generated/torch.isinf.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1.0_f32, f32::INFINITY]).isinf(), tensor::Tensor::from([false, true]));
+    /// assert_eq!(downhill::Tensor::from([1.0_f32, f32::INFINITY]).isinf(), downhill::Tensor::from([false, true]));
     /// ```
     #[must_use]
     pub fn isinf(&self) -> Tensor {
@@ -321,7 +321,7 @@ impl Tensor {
     /// [`torch.logical_not`](https://docs.pytorch.org/docs/stable/generated/torch.logical_not.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([true, false]).logical_not(), tensor::Tensor::from([false, true]));
+    /// assert_eq!(downhill::Tensor::from([true, false]).logical_not(), downhill::Tensor::from([false, true]));
     /// ```
     #[must_use]
     pub fn logical_not(&self) -> Tensor {

@@ -163,8 +163,8 @@ impl Tensor {
     /// [`Error::Shape`] without elements.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1.0_f32, 3.0, 2.0]).max()?.item::<f32>()?, 3.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1.0_f32, 3.0, 2.0]).max()?.item::<f32>()?, 3.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn max(&self) -> Result<Tensor> {
         self.max_min("max", "MaxBackward1", End::Largest)
@@ -179,8 +179,8 @@ impl Tensor {
     /// [`Error::Shape`] without elements.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1.0_f32, 3.0, 2.0]).min()?.item::<f32>()?, 1.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1.0_f32, 3.0, 2.0]).min()?.item::<f32>()?, 1.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn min(&self) -> Result<Tensor> {
         self.max_min("min", "MinBackward1", End::Smallest)
@@ -195,11 +195,11 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range, [`Error::Shape`] for one of size 0.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let (values, places) = Tensor::from([[1.0_f32, 5.0], [4.0, 4.0]]).max_dim(1, false)?;
     /// assert_eq!(values, Tensor::from([5.0_f32, 4.0]));
     /// assert_eq!(places, Tensor::from([1, 0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn max_dim(&self, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
         self.max_min_dim("max", "MaxBackward0", End::Largest, dim, keepdim)
@@ -214,11 +214,11 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range, [`Error::Shape`] for one of size 0.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let (values, places) = Tensor::from([[1.0_f32, 5.0], [4.0, 4.0]]).min_dim(0, false)?;
     /// assert_eq!(values, Tensor::from([1.0_f32, 4.0]));
     /// assert_eq!(places, Tensor::from([0, 1]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn min_dim(&self, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
         self.max_min_dim("min", "MinBackward0", End::Smallest, dim, keepdim)
@@ -234,10 +234,10 @@ impl Tensor {
     /// size 0.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([[1.0_f32, 5.0], [4.0, 4.0]]);
     /// assert_eq!(x.amax(1, false)?, Tensor::from([5.0_f32, 4.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn amax(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
         self.amax_amin("amax", "AmaxBackward0", End::Largest, &dims.into(), keepdim)
@@ -253,10 +253,10 @@ impl Tensor {
     /// size 0.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([[1.0_f32, 5.0], [4.0, 4.0]]);
     /// assert_eq!(x.amin(0, true)?, Tensor::from([[1.0_f32, 4.0]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn amin(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
         self.amax_amin("amin", "AminBackward0", End::Smallest, &dims.into(), keepdim)
@@ -270,11 +270,11 @@ impl Tensor {
     /// [`Error::DType`] for booleans, [`Error::Dim`] for a dimension out of range, [`Error::Shape`] for one of size 0.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let scores = Tensor::from([[0.1_f32, 0.7, 0.2], [0.5, 0.5, 0.0]]);
     /// assert_eq!(scores.argmax(1, false)?, Tensor::from([1, 0]));
     /// assert_eq!(scores.argmax(None, false)?, Tensor::from(1));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn argmax(&self, dim: impl Into<Option<isize>>, keepdim: bool) -> Result<Tensor> {
         self.arg("argmax", End::Largest, dim.into(), keepdim)
@@ -288,9 +288,9 @@ impl Tensor {
     /// [`Error::DType`] for booleans, [`Error::Dim`] for a dimension out of range, [`Error::Shape`] for one of size 0.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([[2, 1], [1, 3]]).argmin(None, false)?, Tensor::from(1));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn argmin(&self, dim: impl Into<Option<isize>>, keepdim: bool) -> Result<Tensor> {
         self.arg("argmin", End::Smallest, dim.into(), keepdim)

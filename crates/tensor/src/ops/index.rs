@@ -78,10 +78,10 @@ impl Tensor {
     /// [`Error::Index`] for an entry that there is not, or a negative one.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([[1, 2, 3], [4, 5, 6]]);
     /// assert_eq!(x.index_select(1, &Tensor::from([2, 0, 0]))?, Tensor::from([[3, 1, 1], [6, 4, 4]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn index_select(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
         let op = "index_select";
@@ -120,13 +120,13 @@ impl Tensor {
     /// dimensions it indexes and for more indices than dimensions.
     ///
     /// ```
-    /// use tensor::{Tensor, arange};
+    /// use downhill::{Tensor, arange};
     /// let log_probs = Tensor::from([[0.1_f32, 0.2], [0.3, 0.4], [0.5, 0.6]]);
     /// let y = Tensor::from([1, 0, 1]);
     /// assert_eq!(log_probs.index([&arange(0, 3, 1)?, &y])?, Tensor::from([0.2_f32, 0.3, 0.6]));
     /// assert_eq!(log_probs.index([None, Some(&Tensor::from(-1))])?, Tensor::from([0.2_f32, 0.4, 0.6]));
     /// assert_eq!(log_probs.index([&log_probs.gt(0.3)?])?, Tensor::from([0.4_f32, 0.5, 0.6]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn index<'a, I>(&self, indices: impl IntoIterator<Item = I>) -> Result<Tensor>
     where
@@ -198,10 +198,10 @@ impl Tensor {
     /// [`Error::DType`] unless the mask is `bool`, [`Error::Broadcast`] for shapes that do not fit.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([[1, 5], [7, 2]]);
     /// assert_eq!(x.masked_select(&x.gt(2)?)?, Tensor::from([5, 7]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
         let op = "masked_select";
@@ -223,7 +223,7 @@ impl Tensor {
     /// [`torch.nonzero`](https://docs.pytorch.org/docs/stable/generated/torch.nonzero.html).
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([[0, 5], [7, 0]]).nonzero(), Tensor::from([[0, 1], [1, 0]]));
     /// ```
     #[must_use]
@@ -251,10 +251,10 @@ impl Tensor {
     /// [`Error::Argument`] for an empty tensor without a number of classes.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([0, 2]).one_hot(3)?, Tensor::from([[1, 0, 0], [0, 0, 1]]));
     /// assert_eq!(Tensor::from([0, 1]).one_hot(None)?, Tensor::from([[1, 0], [0, 1]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn one_hot(&self, num_classes: impl Into<Option<usize>>) -> Result<Tensor> {
         let op = "one_hot";

@@ -72,10 +72,10 @@ impl Tensor {
     /// for tensors whose other sizes differ from the first one's.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let (a, b) = (Tensor::from([[1], [2]]), Tensor::from([[3, 4], [5, 6]]));
     /// assert_eq!(Tensor::cat(&[&a, &b], 1)?, Tensor::from([[1, 3, 4], [2, 5, 6]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn cat<T: Borrow<Tensor>>(tensors: &[T], dim: isize) -> Result<Tensor> {
         let op = "cat";
@@ -119,11 +119,11 @@ impl Tensor {
     /// differ.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let (a, b) = (Tensor::from([1, 2]), Tensor::from([3, 4]));
     /// assert_eq!(Tensor::stack(&[&a, &b], 0)?, Tensor::from([[1, 2], [3, 4]]));
     /// assert_eq!(Tensor::stack(&[&a, &b], 1)?, Tensor::from([[1, 3], [2, 4]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn stack<T: Borrow<Tensor>>(tensors: &[T], dim: isize) -> Result<Tensor> {
         let op = "stack";
@@ -153,13 +153,13 @@ impl Tensor {
     /// for sizes that do not sum to the dimension's.
     ///
     /// ```
-    /// use tensor::{Tensor, arange};
+    /// use downhill::{Tensor, arange};
     /// let x = arange(0, 5, 1)?;
     /// let parts = x.split(2, 0)?;
     /// assert_eq!(parts[2], Tensor::from([4]));
     /// assert_eq!(Tensor::cat(&parts, 0)?, x);
     /// assert_eq!(x.split([1, 4], 0)?[0], Tensor::from([0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn split(&self, parts: impl Into<Parts>, dim: isize) -> Result<Vec<Tensor>> {
         let d = self.nonscalar_dim("split", dim)?;
@@ -189,9 +189,9 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for 0 chunks.
     ///
     /// ```
-    /// let parts = tensor::arange(0, 6, 1)?.chunk(4, 0)?;
+    /// let parts = downhill::arange(0, 6, 1)?.chunk(4, 0)?;
     /// assert_eq!(parts.len(), 3);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn chunk(&self, chunks: usize, dim: isize) -> Result<Vec<Tensor>> {
         let d = self.nonscalar_dim("chunk", dim)?;
@@ -226,10 +226,10 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let columns = Tensor::from([[1, 2], [3, 4]]).unbind(1)?;
     /// assert_eq!(columns[0], Tensor::from([1, 3]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn unbind(&self, dim: isize) -> Result<Vec<Tensor>> {
         let d = self.nonscalar_dim("unbind", dim)?;
@@ -245,9 +245,9 @@ impl Tensor {
     /// [`Error::Argument`] for fewer numbers than dimensions.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1, 2]).repeat(&[2, 2])?, Tensor::from([[1, 2, 1, 2], [1, 2, 1, 2]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn repeat(&self, repeats: &[usize]) -> Result<Tensor> {
         let Some(new) = repeats.len().checked_sub(self.dim()) else {
@@ -273,9 +273,9 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1, 2]).repeat_interleave(2, 0)?, Tensor::from([1, 1, 2, 2]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn repeat_interleave(&self, repeats: usize, dim: isize) -> Result<Tensor> {
         let op = "repeat_interleave";
@@ -292,9 +292,9 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for one named twice.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([[1, 2], [3, 4]]).flip(1)?, Tensor::from([[2, 1], [4, 3]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn flip(&self, dims: impl Into<Dims>) -> Result<Tensor> {
         let dims = dims.into();

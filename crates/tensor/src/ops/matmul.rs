@@ -118,10 +118,10 @@ impl Tensor {
     /// [`Error::Shape`] for other ranks or inner sizes that differ, [`Error::DType`] for dtypes that do.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([[1, 2], [3, 4]]).mm(&Tensor::from([[1], [1]]))?;
     /// assert_eq!(x, Tensor::from([[3], [7]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn mm(&self, other: &Tensor) -> Result<Tensor> {
         check_dtypes("mm", self, other)?;
@@ -139,9 +139,9 @@ impl Tensor {
     /// [`Error::Shape`] for other ranks, batches or inner sizes that differ, [`Error::DType`] for dtypes that do.
     ///
     /// ```
-    /// let x = tensor::ones([5, 2, 3])?.bmm(&tensor::ones([5, 3, 4])?)?;
+    /// let x = downhill::ones([5, 2, 3])?.bmm(&downhill::ones([5, 3, 4])?)?;
     /// assert_eq!(x.shape(), &[5, 2, 4]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn bmm(&self, other: &Tensor) -> Result<Tensor> {
         check_dtypes("bmm", self, other)?;
@@ -163,9 +163,9 @@ impl Tensor {
     /// [`Error::Shape`] for other ranks or sizes that differ, [`Error::DType`] for dtypes that do.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([[1, 2], [3, 4]]).mv(&Tensor::from([1, 1]))?, Tensor::from([3, 7]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn mv(&self, vector: &Tensor) -> Result<Tensor> {
         check_dtypes("mv", self, vector)?;
@@ -193,9 +193,9 @@ impl Tensor {
     /// [`Error::Shape`] for other ranks or sizes that differ, [`Error::DType`] for dtypes that do.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1, 2]).dot(&Tensor::from([3, 4]))?.item::<i64>()?, 11);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn dot(&self, other: &Tensor) -> Result<Tensor> {
         check_dtypes("dot", self, other)?;
@@ -223,9 +223,9 @@ impl Tensor {
     /// [`Error::DType`] for dtypes that differ.
     ///
     /// ```
-    /// let x = tensor::ones([5, 1, 2, 3])?.matmul(&tensor::ones([7, 3, 4])?)?;
+    /// let x = downhill::ones([5, 1, 2, 3])?.matmul(&downhill::ones([7, 3, 4])?)?;
     /// assert_eq!(x.shape(), &[5, 7, 2, 4]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
         let op = "matmul";
@@ -279,11 +279,11 @@ impl Tensor {
     /// [`Error::Argument`] for float factors of integer matrices.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let bias = Tensor::from([10, 20]);
     /// let y = bias.addmm(&Tensor::from([[1, 2]]), &Tensor::from([[1, 0], [0, 1]]), 1, 1)?;
     /// assert_eq!(y, Tensor::from([[11, 22]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn addmm(
         &self,
@@ -318,17 +318,17 @@ impl Tensor {
     /// `self · weightᵀ + bias` for matrices, as one operation: what a linear layer computes.
     ///
     /// [`torch.nn.functional.linear`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html), which
-    /// `nn::functional::linear` extends to other ranks.
+    /// `downhill::nn::functional::linear` extends to other ranks.
     ///
     /// # Errors
     /// [`Error::DType`] for operands of different dtypes, [`Error::Shape`] unless `self` and `weight` have two dimensions and rows of
     /// one length, [`Error::Broadcast`] if `bias` does not expand to the product's shape.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let y = Tensor::from([[1, 2]]).linear(&Tensor::from([[1, 0], [0, 1], [1, 1]]), &Tensor::from([10, 20, 30]))?;
     /// assert_eq!(y, Tensor::from([[11, 22, 33]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn linear(&self, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
         let op = "linear";
@@ -368,9 +368,9 @@ impl Tensor {
     /// [`Error::Shape`] for fewer than two dimensions.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([[1, 2], [3, 4]]).tril(0)?, Tensor::from([[1, 0], [3, 4]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn tril(&self, diagonal: i64) -> Result<Tensor> {
         self.check_matrices("tril")?;
@@ -386,9 +386,9 @@ impl Tensor {
     /// [`Error::Shape`] for fewer than two dimensions.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([[1, 2], [3, 4]]).triu(1)?, Tensor::from([[0, 2], [0, 0]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn triu(&self, diagonal: i64) -> Result<Tensor> {
         self.check_matrices("triu")?;

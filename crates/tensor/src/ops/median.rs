@@ -71,8 +71,8 @@ impl Tensor {
     /// [`Error::DType`] for booleans unless there are none, [`Error::Shape`] for integers without elements.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([4.0_f32, 1.0, 3.0, 2.0]).median()?.item::<f32>()?, 2.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([4.0_f32, 1.0, 3.0, 2.0]).median()?.item::<f32>()?, 2.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn median(&self) -> Result<Tensor> {
         let plan = Plan::new(self.value(), &ALL, false);
@@ -96,11 +96,11 @@ impl Tensor {
     /// [`Error::DType`] for booleans, [`Error::Dim`] for a dimension out of range, [`Error::Shape`] for one of size 0.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let (values, places) = Tensor::from([[4.0_f32, 1.0, 3.0], [0.0, 5.0, 2.0]]).median_dim(1, false)?;
     /// assert_eq!(values, Tensor::from([3.0_f32, 2.0]));
     /// assert_eq!(places, Tensor::from([2, 2]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn median_dim(&self, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
         check_dtype(self)?;

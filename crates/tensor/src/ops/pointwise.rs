@@ -108,40 +108,40 @@ pointwise! {
     /// `eˣ`. [`torch.exp`](https://docs.pytorch.org/docs/stable/generated/torch.exp.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(0.0_f32).exp().item::<f32>()?, 1.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(0.0_f32).exp().item::<f32>()?, 1.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     exp as ExpBackward0 = |x| x.exp(), saves Output, grad |g, y| g * y, on -5.0..5.0;
 
     /// `eˣ − 1`, exact near 0. [`torch.expm1`](https://docs.pytorch.org/docs/stable/generated/torch.expm1.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(1e-10_f32).expm1().item::<f32>()?, 1e-10);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(1e-10_f32).expm1().item::<f32>()?, 1e-10);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     expm1 as Expm1Backward0 = |x| x.expm1(), saves Output, grad |g, y| g * (y + R::lit(1.0)), on -5.0..5.0;
 
     /// The natural logarithm. [`torch.log`](https://docs.pytorch.org/docs/stable/generated/torch.log.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(0.0_f32).log().item::<f32>()?, f32::NEG_INFINITY);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(0.0_f32).log().item::<f32>()?, f32::NEG_INFINITY);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     log as LogBackward0 = |x| x.ln(), saves Input, grad |g, x| g / x, on 0.1..10.0;
 
     /// `ln(1 + x)`, exact near 0. [`torch.log1p`](https://docs.pytorch.org/docs/stable/generated/torch.log1p.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(1e-10_f32).log1p().item::<f32>()?, 1e-10);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(1e-10_f32).log1p().item::<f32>()?, 1e-10);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     log1p as Log1PBackward0 = |x| x.log1p(), saves Input, grad |g, x| g / (x + R::lit(1.0)), on -0.9..10.0;
 
     /// The logarithm to base 2. [`torch.log2`](https://docs.pytorch.org/docs/stable/generated/torch.log2.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(8.0_f32).log2().item::<f32>()?, 3.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(8.0_f32).log2().item::<f32>()?, 3.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     log2 as Log2Backward0 = |x| x.log2(), saves Input,
         grad |g, x| g / (x * R::lit(std::f64::consts::LN_2)), on 0.1..10.0;
@@ -149,16 +149,16 @@ pointwise! {
     /// The square root. [`torch.sqrt`](https://docs.pytorch.org/docs/stable/generated/torch.sqrt.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(9.0_f32).sqrt().item::<f32>()?, 3.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(9.0_f32).sqrt().item::<f32>()?, 3.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     sqrt as SqrtBackward0 = |x| x.sqrt(), saves Output, grad |g, y| g / (R::lit(2.0) * y), on 0.1..10.0;
 
     /// `1 / √x`. [`torch.rsqrt`](https://docs.pytorch.org/docs/stable/generated/torch.rsqrt.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(4.0_f32).rsqrt().item::<f32>()?, 0.5);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(4.0_f32).rsqrt().item::<f32>()?, 0.5);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     rsqrt as RsqrtBackward0 = |x| R::lit(1.0) / x.sqrt(), saves Output,
         grad |g, y| R::lit(-0.5) * g * (y.clone() * y.clone() * y), on 0.1..10.0;
@@ -166,24 +166,24 @@ pointwise! {
     /// Sine of radians. [`torch.sin`](https://docs.pytorch.org/docs/stable/generated/torch.sin.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(0.0_f32).sin().item::<f32>()?, 0.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(0.0_f32).sin().item::<f32>()?, 0.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     sin as SinBackward0 = |x| x.sin(), saves Input, grad |g, x| g * x.cos(), on -6.0..6.0;
 
     /// Cosine of radians. [`torch.cos`](https://docs.pytorch.org/docs/stable/generated/torch.cos.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(0.0_f32).cos().item::<f32>()?, 1.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(0.0_f32).cos().item::<f32>()?, 1.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     cos as CosBackward0 = |x| x.cos(), saves Input, grad |g, x| g * -x.sin(), on -6.0..6.0;
 
     /// The hyperbolic tangent. [`torch.tanh`](https://docs.pytorch.org/docs/stable/generated/torch.tanh.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(0.0_f32).tanh().item::<f32>()?, 0.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(0.0_f32).tanh().item::<f32>()?, 0.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     tanh as TanhBackward0 = |x| x.tanh(), saves Output,
         grad |g, y| g * (R::lit(1.0) - y.clone() * y), on -3.0..3.0;
@@ -192,8 +192,8 @@ pointwise! {
     /// [`torch.sigmoid`](https://docs.pytorch.org/docs/stable/generated/torch.sigmoid.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(0.0_f32).sigmoid().item::<f32>()?, 0.5);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(0.0_f32).sigmoid().item::<f32>()?, 0.5);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     sigmoid as SigmoidBackward0 = |x| x.sigmoid(), saves Output,
         grad |g, y| g * ((R::lit(1.0) - y.clone()) * y), on -10.0..10.0;
@@ -202,8 +202,8 @@ pointwise! {
     /// [`torch.nn.functional.logsigmoid`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.logsigmoid.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(-1000.0_f32).log_sigmoid().item::<f32>()?, -1000.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(-1000.0_f32).log_sigmoid().item::<f32>()?, -1000.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     log_sigmoid as LogSigmoidBackward0 = |x| x.clone().min(R::lit(0.0)) - (-x.abs()).exp().log1p(), saves Input,
         grad |g, x| g * (-x).sigmoid(), on -10.0..10.0;
@@ -211,8 +211,8 @@ pointwise! {
     /// The error function `2/√π · ∫₀ˣ e^(−t²) dt`. [`torch.erf`](https://docs.pytorch.org/docs/stable/special.html#torch.special.erf).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(0.0_f32).erf().item::<f32>()?, 0.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(0.0_f32).erf().item::<f32>()?, 0.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     erf as ErfBackward0 = |x| x.erf(), saves Input,
         grad |g, x| R::lit(std::f64::consts::FRAC_2_SQRT_PI) * (-(x.clone() * x)).exp() * g, on -2.5..2.5;
@@ -254,7 +254,7 @@ keep! {
     /// `max(x, 0)`; its gradient at 0 is 0. [`torch.relu`](https://docs.pytorch.org/docs/stable/generated/torch.relu.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([-2, 3]).relu(), tensor::Tensor::from([0, 3]));
+    /// assert_eq!(downhill::Tensor::from([-2, 3]).relu(), downhill::Tensor::from([0, 3]));
     /// ```
     relu as ReluBackward0, bool Bool, int |x| x.max(0), float |x| R::select(x.lt(&R::lit(0.0)), R::lit(0.0), x),
         saves Output, grad |g, y| R::select(y.le(&R::lit(0.0)), R::lit(0.0), g);
@@ -262,7 +262,7 @@ keep! {
     /// `|x|`; its gradient at 0 is 0. [`torch.abs`](https://docs.pytorch.org/docs/stable/generated/torch.abs.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([-2, 3]).abs(), tensor::Tensor::from([2, 3]));
+    /// assert_eq!(downhill::Tensor::from([-2, 3]).abs(), downhill::Tensor::from([2, 3]));
     /// ```
     abs as AbsBackward0, bool Bool, int |x| x.wrapping_abs(), float |x| x.abs(),
         saves Input, grad |g, x| g * x.sign();
@@ -270,7 +270,7 @@ keep! {
     /// `x²`. [`torch.square`](https://docs.pytorch.org/docs/stable/generated/torch.square.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([-2, 3]).square(), tensor::Tensor::from([4, 9]));
+    /// assert_eq!(downhill::Tensor::from([-2, 3]).square(), downhill::Tensor::from([4, 9]));
     /// ```
     square as PowBackward0, bool I64, int |x| x.wrapping_mul(x), float |x| x.clone() * x,
         saves Input, grad |g, x| g * (R::lit(2.0) * x);
@@ -278,7 +278,7 @@ keep! {
     /// −1, 0 or 1. [`torch.sign`](https://docs.pytorch.org/docs/stable/generated/torch.sign.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([-2, 0, 3]).sign(), tensor::Tensor::from([-1, 0, 1]));
+    /// assert_eq!(downhill::Tensor::from([-2, 0, 3]).sign(), downhill::Tensor::from([-1, 0, 1]));
     /// ```
     sign as SignBackward0, bool Bool, int |x| x.signum(), float |x| x.sign(),
         saves Input, grad |_g, _x| R::lit(0.0);
@@ -286,8 +286,8 @@ keep! {
     /// Rounds down. [`torch.floor`](https://docs.pytorch.org/docs/stable/generated/torch.floor.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(-1.5_f32).floor().item::<f32>()?, -2.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(-1.5_f32).floor().item::<f32>()?, -2.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     floor as FloorBackward0, bool Bool, int |x| x, float |x| x.floor(),
         saves Input, grad |_g, _x| R::lit(0.0);
@@ -295,8 +295,8 @@ keep! {
     /// Rounds up. [`torch.ceil`](https://docs.pytorch.org/docs/stable/generated/torch.ceil.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(1.5_f32).ceil().item::<f32>()?, 2.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(1.5_f32).ceil().item::<f32>()?, 2.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ceil as CeilBackward0, bool Bool, int |x| x, float |x| x.ceil(),
         saves Input, grad |_g, _x| R::lit(0.0);
@@ -305,8 +305,8 @@ keep! {
     /// [`torch.round`](https://docs.pytorch.org/docs/stable/generated/torch.round.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(2.5_f32).round().item::<f32>()?, 2.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(2.5_f32).round().item::<f32>()?, 2.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     round as RoundBackward0, bool Bool, int |x| x, float |x| x.round(),
         saves Input, grad |_g, _x| R::lit(0.0);
@@ -314,8 +314,8 @@ keep! {
     /// Rounds towards zero. [`torch.trunc`](https://docs.pytorch.org/docs/stable/generated/torch.trunc.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from(-1.5_f32).trunc().item::<f32>()?, -1.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from(-1.5_f32).trunc().item::<f32>()?, -1.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     trunc as TruncBackward0, bool Bool, int |x| x, float |x| x.trunc(),
         saves Input, grad |_g, _x| R::lit(0.0);
@@ -331,8 +331,8 @@ impl Tensor {
     /// [`Error::DType`] for integers and booleans.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1.2345_f32]).round_decimals(2)?, tensor::Tensor::from([1.23_f32]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1.2345_f32]).round_decimals(2)?, downhill::Tensor::from([1.23_f32]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn round_decimals(&self, decimals: i32) -> Result<Tensor> {
         if !self.dtype().is_float() {
@@ -355,8 +355,8 @@ impl Tensor {
     /// [`Error::DType`] for booleans ([`logical_not`](Self::logical_not) inverts a mask).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([-2, 3]).neg()?, tensor::Tensor::from([2, -3]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([-2, 3]).neg()?, downhill::Tensor::from([2, -3]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn neg(&self) -> Result<Tensor> {
         let x = self.value();

@@ -96,8 +96,8 @@ impl Tensor {
     /// [`torch.prod`](https://docs.pytorch.org/docs/stable/generated/torch.prod.html).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([2.0_f32, 3.0, 4.0]).prod().item::<f32>()?, 24.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([2.0_f32, 3.0, 4.0]).prod().item::<f32>()?, 24.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
     pub fn prod(&self) -> Tensor {
@@ -110,9 +110,9 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([[2.0_f32, 3.0], [4.0, 5.0]]).prod_dim(1, false)?, Tensor::from([6.0_f32, 20.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn prod_dim(&self, dim: isize, keepdim: bool) -> Result<Tensor> {
         let dim = self.shape().dim("prod", dim)?;
@@ -128,9 +128,9 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([1.0_f32, 2.0, 3.0]).cumsum(0)?, Tensor::from([1.0_f32, 3.0, 6.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
         let dim = self.shape().dim("cumsum", dim)?;

@@ -9,7 +9,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// long sum, whose last digits are lost in it. They take a third of the time.
 ///
 /// ```
-/// use tensor::real::{Quick, Real};
+/// use downhill::real::{Quick, Real};
 /// assert!((Quick(2.0_f32).ln().0 - 2.0_f32.ln()).abs() <= f32::EPSILON);
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// What a formula may do with its variables.
 ///
 /// ```
-/// use tensor::real::Real;
+/// use downhill::real::Real;
 /// fn softsign<R: Real>(x: R) -> R {
 ///     x.clone() / (R::lit(1.0) + x.abs())
 /// }
@@ -211,11 +211,11 @@ real!(f64);
 /// The tensors of one formula must have shapes that broadcast; its operators panic otherwise, as those of [`Tensor`].
 ///
 /// ```
-/// use tensor::{Tensor, real::{Real, Traced}};
+/// use downhill::{Tensor, real::{Real, Traced}};
 /// let x = Tensor::from([0.5_f32]).requires_grad_()?;
 /// let y = (Traced::from(&x) * Traced::lit(3.0)).exp().into_tensor();
 /// assert!(y.requires_grad());
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub enum Traced {

@@ -75,8 +75,8 @@ impl Tensor {
     /// PyTorch's order; longer `f32` sums accumulate in `f64`, and no sum depends on the number of threads.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]).sum().item::<f32>()?, 10.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]).sum().item::<f32>()?, 10.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
     pub fn sum(&self) -> Tensor {
@@ -89,9 +89,9 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for one named twice.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
+    /// let x = downhill::Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
     /// assert_eq!(x.sum_dim(0, false)?.to_vec::<f32>()?, [4.0, 6.0]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn sum_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
         let mask = self.shape().dims("sum", &dims.into())?;
@@ -118,8 +118,8 @@ impl Tensor {
     /// [`Error::DType`] for integers and booleans.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1.0_f32, 2.0]).mean()?.item::<f32>()?, 1.5);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1.0_f32, 2.0]).mean()?.item::<f32>()?, 1.5);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn mean(&self) -> Result<Tensor> {
         self.averaged("MeanBackward0", &ALL, false)
@@ -132,9 +132,9 @@ impl Tensor {
     /// one named twice.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
+    /// let x = downhill::Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
     /// assert_eq!(x.mean_dim(1, false)?.to_vec::<f32>()?, [1.5, 3.5]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn mean_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
         let mask = self.shape().dims("mean", &dims.into())?;

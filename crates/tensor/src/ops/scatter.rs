@@ -114,12 +114,12 @@ impl Tensor {
     /// in one other than `dim`, [`Error::Index`] for an entry that there is not, or a negative one.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let log_probs = Tensor::from([[-0.1_f32, -2.3], [-0.7, -0.7]]);
     /// let target = Tensor::from([0, 1]);
     /// let picked = log_probs.gather(1, &target.unsqueeze(1)?)?;
     /// assert_eq!(picked, Tensor::from([[-0.1_f32], [-0.7]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn gather(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
         let d = check("gather", self.shape(), dim, index)?;
@@ -137,12 +137,12 @@ impl Tensor {
     /// another number of dimensions than the index, or smaller.
     ///
     /// ```
-    /// use tensor::Tensor;
-    /// let x = tensor::full([2, 3], 0)?;
+    /// use downhill::Tensor;
+    /// let x = downhill::full([2, 3], 0)?;
     /// let index = Tensor::from([[2], [0]]);
     /// assert_eq!(x.scatter(1, &index, 7)?, Tensor::from([[0, 0, 7], [7, 0, 0]]));
     /// assert_eq!(x.scatter(1, &index, &Tensor::from([[1], [2]]))?, Tensor::from([[0, 0, 1], [2, 0, 0]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn scatter(&self, dim: isize, index: &Tensor, source: impl Into<Operand>) -> Result<Tensor> {
         let op = "scatter";
@@ -170,10 +170,10 @@ impl Tensor {
     /// As [`scatter`](Self::scatter); `backward` returns [`Error::Argument`] for the product.
     ///
     /// ```
-    /// use tensor::{Combine, Tensor};
+    /// use downhill::{Combine, Tensor};
     /// let x = Tensor::from([10, 20]).scatter_combined(0, &Tensor::from([0, 0]), 3, Combine::Multiply)?;
     /// assert_eq!(x, Tensor::from([90, 20]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn scatter_combined(
         &self,
@@ -206,10 +206,10 @@ impl Tensor {
     /// As [`scatter`](Self::scatter).
     ///
     /// ```
-    /// use tensor::Tensor;
-    /// let histogram = tensor::full([3], 0)?.scatter_add(0, &Tensor::from([2, 0, 2]), &Tensor::from([1, 1, 1]))?;
+    /// use downhill::Tensor;
+    /// let histogram = downhill::full([3], 0)?.scatter_add(0, &Tensor::from([2, 0, 2]), &Tensor::from([1, 1, 1]))?;
     /// assert_eq!(histogram, Tensor::from([1, 0, 2]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn scatter_add(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         let (d, source) = self.scatter_arguments("scatter_add", dim, index, &source.into())?;

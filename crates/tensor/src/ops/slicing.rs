@@ -28,10 +28,10 @@ impl Slice {
     /// Every `step`-th entry of a range: `1::2` in Python is `Slice::from(1..).step(2)`.
     ///
     /// ```
-    /// use tensor::{Slice, Tensor};
+    /// use downhill::{Slice, Tensor};
     /// let x = Tensor::from([0, 1, 2, 3, 4]);
     /// assert_eq!(x.slice(Slice::from(1..).step(2))?, Tensor::from([1, 3]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
     pub fn step(self, step: usize) -> Self {
@@ -141,14 +141,14 @@ impl Tensor {
     /// [`Error::Argument`] for a step of 0 or a second ellipsis.
     ///
     /// ```
-    /// use tensor::{Slice, Tensor, arange};
+    /// use downhill::{Slice, Tensor, arange};
     /// let x = arange(0, 12, 1)?.reshape([3, 4])?;
     /// assert_eq!(x.slice(0)?, Tensor::from([0, 1, 2, 3]));
     /// assert_eq!(x.slice((1.., -1))?, Tensor::from([7, 11]));
     /// assert_eq!(x.slice((.., 1..=2))?, Tensor::from([[1, 2], [5, 6], [9, 10]]));
     /// assert_eq!(x.slice((Slice::Ellipsis, 0))?, Tensor::from([0, 4, 8]));
     /// assert_eq!(x.slice((Slice::NewAxis, 2, ..2))?, Tensor::from([[8, 9]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn slice(&self, slices: impl IntoSlices) -> Result<Tensor> {
         let op = "slice";
@@ -194,11 +194,11 @@ impl Tensor {
     /// For a 0-d tensor, as an operator would; [`unbind`](Self::unbind) returns an error.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([[1, 2], [3, 4]]);
     /// let sums: Vec<i64> = x.iter().map(|row| row.sum().item()).collect::<Result<_, _>>()?;
     /// assert_eq!(sums, [3, 7]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     #[track_caller]
     pub fn iter(&self) -> Iter {

@@ -58,9 +58,9 @@ impl Tensor {
     /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([[0.0_f32, 0.0], [0.0, f32::NEG_INFINITY]]);
+    /// let x = downhill::Tensor::from([[0.0_f32, 0.0], [0.0, f32::NEG_INFINITY]]);
     /// assert_eq!(x.softmax(1)?.to_vec::<f32>()?, [0.5, 0.5, 1.0, 0.0]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn softmax(&self, dim: isize) -> Result<Tensor> {
         let dim = check("softmax", self, dim)?;
@@ -85,9 +85,9 @@ impl Tensor {
     /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([0.0_f64, -1000.0]);
+    /// let x = downhill::Tensor::from([0.0_f64, -1000.0]);
     /// assert_eq!(x.log_softmax(0)?.to_vec::<f64>()?, [0.0, -1000.0]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
         let dim = check("log_softmax", self, dim)?;
@@ -114,9 +114,9 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for one named twice.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([1000.0_f64, 1000.0]);
+    /// let x = downhill::Tensor::from([1000.0_f64, 1000.0]);
     /// assert_eq!(x.logsumexp(0, false)?.item::<f64>()?, 1000.0 + 2_f64.ln());
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn logsumexp(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
         let mask = self.shape().dims("logsumexp", &dims.into())?;

@@ -43,11 +43,11 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let (values, indices) = Tensor::from([3, 1, 2]).sort(-1, false)?;
     /// assert_eq!(values, Tensor::from([1, 2, 3]));
     /// assert_eq!(indices, Tensor::from([1, 2, 0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn sort(&self, dim: isize, descending: bool) -> Result<(Tensor, Tensor)> {
         let d = self.shape().dim("sort", dim)?;
@@ -63,9 +63,9 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// assert_eq!(Tensor::from([3, 1, 2]).argsort(0, true)?, Tensor::from([0, 2, 1]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor> {
         let d = self.shape().dim("argsort", dim)?;
@@ -83,11 +83,11 @@ impl Tensor {
     /// [`Error::DType`] for booleans.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let (values, indices) = Tensor::from([0.1_f32, 0.7, 0.2]).topk(2, -1, true)?;
     /// assert_eq!(values, Tensor::from([0.7_f32, 0.2]));
     /// assert_eq!(indices, Tensor::from([1, 2]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn topk(&self, k: usize, dim: isize, largest: bool) -> Result<(Tensor, Tensor)> {
         let d = self.shape().dim("topk", dim)?;

@@ -157,8 +157,8 @@ impl Tensor {
     /// [`Error::DType`] for integers and booleans.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1.0_f32, 2.0, 3.0]).var()?.item::<f32>()?, 1.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1.0_f32, 2.0, 3.0]).var()?.item::<f32>()?, 1.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn var(&self) -> Result<Tensor> {
         self.deviation(false, None, 1.0, false)
@@ -172,10 +172,10 @@ impl Tensor {
     /// one named twice.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([[1.0_f32, 3.0], [2.0, 6.0]]);
     /// assert_eq!(x.var_dim(1, 0.0, false)?, Tensor::from([1.0_f32, 4.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn var_dim(&self, dims: impl Into<Dims>, correction: f64, keepdim: bool) -> Result<Tensor> {
         self.deviation(false, Some(dims.into()), correction, keepdim)
@@ -190,8 +190,8 @@ impl Tensor {
     /// [`Error::DType`] for integers and booleans.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1.0_f32, 3.0, 5.0]).std()?.item::<f32>()?, 2.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1.0_f32, 3.0, 5.0]).std()?.item::<f32>()?, 2.0);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn std(&self) -> Result<Tensor> {
         self.deviation(true, None, 1.0, false)
@@ -204,10 +204,10 @@ impl Tensor {
     /// one named twice.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([[1.0_f32, 3.0], [2.0, 6.0]]);
     /// assert_eq!(x.std_dim(1, 0.0, false)?, Tensor::from([1.0_f32, 2.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn std_dim(&self, dims: impl Into<Dims>, correction: f64, keepdim: bool) -> Result<Tensor> {
         self.deviation(true, Some(dims.into()), correction, keepdim)
@@ -249,10 +249,10 @@ impl Tensor {
     /// [`Error::DType`] for integers and booleans, [`Error::Shape`] without elements if `p` is negative or ∞.
     ///
     /// ```
-    /// let x = tensor::Tensor::from([3.0_f32, -4.0]);
+    /// let x = downhill::Tensor::from([3.0_f32, -4.0]);
     /// assert_eq!(x.norm(2.0)?.item::<f32>()?, 5.0);
     /// assert_eq!(x.norm(f64::INFINITY)?.item::<f32>()?, 4.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn norm(&self, p: f64) -> Result<Tensor> {
         self.normed(p, &ALL, false)
@@ -265,10 +265,10 @@ impl Tensor {
     /// one named twice, [`Error::Shape`] for one of size 0 if `p` is negative or ∞.
     ///
     /// ```
-    /// use tensor::Tensor;
+    /// use downhill::Tensor;
     /// let x = Tensor::from([[3.0_f32, -4.0], [0.0, 1.0]]);
     /// assert_eq!(x.norm_dim(1.0, 1, false)?, Tensor::from([7.0_f32, 1.0]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn norm_dim(&self, p: f64, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
         let mask = self.shape().dims("norm", &dims.into())?;

@@ -102,9 +102,9 @@ impl Tensor {
     /// [`Error::Argument`] for a shape of another number of elements.
     ///
     /// ```
-    /// let x = tensor::arange(0, 6, 1)?.reshape([2, -1])?;
+    /// let x = downhill::arange(0, 6, 1)?.reshape([2, -1])?;
     /// assert_eq!(x.shape(), &[2, 3]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn reshape(&self, sizes: impl Into<Sizes>) -> Result<Tensor> {
         let shape = sizes.into().infer("reshape", self.numel())?;
@@ -124,9 +124,9 @@ impl Tensor {
     /// [`Error::Argument`] for a shape of another number of elements, or one that these strides do not allow.
     ///
     /// ```
-    /// let x = tensor::arange(0, 6, 1)?.view([2, 3])?;
+    /// let x = downhill::arange(0, 6, 1)?.view([2, 3])?;
     /// assert!(x.t()?.view([6]).is_err());
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn view(&self, sizes: impl Into<Sizes>) -> Result<Tensor> {
         let shape = sizes.into().infer("view", self.numel())?;
@@ -146,8 +146,8 @@ impl Tensor {
     /// [`Error::Dim`] for dimensions out of range, [`Error::Argument`] for `start` after `end`.
     ///
     /// ```
-    /// assert_eq!(tensor::zeros([2, 3, 4])?.flatten(1, -1)?.shape(), &[2, 12]);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::zeros([2, 3, 4])?.flatten(1, -1)?.shape(), &[2, 12]);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn flatten(&self, start: isize, end: isize) -> Result<Tensor> {
         let shape = self.shape();
@@ -176,8 +176,8 @@ impl Tensor {
     /// [`Error::Dim`] for dimensions out of range.
     ///
     /// ```
-    /// assert_eq!(tensor::zeros([2, 3, 4])?.transpose(0, -1)?.shape(), &[4, 3, 2]);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::zeros([2, 3, 4])?.transpose(0, -1)?.shape(), &[4, 3, 2]);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn transpose(&self, dim0: isize, dim1: isize) -> Result<Tensor> {
         self.exchanged("TransposeBackward0", "transpose", dim0, dim1)
@@ -191,8 +191,8 @@ impl Tensor {
     /// [`Error::Shape`] for more than two dimensions.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([[1, 2]]).t()?, tensor::Tensor::from([[1], [2]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([[1, 2]]).t()?, downhill::Tensor::from([[1], [2]]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn t(&self) -> Result<Tensor> {
         match self.dim() {
@@ -222,8 +222,8 @@ impl Tensor {
     /// [`Error::Argument`] unless `dims` names every dimension once, [`Error::Dim`] for one out of range.
     ///
     /// ```
-    /// assert_eq!(tensor::zeros([2, 3, 4])?.permute([2, 0, 1])?.shape(), &[4, 2, 3]);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::zeros([2, 3, 4])?.permute([2, 0, 1])?.shape(), &[4, 2, 3]);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn permute(&self, dims: impl Into<Dims>) -> Result<Tensor> {
         let dims = dims.into();
@@ -245,8 +245,8 @@ impl Tensor {
     /// [`torch.squeeze`](https://docs.pytorch.org/docs/stable/generated/torch.squeeze.html).
     ///
     /// ```
-    /// assert_eq!(tensor::zeros([1, 2, 1])?.squeeze().shape(), &[2]);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::zeros([1, 2, 1])?.squeeze().shape(), &[2]);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
     pub fn squeeze(&self) -> Tensor {
@@ -261,8 +261,8 @@ impl Tensor {
     /// [`Error::Dim`] for dimensions out of range, [`Error::Argument`] for one named twice.
     ///
     /// ```
-    /// assert_eq!(tensor::zeros([1, 2, 1])?.squeeze_dim(-1)?.shape(), &[1, 2]);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::zeros([1, 2, 1])?.squeeze_dim(-1)?.shape(), &[1, 2]);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn squeeze_dim(&self, dims: impl Into<Dims>) -> Result<Tensor> {
         let dims = dims.into();
@@ -283,8 +283,8 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] beyond the most dimensions there can be.
     ///
     /// ```
-    /// assert_eq!(tensor::zeros([2])?.unsqueeze(-1)?.shape(), &[2, 1]);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::zeros([2])?.unsqueeze(-1)?.shape(), &[2, 1]);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn unsqueeze(&self, dim: isize) -> Result<Tensor> {
         let at = self.new_dim("unsqueeze", dim)?;
@@ -299,8 +299,8 @@ impl Tensor {
     /// [`Error::Argument`] for sizes that this shape does not expand to.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([[1], [2]]).expand([-1, 3])?.to_vec::<i64>()?, [1, 1, 1, 2, 2, 2]);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([[1], [2]]).expand([-1, 3])?.to_vec::<i64>()?, [1, 1, 1, 2, 2, 2]);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn expand(&self, sizes: impl Into<Sizes>) -> Result<Tensor> {
         let Sizes(sizes) = sizes.into();
@@ -334,8 +334,8 @@ impl Tensor {
     /// As [`expand`](Self::expand).
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([1, 2]).broadcast_to([2, 2])?, tensor::Tensor::from([[1, 2], [1, 2]]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([1, 2]).broadcast_to([2, 2])?, downhill::Tensor::from([[1, 2], [1, 2]]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn broadcast_to(&self, sizes: impl Into<Sizes>) -> Result<Tensor> {
         self.expand(sizes)
@@ -349,8 +349,8 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for entries that there are not.
     ///
     /// ```
-    /// assert_eq!(tensor::arange(0, 5, 1)?.narrow(0, 1, 2)?.to_vec::<i64>()?, [1, 2]);
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::arange(0, 5, 1)?.narrow(0, 1, 2)?.to_vec::<i64>()?, [1, 2]);
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn narrow(&self, dim: isize, start: i64, length: usize) -> Result<Tensor> {
         let d = self.nonscalar_dim("narrow", dim)?;
@@ -386,8 +386,8 @@ impl Tensor {
     /// [`Error::Dim`] for a dimension, [`Error::Index`] for an index out of range.
     ///
     /// ```
-    /// assert_eq!(tensor::Tensor::from([[1, 2], [3, 4]]).select(0, -1)?, tensor::Tensor::from([3, 4]));
-    /// # Ok::<(), tensor::Error>(())
+    /// assert_eq!(downhill::Tensor::from([[1, 2], [3, 4]]).select(0, -1)?, downhill::Tensor::from([3, 4]));
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn select(&self, dim: isize, index: i64) -> Result<Tensor> {
         let d = self.nonscalar_dim("select", dim)?;
@@ -448,9 +448,9 @@ impl Tensor {
     /// [`torch.Tensor.contiguous`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.contiguous.html).
     ///
     /// ```
-    /// let x = tensor::Tensor::from([[1, 2], [3, 4]]).t()?.contiguous();
+    /// let x = downhill::Tensor::from([[1, 2], [3, 4]]).t()?.contiguous();
     /// assert!(x.is_contiguous());
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
     pub fn contiguous(&self) -> Tensor {
@@ -466,7 +466,7 @@ impl Tensor {
     /// [`torch.Tensor.to`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to.html).
     ///
     /// ```
-    /// use tensor::{DType, Tensor};
+    /// use downhill::{DType, Tensor};
     /// assert_eq!(Tensor::from([1.7_f32, -1.7]).to_dtype(DType::I64), Tensor::from([1, -1]));
     /// ```
     #[must_use]

@@ -21,7 +21,7 @@ thread_local! {
 ///
 /// # Examples
 /// ```
-/// tensor::random::manual_seed(0);
+/// downhill::random::manual_seed(0);
 /// ```
 ///
 /// # PyTorch
@@ -38,7 +38,7 @@ pub fn manual_seed(seed: impl Seed) {
 /// # Examples
 /// ```
 /// use rand::RngExt;
-/// use tensor::random::{manual_seed, with_default};
+/// use downhill::random::{manual_seed, with_default};
 ///
 /// manual_seed(0);
 /// let roll = with_default(|generator| generator.random_range(1..=6));
@@ -69,10 +69,10 @@ pub fn with_default<R>(f: impl FnOnce(&mut Generator) -> R) -> R {
 ///
 /// # Examples
 /// ```
-/// tensor::random::manual_seed(0);
-/// let x = tensor::rand([2])?;
+/// downhill::random::manual_seed(0);
+/// let x = downhill::rand([2])?;
 /// assert_eq!(x.to_vec::<f32>()?, [0.496_256_6, 0.768_221_8]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn rand(shape: impl IntoShape) -> Result<Tensor> {
     with_default(|g| g.rand(shape, DType::F32))
@@ -87,10 +87,10 @@ pub fn rand(shape: impl IntoShape) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// tensor::random::manual_seed(0);
-/// let x = tensor::randn([2])?;
+/// downhill::random::manual_seed(0);
+/// let x = downhill::randn([2])?;
 /// assert_eq!(x.to_vec::<f32>()?, [1.540_996_1, -0.293_428_9]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn randn(shape: impl IntoShape) -> Result<Tensor> {
     with_default(|g| g.randn(shape, DType::F32))
@@ -105,9 +105,9 @@ pub fn randn(shape: impl IntoShape) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// let x = tensor::uniform(-1.0, 1.0, [100])?;
+/// let x = downhill::uniform(-1.0, 1.0, [100])?;
 /// assert!(x.to_vec::<f32>()?.iter().all(|x| (-1.0..1.0).contains(x)));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn uniform(from: f64, to: f64, shape: impl IntoShape) -> Result<Tensor> {
     with_default(|g| g.uniform(from, to, shape, DType::F32))
@@ -123,9 +123,9 @@ pub fn uniform(from: f64, to: f64, shape: impl IntoShape) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// let x = tensor::normal(5.0, 0.0, [2])?;
+/// let x = downhill::normal(5.0, 0.0, [2])?;
 /// assert_eq!(x.to_vec::<f32>()?, [5.0, 5.0]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn normal(mean: f64, std: f64, shape: impl IntoShape) -> Result<Tensor> {
     with_default(|g| g.normal(mean, std, shape, DType::F32))
@@ -140,9 +140,9 @@ pub fn normal(mean: f64, std: f64, shape: impl IntoShape) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// tensor::random::manual_seed(0);
-/// assert_eq!(tensor::randint(0, 10, [4])?.to_vec::<i64>()?, [4, 9, 3, 0]);
-/// # Ok::<(), tensor::Error>(())
+/// downhill::random::manual_seed(0);
+/// assert_eq!(downhill::randint(0, 10, [4])?.to_vec::<i64>()?, [4, 9, 3, 0]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn randint(low: i64, high: i64, shape: impl IntoShape) -> Result<Tensor> {
     with_default(|g| g.randint(low, high, shape, DType::I64))
@@ -157,9 +157,9 @@ pub fn randint(low: i64, high: i64, shape: impl IntoShape) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// tensor::random::manual_seed(0);
-/// assert_eq!(tensor::randperm(4)?.to_vec::<i64>()?, [0, 1, 3, 2]);
-/// # Ok::<(), tensor::Error>(())
+/// downhill::random::manual_seed(0);
+/// assert_eq!(downhill::randperm(4)?.to_vec::<i64>()?, [0, 1, 3, 2]);
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn randperm(n: usize) -> Result<Tensor> {
     with_default(|g| g.randperm(n))
@@ -174,9 +174,9 @@ pub fn randperm(n: usize) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// let x = tensor::bernoulli(&tensor::Tensor::from([0.0_f32, 1.0]))?;
+/// let x = downhill::bernoulli(&downhill::Tensor::from([0.0_f32, 1.0]))?;
 /// assert_eq!(x.to_vec::<f32>()?, [0.0, 1.0]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn bernoulli(p: &Tensor) -> Result<Tensor> {
     with_default(|g| g.bernoulli(p))
@@ -193,10 +193,10 @@ pub fn bernoulli(p: &Tensor) -> Result<Tensor> {
 ///
 /// # Examples
 /// ```
-/// let x = tensor::ones([1000])?;
-/// let mean = tensor::bernoulli_like(&x, 0.3)?.mean()?.item::<f32>()?;
+/// let x = downhill::ones([1000])?;
+/// let mean = downhill::bernoulli_like(&x, 0.3)?.mean()?.item::<f32>()?;
 /// assert!((mean - 0.3).abs() < 0.1);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn bernoulli_like(x: &Tensor, p: f64) -> Result<Tensor> {
     with_default(|g| g.bernoulli_like(x, p))

@@ -21,11 +21,11 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// use tensor::{DType, random::Generator};
+    /// use downhill::{DType, random::Generator};
     ///
     /// let x = Generator::seeded(0).rand([1], DType::F64)?;
     /// assert_eq!(x.item::<f64>()?, 0.970_053_001_806_553_1);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn rand(&mut self, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
         check_float("rand", dtype)?;
@@ -39,11 +39,11 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// use tensor::{DType, random::Generator};
+    /// use downhill::{DType, random::Generator};
     ///
     /// let x = Generator::seeded(0).uniform(2.0, 3.0, [1], DType::F64)?;
     /// assert_eq!(x.item::<f64>()?, 2.970_053_001_806_553);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn uniform(&mut self, from: f64, to: f64, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
         let shape = shape.into_shape("uniform")?;
@@ -78,11 +78,11 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// use tensor::{DType, random::Generator};
+    /// use downhill::{DType, random::Generator};
     ///
     /// let x = Generator::seeded(0).randn([1], DType::F64)?;
     /// assert_eq!(x.item::<f64>()?, 1.540_996_108_244_043_3);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn randn(&mut self, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
         check_float("randn", dtype)?;
@@ -96,11 +96,11 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// use tensor::{DType, random::Generator};
+    /// use downhill::{DType, random::Generator};
     ///
     /// let x = Generator::new().normal(5.0, 0.0, [1], DType::F64)?;
     /// assert_eq!(x.item::<f64>()?, 5.0);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn normal(&mut self, mean: f64, std: f64, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
         let shape = shape.into_shape("normal")?;
@@ -122,11 +122,11 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// use tensor::{DType, random::Generator};
+    /// use downhill::{DType, random::Generator};
     ///
     /// let x = Generator::seeded(0).randint(0, 10, [4], DType::F32)?;
     /// assert_eq!(x.to_vec::<f32>()?, [4.0, 9.0, 3.0, 0.0]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn randint(&mut self, low: i64, high: i64, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
         let shape = shape.into_shape("randint")?;
@@ -157,11 +157,11 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// use tensor::{DType, random::Generator};
+    /// use downhill::{DType, random::Generator};
     ///
     /// let x = Generator::seeded(0).random_integers([2], DType::Bool)?;
     /// assert_eq!(x.to_vec::<bool>()?, [false, true]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn random_integers(&mut self, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
         let shape = shape.into_shape("random_integers")?;
@@ -176,9 +176,9 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// let x = tensor::random::Generator::seeded(0).randperm(4)?;
+    /// let x = downhill::random::Generator::seeded(0).randperm(4)?;
     /// assert_eq!(x.to_vec::<i64>()?, [0, 1, 3, 2]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn randperm(&mut self, n: usize) -> Result<Tensor> {
         let shape = n.into_shape("randperm")?;
@@ -192,11 +192,11 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// use tensor::{Tensor, random::Generator};
+    /// use downhill::{Tensor, random::Generator};
     ///
     /// let x = Generator::new().bernoulli(&Tensor::from([0.0_f32, 1.0]))?;
     /// assert_eq!(x.to_vec::<f32>()?, [0.0, 1.0]);
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn bernoulli(&mut self, p: &Tensor) -> Result<Tensor> {
         check_float("bernoulli", p.dtype())?;
@@ -218,12 +218,12 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// use tensor::{Tensor, random::Generator};
+    /// use downhill::{Tensor, random::Generator};
     ///
     /// let x = Tensor::from([0_i64; 10]);
     /// let ones = Generator::seeded(0).bernoulli_like(&x, 0.3)?;
     /// assert_eq!(ones, Tensor::from([0_i64, 0, 0, 0, 0, 0, 1, 0, 0, 1]));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn bernoulli_like(&mut self, x: &Tensor, p: f64) -> Result<Tensor> {
         check_probability(p)?;
@@ -250,13 +250,13 @@ impl Tensor {
     /// # Examples
     /// ```
     /// use rand_distr::Gamma;
-    /// use tensor::{Tensor, random::Generator};
+    /// use downhill::{Tensor, random::Generator};
     ///
     /// let mut generator = Generator::seeded(0);
     /// let gamma = Gamma::new(2.0_f32, 1.0).expect("positive parameters");
     /// let x = Tensor::sample([2, 3], gamma, &mut generator)?;
     /// assert!(x.to_vec::<f32>()?.iter().all(|&x| x > 0.0));
-    /// # Ok::<(), tensor::Error>(())
+    /// # Ok::<(), downhill::Error>(())
     /// ```
     ///
     /// # PyTorch

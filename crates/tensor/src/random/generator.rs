@@ -12,7 +12,7 @@ use std::convert::Infallible;
 ///
 /// # Examples
 /// ```
-/// use tensor::random::Generator;
+/// use downhill::random::Generator;
 /// use rand::{Rng, RngExt};
 ///
 /// let mut a = Generator::seeded(0);
@@ -56,7 +56,7 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// use tensor::random::Generator;
+    /// use downhill::random::Generator;
     /// use rand::Rng;
     ///
     /// let mut generator = Generator::seeded(1);
@@ -103,7 +103,7 @@ impl Generator {
     ///
     /// # Examples
     /// ```
-    /// let error = tensor::random::Generator::new().set_state(&[0; 16]).unwrap_err();
+    /// let error = downhill::random::Generator::new().set_state(&[0; 16]).unwrap_err();
     /// assert_eq!(error.to_string(), "set_state: expected 5056 bytes, but got 16");
     /// ```
     pub fn set_state(&mut self, state: &[u8]) -> Result<()> {

@@ -6,14 +6,14 @@
 //! the distributions of `rand` and `rand_distr`.
 //!
 //! ```
-//! use tensor::{DType, random::Generator};
+//! use downhill::{DType, random::Generator};
 //!
-//! tensor::random::manual_seed(0);
-//! let x = tensor::randn([2, 3])?;
+//! downhill::random::manual_seed(0);
+//! let x = downhill::randn([2, 3])?;
 //!
 //! let mut generator = Generator::seeded(0);
 //! assert_eq!(generator.randn([2, 3], DType::F32)?, x);
-//! # Ok::<(), tensor::Error>(())
+//! # Ok::<(), downhill::Error>(())
 //! ```
 //!
 //! Numbers are drawn on one thread, in the order of the calls and of the elements, so a seed gives the same numbers on

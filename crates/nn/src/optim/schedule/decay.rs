@@ -15,10 +15,10 @@ fn scale(optimizer: &mut dyn Optimizer, factor: f64) -> Result<()> {
 ///
 /// # Examples
 /// ```
-/// use nn::optim::{Schedule, StepLR};
-/// use nn::{Optimizer, Parameter, SGD, SgdOptions};
+/// use downhill::nn::optim::{Schedule, StepLR};
+/// use downhill::nn::{Optimizer, Parameter, SGD, SgdOptions};
 ///
-/// let w = Parameter::new(tensor::ones([1])?)?;
+/// let w = Parameter::new(downhill::ones([1])?)?;
 /// let mut optimizer = SGD::new([w], SgdOptions { lr: 1.0, ..Default::default() })?;
 /// let mut schedule = StepLR::new(2, 0.5)?;
 /// let mut lrs = vec![];
@@ -28,7 +28,7 @@ fn scale(optimizer: &mut dyn Optimizer, factor: f64) -> Result<()> {
 ///     schedule.step(&mut optimizer)?;
 /// }
 /// assert_eq!(lrs, [1.0, 1.0, 0.5, 0.5, 0.25]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -65,10 +65,10 @@ impl Schedule for StepLR {
 ///
 /// # Examples
 /// ```
-/// use nn::optim::{MultiStepLR, Schedule};
-/// use nn::{Optimizer, Parameter, SGD, SgdOptions};
+/// use downhill::nn::optim::{MultiStepLR, Schedule};
+/// use downhill::nn::{Optimizer, Parameter, SGD, SgdOptions};
 ///
-/// let w = Parameter::new(tensor::ones([1])?)?;
+/// let w = Parameter::new(downhill::ones([1])?)?;
 /// let mut optimizer = SGD::new([w], SgdOptions { lr: 1.0, ..Default::default() })?;
 /// let mut schedule = MultiStepLR::new(&mut optimizer, [1, 3], 0.5)?;
 /// let mut lrs = vec![];
@@ -77,7 +77,7 @@ impl Schedule for StepLR {
 ///     schedule.step(&mut optimizer)?;
 /// }
 /// assert_eq!(lrs, [1.0, 0.5, 0.5, 0.25]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -120,16 +120,16 @@ impl Schedule for MultiStepLR {
 ///
 /// # Examples
 /// ```
-/// use nn::optim::{ExponentialLR, Schedule};
-/// use nn::{Optimizer, Parameter, SGD, SgdOptions};
+/// use downhill::nn::optim::{ExponentialLR, Schedule};
+/// use downhill::nn::{Optimizer, Parameter, SGD, SgdOptions};
 ///
-/// let w = Parameter::new(tensor::ones([1])?)?;
+/// let w = Parameter::new(downhill::ones([1])?)?;
 /// let mut optimizer = SGD::new([w], SgdOptions { lr: 1.0, ..Default::default() })?;
 /// let mut schedule = ExponentialLR::new(0.5);
 /// schedule.step(&mut optimizer)?;
 /// schedule.step(&mut optimizer)?;
 /// assert_eq!(optimizer.lr(), 0.25);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -160,17 +160,17 @@ impl Schedule for ExponentialLR {
 ///
 /// # Examples
 /// ```
-/// use nn::optim::{CosineAnnealingLR, Schedule};
-/// use nn::{Optimizer, Parameter, SGD, SgdOptions};
+/// use downhill::nn::optim::{CosineAnnealingLR, Schedule};
+/// use downhill::nn::{Optimizer, Parameter, SGD, SgdOptions};
 ///
-/// let w = Parameter::new(tensor::ones([1])?)?;
+/// let w = Parameter::new(downhill::ones([1])?)?;
 /// let mut optimizer = SGD::new([w], SgdOptions { lr: 1.0, ..Default::default() })?;
 /// let mut schedule = CosineAnnealingLR::new(&optimizer, 4, 0.0)?;
 /// for _epoch in 0..4 {
 ///     schedule.step(&mut optimizer)?;
 /// }
 /// assert_eq!(optimizer.lr(), 0.0);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
@@ -237,10 +237,10 @@ impl Default for LinearLrOptions {
 ///
 /// # Examples
 /// ```
-/// use nn::optim::{LinearLR, LinearLrOptions, Schedule};
-/// use nn::{Optimizer, Parameter, SGD, SgdOptions};
+/// use downhill::nn::optim::{LinearLR, LinearLrOptions, Schedule};
+/// use downhill::nn::{Optimizer, Parameter, SGD, SgdOptions};
 ///
-/// let w = Parameter::new(tensor::ones([1])?)?;
+/// let w = Parameter::new(downhill::ones([1])?)?;
 /// let mut optimizer = SGD::new([w], SgdOptions { lr: 1.0, ..Default::default() })?;
 /// let options = LinearLrOptions { start_factor: 0.5, total_iters: 2, ..Default::default() };
 /// let mut schedule = LinearLR::new(&mut optimizer, options)?;
@@ -250,7 +250,7 @@ impl Default for LinearLrOptions {
 ///     schedule.step(&mut optimizer)?;
 /// }
 /// assert_eq!(lrs, [0.5, 0.75, 1.0, 1.0]);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

@@ -32,7 +32,7 @@ pub trait Schedule {
 ///
 /// # Examples
 /// ```
-/// use nn::optim::PerGroup;
+/// use downhill::nn::optim::PerGroup;
 ///
 /// assert_eq!(PerGroup::from(0.5), PerGroup::All(0.5));
 /// assert_eq!(PerGroup::from([0.5, 0.25]), PerGroup::Each(vec![0.5, 0.25]));

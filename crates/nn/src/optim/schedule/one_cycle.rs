@@ -68,10 +68,10 @@ impl Default for OneCycleOptions {
 ///
 /// # Examples
 /// ```
-/// use nn::optim::{Anneal, OneCycleLR, OneCycleOptions, Schedule};
-/// use nn::{Optimizer, Parameter, SGD, SgdOptions};
+/// use downhill::nn::optim::{Anneal, OneCycleLR, OneCycleOptions, Schedule};
+/// use downhill::nn::{Optimizer, Parameter, SGD, SgdOptions};
 ///
-/// let w = Parameter::new(tensor::ones([1])?)?;
+/// let w = Parameter::new(downhill::ones([1])?)?;
 /// let mut optimizer = SGD::new([w], SgdOptions::default())?;
 /// let options = OneCycleOptions { anneal_strategy: Anneal::Linear, ..Default::default() };
 /// let mut schedule = OneCycleLR::new(&mut optimizer, 1.0, 10, options)?;
@@ -79,7 +79,7 @@ impl Default for OneCycleOptions {
 /// schedule.step(&mut optimizer)?;
 /// schedule.step(&mut optimizer)?;
 /// assert_eq!((optimizer.lr(), optimizer.momenta()), (1.0, Some(vec![0.85])));
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch

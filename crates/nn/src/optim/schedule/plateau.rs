@@ -65,10 +65,10 @@ impl Default for PlateauOptions {
 ///
 /// # Examples
 /// ```
-/// use nn::optim::{PlateauOptions, ReduceLROnPlateau};
-/// use nn::{Optimizer, Parameter, SGD, SgdOptions};
+/// use downhill::nn::optim::{PlateauOptions, ReduceLROnPlateau};
+/// use downhill::nn::{Optimizer, Parameter, SGD, SgdOptions};
 ///
-/// let w = Parameter::new(tensor::ones([1])?)?;
+/// let w = Parameter::new(downhill::ones([1])?)?;
 /// let mut optimizer = SGD::new([w], SgdOptions { lr: 1.0, ..Default::default() })?;
 /// let options = PlateauOptions { factor: 0.5, patience: 1, ..Default::default() };
 /// let mut schedule = ReduceLROnPlateau::new(&optimizer, options)?;
@@ -76,7 +76,7 @@ impl Default for PlateauOptions {
 ///     schedule.step(&mut optimizer, loss)?;
 /// }
 /// assert_eq!(optimizer.lr(), 0.5);
-/// # Ok::<(), tensor::Error>(())
+/// # Ok::<(), downhill::Error>(())
 /// ```
 ///
 /// # PyTorch
