@@ -4,9 +4,6 @@ use crate::Result;
 use downhill_tensor::autograd::fused;
 use downhill_tensor::{DType, Error, Float, Shape, Tensor, kernels};
 
-/// Elements of a task: rows shorter than this share one, so that short rows are not dearer than long ones.
-const TASK: usize = 1 << 12;
-
 /// Which elements are normalised together; they become the rows of a matrix.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rows {
@@ -122,10 +119,10 @@ fn sum(n: usize, f: impl Fn(usize) -> f64) -> f64 {
 fn moments<T: Float>(x: &Tensor) -> Result<Vec<Moments>> {
     let (data, n) = (x.as_slice::<T>()?, x.size(1)?);
     let mut moments = vec![[0.0; 2]; x.size(0)?];
-    kernels::for_chunks(
+    kernels::rows::<T, _>(
+        n,
         &mut moments,
-        (TASK / n.max(1)).max(1),
-        3 * n,
+        3,
         #[inline(always)]
         |start, chunk| {
             for (i, out) in chunk.iter_mut().enumerate() {
@@ -191,15 +188,16 @@ fn for_rows<T: Float>(out: &mut [T], n: usize, work: usize, f: impl Fn(usize, &m
     if out.is_empty() {
         return;
     }
-    let rows = (TASK / n).max(1);
-    kernels::for_chunks(
+    let rows = out.len() / n;
+    kernels::write_rows::<T, _, _>(
+        n,
         out,
-        rows * n,
+        &mut vec![(); rows],
         work,
         #[inline(always)]
-        |start, chunk| {
+        |first, chunk, _| {
             for (i, out) in chunk.chunks_exact_mut(n).enumerate() {
-                f(start / n + i, out);
+                f(first + i, out);
             }
         },
     );

@@ -21,9 +21,10 @@ impl Array {
     }
 
     /// A new array whose elements `write` sets, every one of them.
+    #[inline]
     pub(crate) fn build<T: Element>(shape: Shape, write: impl FnOnce(&mut [T])) -> Self {
         let mut buffer = Buffer::new(shape.numel());
-        write(buffer.get_mut().expect("new"));
+        write(buffer.fresh());
         Self::new(buffer, shape)
     }
 

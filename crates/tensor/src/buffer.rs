@@ -191,6 +191,11 @@ impl<T: Plain> Buffer<T> {
         }
     }
 
+    /// For writing, of a buffer that was just made.
+    pub(crate) fn fresh(&mut self) -> &mut [T] {
+        self.get_mut().expect("no other array has it yet")
+    }
+
     /// For writing, if no other array shares the memory.
     pub(crate) fn get_mut(&mut self) -> Option<&mut [T]> {
         match self {

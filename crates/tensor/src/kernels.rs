@@ -19,7 +19,6 @@ use crate::kernel::reduce::WideSum;
 use crate::kernel::simd::{fetch, vectorize};
 use crate::kernel::{parallel, reduce, softmax, update as in_place};
 use crate::{Element, Float};
-use std::array::from_fn;
 
 pub use crate::kernel::parallel::Chunk;
 pub use crate::kernel::reduce::FEW;
@@ -37,7 +36,7 @@ pub use crate::kernel::reduce::FEW;
 /// assert_eq!(squares[99], 9801);
 /// ```
 pub fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    parallel::for_chunks(out, size, work, |start, chunk| vectorize!(f(start, chunk)));
+    parallel::for_chunks(out, size, work, &|start, chunk| vectorize!(f(start, chunk)));
 }
 
 /// As [`for_chunks`] for an output that `f` only writes: a chunk holds arbitrary values at first. A large output goes
@@ -51,7 +50,7 @@ pub fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: impl Fn(u
 /// assert_eq!(squares[99], 9801.0);
 /// ```
 pub fn write_chunks<T: Element>(out: &mut [T], size: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    parallel::write_chunks(out, size, work, |start, chunk| vectorize!(f(start, chunk)));
+    parallel::write_chunks(out, size, work, &|start, chunk| vectorize!(T: f(start, chunk)));
 }
 
 /// As [`write_chunks`] for two outputs at once: chunk `i` has `size` elements of `out` and `side_size` of `side`, which
@@ -71,7 +70,55 @@ pub fn write_pairs<T: Element, U: Send>(
     work: usize,
     f: impl Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync,
 ) {
-    parallel::write_pairs((out, size), (side, side_size), work, |i, a, b| vectorize!(f(i, a, b)));
+    parallel::write_pairs((out, size), (side, side_size), work, &|i, a, b| vectorize!(T: f(i, a, b)));
+}
+
+/// Elements of a chunk of rows: several short rows share one, so that they are not dearer than long ones.
+const ROWS: usize = 1 << 12;
+
+/// Calls `f(first, out)` for runs of rows of `width` elements, which have a number each in `out`; in parallel if all of them
+/// are worth it (`work` additions an element). `C` is the type that rows are computed in: it decides how wide the vectors
+/// are that `f` is compiled for.
+///
+/// ```
+/// let x = [1.0_f32, 2.0, 3.0, 4.0];
+/// let mut sums = [0.0_f32; 2];
+/// downhill::kernels::rows::<f32, _>(2, &mut sums, 1, |first, out| {
+///     for (i, o) in out.iter_mut().enumerate() {
+///         *o = x[2 * (first + i)..][..2].iter().sum();
+///     }
+/// });
+/// assert_eq!(sums, [3.0, 7.0]);
+/// ```
+pub fn rows<C: Float, O: Send>(width: usize, out: &mut [O], work: usize, f: impl Fn(usize, &mut [O]) + Sync) {
+    let rows = (ROWS / width.max(1)).max(1);
+    parallel::for_chunks(out, rows, work.saturating_mul(width), &|first, out| vectorize!(C: f(first, out)));
+}
+
+/// As [`rows`] for an output of whole rows and a number each beside them in `side`: `f(first, out, side)` writes all elements of
+/// `out`, which hold any values at first, and may write `side`. A large output is written by streaming stores.
+///
+/// ```
+/// let (mut doubled, mut sums) = (vec![0.0; 6], vec![0.0; 3]);
+/// downhill::kernels::write_rows::<f64, _, _>(2, &mut doubled, &mut sums, 1, |first, out, sums| {
+///     for (i, (row, sum)) in out.chunks_exact_mut(2).zip(sums).enumerate() {
+///         row.fill(2.0 * (first + i) as f64);
+///         *sum = row.iter().sum();
+///     }
+/// });
+/// assert_eq!(sums, [0.0, 4.0, 8.0]);
+/// ```
+pub fn write_rows<C: Float, T: Float, U: Send>(
+    width: usize,
+    out: &mut [T],
+    side: &mut [U],
+    work: usize,
+    f: impl Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync,
+) {
+    let (width, rows) = (width.max(1), (ROWS / width.max(1)).max(1));
+    parallel::write_pairs((out, rows * width), (side, rows), work, &|chunk, out, side| {
+        vectorize!(C: f(chunk * rows, out, side));
+    });
 }
 
 /// Calls `f` for every job, in parallel if all of them together are worth it (`work` in units of one addition). A job holds
@@ -126,6 +173,71 @@ pub fn matmul<T: Float>(
     matmul::matmul_here([m, k, n], a, b, &mut out[..m * n], accumulate);
 }
 
+/// Elements that a pointwise loop takes from its inputs at once: in arrays of a fixed length the compiler sees that no index is out
+/// of bounds, and vectorises.
+// a·b + a in f32, 30,000 elements, a 2-core Zen 5: 0.47 ns an element on slices, 0.27 with 64, 0.11 with 128, 0.07 with 256.
+pub const TILE: usize = 256;
+
+/// The same elements of `N` slices, at most [`TILE`]; what fills up a last tile does not count.
+pub type Tiles<'a, T, const N: usize> = [&'a [T; TILE]; N];
+
+/// Calls `f(at, n, tiles)` for `len` elements of the inputs from `start` on, [`TILE`] at a time; of the last ones only `n` count.
+#[inline(always)]
+fn for_tiles<T: Float, const N: usize>(
+    inputs: &[&[T]; N],
+    start: usize,
+    len: usize,
+    mut f: impl FnMut(usize, usize, Tiles<'_, T, N>),
+) {
+    let mut last = [[T::default(); TILE]; N];
+    for at in (0..len).step_by(TILE) {
+        let n = (len - at).min(TILE);
+        for (last, x) in last.iter_mut().zip(inputs) {
+            let rest = &x[start + at..];
+            if n < TILE {
+                last[..n].copy_from_slice(&rest[..n]);
+            }
+            fetch(rest, 2 * TILE, TILE);
+        }
+        let mut tiles = last.each_ref();
+        for (tile, x) in tiles.iter_mut().zip(inputs) {
+            *tile = x[start + at..].first_chunk().unwrap_or(tile);
+        }
+        f(at, n, tiles);
+    }
+}
+
+/// Element `i` of each tile.
+#[inline(always)]
+fn column<T: Float, const N: usize>(tiles: &Tiles<'_, T, N>, i: usize) -> [T; N] {
+    let mut column = [T::default(); N];
+    for (x, tile) in column.iter_mut().zip(tiles) {
+        *x = tile[i];
+    }
+    column
+}
+
+/// Calls `f` for each element of tiles, and writes what it gives to `out`, in a loop for the widest vector unit: what a function that
+/// [`map_tiles`] or [`sum_tiles`] calls consists of.
+///
+/// ```
+/// use downhill::kernels::{TILE, each};
+/// let (x, mut out) = ([3.0_f32; TILE], [0.0; 2]);
+/// each(&[&x], &mut out, |[x]| x * x);
+/// assert_eq!(out, [9.0, 9.0]);
+/// ```
+#[inline]
+pub fn each<T: Float, U: Float, const N: usize>(
+    tiles: &Tiles<'_, T, N>,
+    out: &mut [U],
+    f: impl Fn([T; N]) -> U,
+) {
+    let n = out.len().min(TILE);
+    vectorize!(T: for i in 0..n {
+        out[i] = f(column(tiles, i));
+    });
+}
+
 /// `out[i] = f([inputs[0][i], inputs[1][i], …])`. All slices have one length.
 ///
 /// # Panics
@@ -137,119 +249,103 @@ pub fn matmul<T: Float>(
 /// assert_eq!(out, [3.0, 8.0]);
 /// ```
 pub fn map<T: Float, const N: usize>(inputs: [&[T]; N], out: &mut [T], f: impl Fn([T; N]) -> T + Sync) {
-    write(out, |start, mut sink| {
-        apply(
-            inputs,
-            start,
-            sink.len(),
-            &f,
-            #[inline(always)]
-            |at, tile| sink.put(at, tile),
-        );
-    });
+    map_tiles(inputs, out, &|_, tiles, out| each(&tiles, out, &f));
 }
 
-/// Elements that a loop takes from its inputs at once: in arrays of a fixed length the compiler sees that no index is out of
-/// bounds, and vectorises.
-// a·b + a in f32, 30,000 elements, a 2-core Zen 5: 0.47 ns an element on slices, 0.27 with 64, 0.11 with 128, 0.07 with 256.
-const TILE: usize = 256;
-
-/// Calls `f(start, n, [&inputs[0][start..], …])` for the first `len` elements, [`TILE`] at a time; of the last ones only `n`
-/// count. Results want a tile of their own, too: written straight to two slices, a choice between two values stays scalar
-/// (smooth L1: 2.1 ns an element, 0.5 by way of tiles; a 2-core Zen 3).
-#[inline(always)]
-fn for_tiles<T: Float, const N: usize>(
-    inputs: [&[T]; N],
-    len: usize,
-    mut f: impl FnMut(usize, usize, [&[T; TILE]; N]),
-) {
-    let mut last = [[T::default(); TILE]; N];
-    for start in (0..len).step_by(TILE) {
-        let n = (len - start).min(TILE);
-        if n < TILE {
-            for (last, x) in last.iter_mut().zip(&inputs) {
-                last[..n].copy_from_slice(&x[start..start + n]);
-            }
-        }
-        for x in &inputs {
-            fetch(x, start + 2 * TILE, TILE);
-        }
-        f(start, n, from_fn(|k| inputs[k][start..].first_chunk().unwrap_or(&last[k])));
-    }
-}
-
-/// Calls `f(start, block)` for the blocks that cover `out`.
-fn write<T: Float>(out: &mut [T], f: impl Fn(usize, Sink<'_, T>) + Sync) {
-    let mut nothing = vec![(); out.len().div_ceil(BLOCK)];
-    parallel::sink_blocks(out, &mut nothing, |i, sink, ()| f(i * BLOCK, sink));
-}
-
-/// `f` of `len` elements from `start` on, a tile at a time for `put`.
-#[inline]
-fn apply<T: Float, U: Float, const N: usize, F: Fn([T; N]) -> U>(
-    inputs: [&[T]; N],
-    start: usize,
-    len: usize,
-    f: &F,
-    mut put: impl FnMut(usize, &[U]),
-) {
-    let inputs = inputs.map(|x| &x[start..start + len]);
-    vectorize!({
-        let mut tile = [U::default(); TILE];
-        for_tiles(
-            inputs,
-            len,
-            #[inline(always)]
-            |start, n, x| {
-                for i in 0..n {
-                    // Not `f(…)`: `&F` is a function, too, and that one is not always inlined.
-                    tile[i] = (*f)(from_fn(|k| x[k][i]));
-                }
-                put(start, &tile[..n]);
-            },
-        );
-    });
-}
-
-/// As [`map`] with one slice more, or one number for all: `out[i] = f([inputs[0][i], …], with[i])`.
+/// Calls `f(start, tiles, out)` for at most [`TILE`] elements at a time, those from `start` on, until `out` is written: [`map`]
+/// of a function that is compiled by itself.
 ///
 /// # Panics
 /// If an input is shorter than `out`.
 ///
 /// ```
-/// let mut out = [0.0_f32; 2];
-/// downhill::kernels::map_with([&[1.0, 2.0]], &[3.0, 4.0], &mut out, |[a], b| a * b);
-/// assert_eq!(out, [3.0, 8.0]);
-/// downhill::kernels::map_with([&[1.0, 2.0]], &[3.0], &mut out, |[a], b| a * b);
-/// assert_eq!(out, [3.0, 6.0]);
+/// use downhill::kernels::{each, map_tiles};
+/// let mut out = [0.0_f32; 1000];
+/// map_tiles([&[2.0; 1000]], &mut out, &|_, tiles, out| each(&tiles, out, |[x]| x * x));
+/// assert_eq!(out, [4.0; 1000]);
 /// ```
-pub fn map_with<T: Float, const N: usize>(
+pub fn map_tiles<T: Float, const N: usize>(
     inputs: [&[T]; N],
-    with: &[T],
     out: &mut [T],
-    f: impl Fn([T; N], T) -> T + Sync,
+    f: &(dyn Fn(usize, Tiles<'_, T, N>, &mut [T]) + Sync),
 ) {
-    let same = [with.first().copied().unwrap_or_default(); TILE];
-    write(out, |start, mut sink| {
-        let len = sink.len();
-        let inputs = inputs.map(|x| &x[start..start + len]);
-        let with = if with.len() == 1 { None } else { Some(&with[start..start + len]) };
-        vectorize!({
-            let mut tile = [T::default(); TILE];
-            for_tiles(
-                inputs,
-                len,
-                #[inline(always)]
-                |start, n, x| {
-                    let with = with.map_or(&same[..n], |with| &with[start..start + n]);
-                    for i in 0..n {
-                        tile[i] = f(from_fn(|k| x[k][i]), with[i]);
-                    }
-                    sink.put(start, &tile[..n]);
-                },
-            );
+    let mut nothing = vec![(); out.len().div_ceil(BLOCK)];
+    parallel::sink_blocks(out, &mut nothing, &|block, mut sink, ()| {
+        let start = block * BLOCK;
+        for_tiles(&inputs, start, sink.len(), |at, n, tiles| {
+            sink.fill(at, n, &mut |out| f(start + at, tiles, out));
         });
     });
+}
+
+/// The sum of `count` terms that `f(start, tiles, terms, out)` computes, at most [`TILE`] at a time; it may write an output beside
+/// them, in the same pass over memory. Up to [`FEW`] terms are rounded to `U` and added up in the order of
+/// [`Tensor::sum`](crate::Tensor::sum), more of them in lanes of `f64`.
+///
+/// # Panics
+/// If an input, or the output, is shorter than `count`.
+///
+/// ```
+/// use downhill::kernels::{each, sum_tiles};
+/// let (x, mut slope) = ([3.0_f32; 1000], [0.0; 1000]);
+/// let sum = sum_tiles::<f32, f32, 1>([&x], 1000, Some(&mut slope), &|_, tiles, terms, out| {
+///     each(&tiles, terms, |[x]| f64::from(x * x));
+///     if let Some(out) = out {
+///         each(&tiles, out, |[x]| 2.0 * x);
+///     }
+/// });
+/// assert_eq!((sum, slope), (9000.0, [6.0; 1000]));
+/// ```
+pub fn sum_tiles<T: Float, U: Float, const N: usize>(
+    inputs: [&[T]; N],
+    count: usize,
+    out: Option<&mut [T]>,
+    f: &(dyn Fn(usize, Tiles<'_, T, N>, &mut [f64], Option<&mut [T]>) + Sync),
+) -> f64 {
+    if count > FEW {
+        return sum_of_many(inputs, count, out, f);
+    }
+    let mut terms = [0.0; FEW];
+    let terms = &mut terms[..count];
+    let mut out = out.map(|out| &mut out[..count]);
+    for_tiles(&inputs, 0, count, |_, _, tiles| f(0, tiles, terms, out.as_deref_mut()));
+    let mut rounded = [U::default(); FEW];
+    rounded.iter_mut().zip(&*terms).for_each(|(r, &x)| *r = U::lit(x));
+    reduce::sum(&rounded[..count]).cast()
+}
+
+/// [`sum_tiles`] of more than [`FEW`] terms.
+fn sum_of_many<T: Float, const N: usize>(
+    inputs: [&[T]; N],
+    count: usize,
+    out: Option<&mut [T]>,
+    f: &(dyn Fn(usize, Tiles<'_, T, N>, &mut [f64], Option<&mut [T]>) + Sync),
+) -> f64 {
+    let block = |start: usize, mut out: Option<Sink<'_, T>>| {
+        let (mut sum, mut terms) = (WideSum::<f64>::new(), [0.0; TILE]);
+        for_tiles(&inputs, start, BLOCK.min(count - start), |at, n, tiles| {
+            let terms = &mut terms[..n];
+            match &mut out {
+                Some(out) => out.fill(at, n, &mut |out| f(start + at, tiles, terms, Some(out))),
+                None => f(start + at, tiles, terms, None),
+            }
+            feed(&mut sum, terms);
+        });
+        sum.total()
+    };
+    let mut parts = vec![0.0; count.div_ceil(BLOCK)];
+    match out {
+        Some(out) => parallel::sink_blocks(&mut out[..count], &mut parts, &|i, out, part| {
+            *part = block(i * BLOCK, Some(out));
+        }),
+        None => parallel::for_chunks(&mut parts, 1, BLOCK, &|i, part| part[0] = block(i * BLOCK, None)),
+    }
+    reduce::pairwise(&mut parts)
+}
+
+#[inline(never)]
+fn feed(sum: &mut WideSum<f64>, terms: &[f64]) {
+    vectorize!(sum.feed(terms));
 }
 
 /// Gives every element of the `state` slices a new value, in one pass over all of them: `f([state[0][i], …],
@@ -282,98 +378,36 @@ pub fn update<T: Float, const M: usize, const N: usize>(
 /// If an input is shorter than `count`.
 ///
 /// ```
-/// assert_eq!(downhill::kernels::sum([&[1.0_f32, 2.0], &[3.0, 4.0]], 2, |[a, b]| a * b), 11.0);
-/// assert_eq!(downhill::kernels::sum([&[1e-9_f32, 1.0]], 2, |[a]| f64::from(a)), 1.0 + f64::from(1e-9_f32));
+/// use downhill::kernels::sum;
+/// assert_eq!(sum([&[1.0_f32, 2.0], &[3.0, 4.0]], 2, |[a, b]| a * b), 11.0);
+/// assert_eq!(sum([&[1e-9_f32, 1.0]], 2, |[a]| f64::from(a)), 1.0 + f64::from(1e-9_f32));
 /// ```
 pub fn sum<T: Float, U: Float, const N: usize>(
     inputs: [&[T]; N],
     count: usize,
     f: impl Fn([T; N]) -> U + Sync,
 ) -> U {
-    reduce::sum_terms(count, 1, |start, terms| {
-        apply(
-            inputs,
-            start,
-            terms.len(),
-            &f,
-            #[inline(always)]
-            |at, tile| terms[at..at + tile.len()].copy_from_slice(tile),
-        );
+    sum_of_tiles(inputs, count, &|tiles, terms| each(&tiles, terms, &f))
+}
+
+/// [`sum`], compiled once for its types.
+fn sum_of_tiles<T: Float, U: Float, const N: usize>(
+    inputs: [&[T]; N],
+    count: usize,
+    f: &(dyn Fn(Tiles<'_, T, N>, &mut [U]) + Sync),
+) -> U {
+    reduce::sum_terms(count, 1, &|start, terms| {
+        for_tiles(&inputs, start, terms.len(), |at, n, tiles| f(tiles, &mut terms[at..at + n]));
     })
 }
 
-/// [`map`] and [`sum`] in one pass over memory: `f` gives the term and the output of each `i`.
-///
-/// # Panics
-/// If an input is shorter than `out`.
+/// The sum of numbers in the order of [`Tensor::sum`](crate::Tensor::sum).
 ///
 /// ```
-/// let mut slope = [0.0_f32; 2];
-/// let loss = downhill::kernels::map_sum([&[1.0_f32, 2.0]], &mut slope, |[x]| (x * x, 2.0 * x));
-/// assert_eq!((loss, slope), (5.0, [2.0, 4.0]));
+/// assert_eq!(downhill::kernels::sum_slice(&[1.0_f32, 2.0]), 3.0);
 /// ```
-pub fn map_sum<T: Float, U: Float, const N: usize>(
-    inputs: [&[T]; N],
-    out: &mut [T],
-    f: impl Fn([T; N]) -> (U, T) + Sync,
-) -> U {
-    let count = out.len();
-    if count <= FEW {
-        return reduce::sum_few(count, |terms| {
-            vectorize!(map_tiles(
-                inputs,
-                count,
-                &f,
-                #[inline(always)]
-                |start, values, slopes| {
-                    terms[start..start + values.len()].copy_from_slice(values);
-                    out[start..start + slopes.len()].copy_from_slice(slopes);
-                },
-            ));
-        });
-    }
-    let mut parts = vec![U::Wide::default(); count.div_ceil(BLOCK)];
-    parallel::sink_blocks(out, &mut parts, |block, mut sink, part| {
-        let inputs = inputs.map(|x| &x[block * BLOCK..]);
-        vectorize!({
-            let mut sum = WideSum::<U>::new();
-            map_tiles(
-                inputs,
-                sink.len(),
-                &f,
-                #[inline(always)]
-                |start, values, slopes| {
-                    sum.feed_computed(values);
-                    sink.put(start, slopes);
-                },
-            );
-            *part = sum.total();
-        });
-    });
-    reduce::combine::<U>(&mut parts)
-}
-
-/// Terms and outputs of the first `len` elements, a tile at a time for `put`.
-#[inline(always)]
-fn map_tiles<T: Float, U: Float, const N: usize, F: Fn([T; N]) -> (U, T)>(
-    inputs: [&[T]; N],
-    len: usize,
-    f: &F,
-    mut put: impl FnMut(usize, &[U], &[T]),
-) {
-    let inputs = inputs.map(|x| &x[..len]);
-    let (mut values, mut slopes) = ([U::default(); TILE], [T::default(); TILE]);
-    for_tiles(
-        inputs,
-        len,
-        #[inline(always)]
-        |start, n, x| {
-            for i in 0..n {
-                (values[i], slopes[i]) = (*f)(from_fn(|k| x[k][i]));
-            }
-            put(start, &values[..n], &slopes[..n]);
-        },
-    );
+pub fn sum_slice<T: Float>(x: &[T]) -> T {
+    reduce::sum(x)
 }
 
 /// The sum of `count` terms that `fill(start, terms)` computes a few at a time, in the order of [`sum`]. A term costs about
@@ -386,7 +420,7 @@ fn map_tiles<T: Float, U: Float, const N: usize, F: Fn([T; N]) -> (U, T)>(
 /// assert_eq!(sum, 3.0);
 /// ```
 pub fn sum_terms<T: Float>(count: usize, work: usize, fill: impl Fn(usize, &mut [T]) + Sync) -> T {
-    reduce::sum_terms(count, work, fill)
+    reduce::sum_terms(count, work, &fill)
 }
 
 /// The maximum `m` of a row and `s = Σ exp(x − m)`, added up in `f64`: `(x − m) − ln s` is its log-softmax. NaN, +∞ and rows

@@ -1,7 +1,7 @@
 //! Binary cross-entropy of probabilities.
 
 use super::pointwise::expanded;
-use super::{Loss, Pointwise, Reduction, Weighted, pointwise};
+use super::{Loss, Pointwise, Reduction, pointwise, pointwise_weighted};
 use crate::Module;
 use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
@@ -119,7 +119,7 @@ impl Loss for BCELoss {
         }
         let loss = if let Some(weight) = &self.weight {
             let weight = expanded(op, weight, input.shape())?.to_dtype(input.dtype());
-            pointwise(&Weighted(self.clone()), [input, target, &weight], self.reduction)?
+            pointwise_weighted(self, [input, target], Some(&weight), self.reduction)?
         } else {
             pointwise(self, [input, target], self.reduction)?
         };

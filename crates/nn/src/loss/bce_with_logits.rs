@@ -1,6 +1,6 @@
 //! Binary cross-entropy of logits.
 
-use super::pointwise::expanded;
+use super::pointwise::{expanded, times_then_divided};
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
 use downhill_tensor::real::Real;
@@ -62,10 +62,7 @@ impl Pointwise<2> for BCEWithLogitsLoss {
     }
     #[inline(always)]
     fn scaled<R: Real>(&self, inputs: [R; 2], g: R, count: f64) -> [R; 2] {
-        self.grad(inputs).map(
-            #[inline(always)]
-            |slope| slope * g.clone() / R::lit(count),
-        )
+        times_then_divided(self.grad(inputs), g, count)
     }
 }
 

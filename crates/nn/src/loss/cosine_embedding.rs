@@ -86,13 +86,12 @@ impl CosineEmbeddingLoss {
 
     fn fused<T: Float>(&self, a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
         let (n, count) = (target.numel(), a.shape()[target.dim()]);
-        let rows_a_chunk = ((1 << 15) / count.max(1)).max(1);
         let target = target.detach();
         let signs = target.to_dtype(DType::F64).to_vec::<f64>()?;
         let (a, b) = (a.contiguous(), b.contiguous());
         let mut pairs = vec![Pair::default(); n];
         let (x, y) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
-        kernels::for_chunks(&mut pairs, rows_a_chunk, 3 * count, |start, out| {
+        kernels::rows::<f64, _>(count, &mut pairs, 3, |start, out| {
             for (i, o) in out.iter_mut().enumerate() {
                 let r = (start + i) * count;
                 *o = Pair::new::<T>(&x[r..][..count], &y[r..][..count]);
@@ -120,9 +119,9 @@ impl CosineEmbeddingLoss {
             let g = g.contiguous();
             let (g, x, y) = (g.as_slice::<T>()?, a.as_slice::<T>()?, b.as_slice::<T>()?);
             Tensor::build(a.shape(), |out| {
-                kernels::for_chunks(out, (rows_a_chunk * count).max(1), 2, |start, out| {
-                    for (k, out) in out.chunks_exact_mut(count).enumerate() {
-                        let r = start / count + k;
+                kernels::write_rows::<f64, _, _>(count, out, &mut vec![(); n], 2, |first, out, _| {
+                    for (k, out) in out.chunks_exact_mut(count.max(1)).enumerate() {
+                        let r = first + k;
                         let g = (if each { g[r] } else { g[0] }).cast::<f64>() / divisor;
                         let pair = &pairs[r];
                         let slope = match signs[r] {

@@ -174,14 +174,13 @@ impl Indices {
             return Ok((losses, g.map(|_| input.zeros_like())));
         }
         let short = self.share.1 == 0.0 && count < LONG;
-        let rows_a_chunk = ((1 << 12) / count).max(1);
         // From a row on: the kernels fetch what follows.
         let from = |r: usize| &x[r * count..];
         let Some(g) = g else {
-            kernels::for_chunks(
+            kernels::rows::<T, _>(
+                count,
                 &mut losses,
-                rows_a_chunk,
-                4 * count,
+                4,
                 #[inline(always)]
                 |start, out| {
                     if short {
@@ -200,21 +199,20 @@ impl Indices {
             return Ok((losses, None));
         };
         let slope = Tensor::build(input.shape(), |out| {
-            let chunks = ((out, rows_a_chunk * count), (&mut losses[..], rows_a_chunk));
-            kernels::write_pairs(
-                chunks.0,
-                chunks.1,
+            kernels::write_rows::<T, _, _>(
+                count,
+                out,
+                &mut losses,
                 4,
                 #[inline(always)]
-                |chunk, out, losses| {
+                |first, out, losses| {
                     if short {
-                        let first = chunk * rows_a_chunk;
                         let x = &x[first * count..][..out.len()];
                         let g = if g.len() == 1 { g } else { &g[first..] };
                         return self.short(x, &targets[first..], weights, g, out, losses);
                     }
                     for (i, loss) in losses.iter_mut().enumerate() {
-                        let (r, own) = (chunk * rows_a_chunk + i, i * count..(i + 1) * count);
+                        let (r, own) = (first + i, i * count..(i + 1) * count);
                         let Some(c) = self.class(targets[r]) else {
                             out[own].fill(T::default());
                             continue;

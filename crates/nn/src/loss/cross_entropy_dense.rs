@@ -57,10 +57,10 @@ impl CrossEntropyLoss {
             let factor = this.factors::<T>(count)?;
             let (x, t) = (rows.input.as_slice::<T>()?, targets.input.as_slice::<T>()?);
             let mut terms = vec![0.0; n];
-            kernels::for_chunks(
+            kernels::rows::<f64, _>(
+                count,
                 &mut terms,
-                ((1 << 15) / count.max(1)).max(1),
-                4 * count,
+                4,
                 #[inline(always)]
                 |start, out| {
                     for (i, o) in out.iter_mut().enumerate() {
@@ -123,15 +123,15 @@ impl CrossEntropyLoss {
             if count == 0 {
                 return;
             }
-            let rows_a_chunk = ((1 << 12) / count).max(1);
-            kernels::write_chunks(
+            kernels::write_rows::<f64, _, _>(
+                count,
                 out,
-                rows_a_chunk * count,
+                &mut vec![(); x.len() / count],
                 4,
                 #[inline(always)]
-                |start, out| {
+                |first, out, _| {
                     for (k, out) in out.chunks_exact_mut(count).enumerate() {
-                        let r = start / count + k;
+                        let r = first + k;
                         let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
                         let g = (if each.len() == 1 { each[0] } else { each[r] }).cast::<f64>() / divisor;
                         let (max, sum) = kernels::max_and_wide_sum(x);

@@ -1,7 +1,7 @@
 //! Huber's loss: squared near zero, linear beyond.
 
-use super::pointwise::weighted;
-use super::{Loss, Pointwise, Reduction};
+use super::pointwise::check_shape;
+use super::{Loss, Pointwise, Reduction, pointwise_weighted};
 use crate::Module;
 use downhill_tensor::real::Real;
 use downhill_tensor::{Error, Result, Tensor};
@@ -79,7 +79,8 @@ impl Loss for HuberLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         // Written so that NaN is refused, too.
         if self.delta > 0.0 {
-            return weighted(self, [input, target], self.weight.as_ref(), self.reduction);
+            check_shape(Self::OP, input, self.weight.as_ref())?;
+            return pointwise_weighted(self, [input, target], self.weight.as_ref(), self.reduction);
         }
         Err(Error::argument(Self::OP, format!("delta must be positive, but is {}", self.delta)))
     }

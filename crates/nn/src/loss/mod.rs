@@ -89,7 +89,7 @@ pub use multi_margin::MultiMarginLoss;
 pub use multilabel_margin::MultiLabelMarginLoss;
 pub use multilabel_soft_margin::MultiLabelSoftMarginLoss;
 pub use nll::NLLLoss;
-pub use pointwise::{Pointwise, Weighted, pointwise};
+pub use pointwise::{Pointwise, pointwise, pointwise_weighted};
 pub use poisson_nll::PoissonNLLLoss;
 pub use smooth_l1::SmoothL1Loss;
 pub use soft_margin::SoftMarginLoss;

@@ -1,7 +1,7 @@
 //! Binary cross-entropy averaged over the classes.
 
 use super::bce_with_logits::softplus;
-use super::{Loss, Pointwise, Reduction, Weighted, pointwise};
+use super::{Loss, Pointwise, Reduction, pointwise_weighted};
 use crate::Module;
 use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Result, Shape, Tensor};
@@ -88,9 +88,8 @@ impl Loss for MultiLabelSoftMarginLoss {
         if let Some(weight) = &self.weight {
             shape = Shape::broadcast(OP, &shape, weight.shape())?;
         }
-        let each = |divisor: f64, reduction| match &self.weight {
-            Some(weight) => pointwise(&Weighted(Classes(divisor)), [input, target, weight], reduction),
-            None => pointwise(&Classes(divisor), [input, target], reduction),
+        let each = |divisor: f64, reduction| {
+            pointwise_weighted(&Classes(divisor), [input, target], self.weight.as_ref(), reduction)
         };
         let count = classes as f64;
         if shape == *input.shape() && classes > 0 {

@@ -107,17 +107,17 @@ fn gradient<T: Float>(
     let slope = |g: T| -g.cast::<f64>() / divisor;
     // One division, and not one a row.
     let common = (classes.reduction != Reduction::None).then(|| slope(each[0]));
-    let rows_a_chunk = ((1 << 12) / count.max(1)).max(1);
     Tensor::build(x.shape(), |out| {
-        kernels::write_chunks(
+        kernels::write_rows::<T, _, _>(
+            count,
             out,
-            rows_a_chunk * count.max(1),
+            &mut vec![(); targets.len()],
             1,
             #[inline(always)]
-            |start, out| {
+            |first, out, _| {
                 out.fill(T::default());
                 for (i, row) in out.chunks_exact_mut(count.max(1)).enumerate() {
-                    let r = start / count + i;
+                    let r = first + i;
                     if let Some(c) = classes.class(targets[r]) {
                         let slope = common.unwrap_or_else(|| slope(each[r]));
                         row[c] = T::lit(weights.map_or(slope, |w| w[c].cast::<f64>() * slope));

@@ -1,10 +1,11 @@
 //! Losses that are a function of each element: the trait to write one, and the driver that makes it fast.
 
 use super::Reduction;
-use downhill_tensor::autograd::{Edge, edge};
+use downhill_tensor::autograd::{Edge, Ready, edge};
+use downhill_tensor::kernels::{self, FEW, TILE, Tiles, each};
 use downhill_tensor::real::{Quick, Real, Traced};
-use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
-use std::sync::{Arc, Mutex, PoisonError};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled};
+use std::sync::Arc;
 
 /// A loss term and its gradient, written once for every reading: `f32` and `f64` loops, and the graph that second
 /// derivatives go through.
@@ -68,35 +69,27 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     /// another order rounds less; the graph of second derivatives has `grad` itself.
     #[inline(always)]
     fn scaled<R: Real>(&self, inputs: [R; N], g: R, count: f64) -> [R; N] {
-        let factor = g / R::lit(count);
-        self.grad(inputs).map(
-            #[inline(always)]
-            |slope| slope * factor.clone(),
-        )
+        times(self.grad(inputs), g / R::lit(count))
     }
 }
 
-/// The terms of another loss, each multiplied by the last input.
-#[derive(Clone, Debug)]
-pub struct Weighted<L>(pub L);
+/// Each slope times a factor.
+// Outside of the trait: a closure in it would be compiled once a loss.
+#[inline(always)]
+fn times<R: Real, const N: usize>(slopes: [R; N], factor: R) -> [R; N] {
+    slopes.map(
+        #[inline(always)]
+        |slope| slope * factor.clone(),
+    )
+}
 
-impl<L: Pointwise<2>> Pointwise<3> for Weighted<L> {
-    const OP: &'static str = L::OP;
-    const INTEGERS: bool = L::INTEGERS;
-    // One product more than the terms have.
-    const WIDE: bool = true;
-    fn name(&self, reduction: Reduction) -> &'static str {
-        self.0.name(reduction)
-    }
-    #[inline(always)]
-    fn value<R: Real>(&self, [x, t, w]: [R; 3]) -> R {
-        self.0.value([x, t]) * w
-    }
-    #[inline(always)]
-    fn grad<R: Real>(&self, [x, t, w]: [R; 3]) -> [R; 3] {
-        let [dx, dt] = self.0.grad([x.clone(), t.clone()]);
-        [dx * w.clone(), dt * w, self.0.value([x, t])]
-    }
+/// Each slope times `g`, then divided by `count`.
+#[inline(always)]
+pub(super) fn times_then_divided<R: Real, const N: usize>(slopes: [R; N], g: R, count: f64) -> [R; N] {
+    slopes.map(
+        #[inline(always)]
+        |slope| slope * g.clone() / R::lit(count),
+    )
 }
 
 /// A pointwise loss of `inputs`, which are broadcast and promoted to a common float dtype; the mean divides by the
@@ -111,27 +104,33 @@ pub fn pointwise<L: Pointwise<N>, const N: usize>(
     inputs: [&Tensor; N],
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let inputs = prepare(L::OP, L::INTEGERS, inputs)?;
-    match inputs[0].dtype() {
-        DType::F64 => run::<f64, f64, L, N>(loss, inputs, reduction),
-        _ if L::WIDE => run::<f32, f64, L, N>(loss, inputs, reduction),
-        _ => run::<f32, f32, L, N>(loss, inputs, reduction),
-    }
+    pointwise_weighted(loss, inputs, None, reduction)
 }
 
-/// A loss of `input` and `target`, its terms multiplied by `weight` if there is one, which must have the input's shape.
-pub(super) fn weighted<L: Pointwise<2>>(
+/// A [`pointwise`] loss whose terms are multiplied by `weight`, if there is one; it is broadcast and promoted like an input.
+///
+/// # Errors
+/// Those of [`pointwise`].
+///
+/// ```
+/// use downhill::Tensor;
+/// use downhill::nn::{MSELoss, Reduction, loss::pointwise_weighted};
+/// let (x, t, w) = (Tensor::from([3.0_f32, 1.0]), Tensor::from([1.0_f32, 0.0]), Tensor::from([0.5_f32, 2.0]));
+/// let loss = pointwise_weighted(&MSELoss::default(), [&x, &t], Some(&w), Reduction::Sum)?;
+/// assert_eq!(loss.item::<f32>()?, 4.0);
+/// # Ok::<(), downhill::Error>(())
+/// ```
+pub fn pointwise_weighted<L: Pointwise<N>, const N: usize>(
     loss: &L,
-    [input, target]: [&Tensor; 2],
+    inputs: [&Tensor; N],
     weight: Option<&Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let Some(weight) = weight else { return pointwise(loss, [input, target], reduction) };
-    if weight.shape() != input.shape() {
-        let expected = format!("a weight of the input's shape {}", input.shape());
-        return Err(Error::shape(L::OP, expected, weight.shape()));
-    }
-    pointwise(&Weighted(loss.clone()), [input, target, weight], reduction)
+    let (mut inputs, mut weight, name) = (inputs.map(Clone::clone), weight.cloned(), loss.name(reduction));
+    prepare(L::OP, L::INTEGERS, &mut inputs, weight.as_mut())?;
+    let dtype = inputs[0].dtype();
+    let saved = Arc::new(Saved { inputs, weight, reduction, ready: Ready::default(), loss: loss.clone() });
+    if dtype == DType::F64 { run::<f64, N>(name, saved) } else { run::<f32, N>(name, saved) }
 }
 
 /// A weight in the shape of the input.
@@ -140,26 +139,42 @@ pub(super) fn expanded(op: &'static str, weight: &Tensor, shape: &Shape) -> Resu
     weight.expand(shape).map_err(fits)
 }
 
-/// The same, with a mean that divides by the summed weights.
+/// A weight must have the input's shape.
+pub(super) fn check_shape(op: &'static str, input: &Tensor, weight: Option<&Tensor>) -> Result<()> {
+    match weight.map(Tensor::shape) {
+        Some(shape) if shape != input.shape() => {
+            Err(Error::shape(op, format!("a weight of the input's shape {}", input.shape()), shape))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// [`pointwise_weighted`] with a mean that divides by the summed weights.
 pub(super) fn weighted_mean<L: Pointwise<2>>(
     loss: &L,
     inputs: [&Tensor; 2],
     weight: Option<&Tensor>,
     reduction: Reduction,
 ) -> Result<Tensor> {
+    check_shape(L::OP, inputs[0], weight)?;
     match weight {
         Some(w) if reduction == Reduction::Mean => {
-            weighted(loss, inputs, weight, Reduction::Sum)?.div(&w.sum())
+            pointwise_weighted(loss, inputs, weight, Reduction::Sum)?.div(&w.sum())
         }
-        _ => weighted(loss, inputs, weight, reduction),
+        _ => pointwise_weighted(loss, inputs, weight, reduction),
     }
 }
 
-/// The inputs in one shape, one dtype and row-major order.
-fn prepare<const N: usize>(op: &'static str, integers: bool, inputs: [&Tensor; N]) -> Result<[Tensor; N]> {
+/// Brings the inputs and the weight to one shape, one dtype and row-major order.
+fn prepare(
+    op: &'static str,
+    integers: bool,
+    inputs: &mut [Tensor],
+    weight: Option<&mut Tensor>,
+) -> Result<()> {
     let mut shape = *inputs[0].shape();
     let mut dtype = inputs[0].dtype();
-    for x in &inputs[1..] {
+    for x in inputs[1..].iter().chain(weight.as_deref()) {
         shape = Shape::broadcast(op, &shape, x.shape())?;
         dtype = dtype.promote(x.dtype());
     }
@@ -169,8 +184,7 @@ fn prepare<const N: usize>(op: &'static str, integers: bool, inputs: [&Tensor; N
     if !dtype.is_float() {
         return Err(Error::DType { op, expected: "float32 or float64", got: dtype });
     }
-    let mut prepared = inputs.map(Clone::clone);
-    for x in &mut prepared {
+    for x in inputs.iter_mut().chain(weight) {
         // Three clones would be a tenth of a small loss.
         if x.dtype() == dtype && *x.shape() == shape && x.is_contiguous() {
             continue;
@@ -178,40 +192,163 @@ fn prepare<const N: usize>(op: &'static str, integers: bool, inputs: [&Tensor; N
         let cast = x.to_dtype(dtype);
         *x = if *cast.shape() == shape { cast.contiguous() } else { cast.expand(&shape)?.contiguous() };
     }
-    Ok(prepared)
+    Ok(())
 }
 
-/// What an edge needs: the loss, its inputs, and the gradient of the first one if the forward pass computed it.
-struct Saved<L, const N: usize> {
+/// The loops of a loss over tiles of inputs of type `T`, and its graph: all that is compiled once a loss.
+trait Loops<T: Float, const N: usize>: Send + Sync {
+    /// The terms of one of few elements, or of many.
+    fn terms(&self, x: Tiles<'_, T, N>, many: bool, out: &mut [f64]);
+
+    /// The gradient to input `i`, for the gradient `g` of the loss, divided by `count`.
+    fn slopes(&self, i: usize, x: Tiles<'_, T, N>, g: T, count: f64, out: &mut [T]);
+
+    /// The terms as a graph.
+    fn value(&self, x: [Traced; N]) -> Traced;
+
+    /// The gradients as a graph.
+    fn grad(&self, x: [Traced; N]) -> [Traced; N];
+
+    /// Whether terms are computed in `f64`.
+    fn is_wide(&self) -> bool;
+}
+
+impl<T: Float, L: Pointwise<N>, const N: usize> Loops<T, N> for L {
+    fn terms(&self, x: Tiles<'_, T, N>, many: bool, out: &mut [f64]) {
+        let wide = const { L::WIDE || size_of::<T>() == 8 };
+        if wide || many && L::WIDE_SUMS {
+            return each(
+                &x,
+                out,
+                #[inline(always)]
+                |x| Pointwise::value(self, cast::<T, f64, N>(x)),
+            );
+        }
+        let mut terms = [T::default(); TILE];
+        let terms = &mut terms[..out.len()];
+        if many {
+            each(
+                &x,
+                terms,
+                #[inline(always)]
+                |x| Pointwise::value(self, quick(x)).0,
+            );
+        } else {
+            each(
+                &x,
+                terms,
+                #[inline(always)]
+                |x| Pointwise::value(self, x),
+            );
+        }
+        widen(terms, out);
+    }
+
+    fn slopes(&self, i: usize, x: Tiles<'_, T, N>, g: T, count: f64, out: &mut [T]) {
+        if i == 0 {
+            each(
+                &x,
+                out,
+                #[inline(always)]
+                |x| scaled(self, x, g, count)[0],
+            );
+        } else {
+            each(
+                &x,
+                out,
+                #[inline(always)]
+                |x| scaled(self, x, g, count)[i],
+            );
+        }
+    }
+
+    fn value(&self, x: [Traced; N]) -> Traced {
+        Pointwise::value(self, x)
+    }
+
+    fn grad(&self, x: [Traced; N]) -> [Traced; N] {
+        Pointwise::grad(self, x)
+    }
+
+    fn is_wide(&self) -> bool {
+        L::WIDE || size_of::<T>() == 8
+    }
+}
+
+/// [`Pointwise::scaled`], in `f64` and rounded once where the loss is wide.
+#[inline(always)]
+fn scaled<T: Float, L: Pointwise<N>, const N: usize>(loss: &L, x: [T; N], g: T, count: f64) -> [T; N] {
+    if const { L::WIDE } {
+        cast::<f64, T, N>(loss.scaled(cast(x), g.cast(), count))
+    } else {
+        loss.scaled(x, g, count)
+    }
+}
+
+/// The numbers in another type.
+#[inline(always)]
+fn cast<T: Float, C: Float, const N: usize>(x: [T; N]) -> [C; N] {
+    let mut cast = [C::default(); N];
+    for (cast, x) in cast.iter_mut().zip(x) {
+        *cast = x.cast();
+    }
+    cast
+}
+
+#[inline(always)]
+fn quick<T: Float, const N: usize>(x: [T; N]) -> [Quick<T>; N] {
+    let mut quick = [Quick(T::default()); N];
+    for (quick, x) in quick.iter_mut().zip(x) {
+        quick.0 = x;
+    }
+    quick
+}
+
+fn widen<T: Float>(x: &[T], out: &mut [f64]) {
+    out.iter_mut().zip(x).for_each(|(o, x)| *o = x.cast());
+}
+
+fn narrow<T: Float>(x: &[f64], out: &mut [T]) {
+    out.iter_mut().zip(x).for_each(|(o, &x)| *o = T::lit(x));
+}
+
+/// Terms or slopes times their weights.
+fn weigh<T: Float, U: Float>(x: &mut [U], weights: &[T]) {
+    x.iter_mut().zip(weights).for_each(|(x, w)| *x = *x * w.cast());
+}
+
+/// What an edge needs: the inputs, and the gradient of the first one if the forward pass computed it.
+struct Saved<const N: usize, L: ?Sized> {
+    inputs: [Tensor; N],
+    weight: Option<Tensor>,
+    reduction: Reduction,
+    ready: Ready,
     loss: L,
-    inputs: [Tensor; N],
-    reduction: Reduction,
-    /// For an incoming gradient of 1.
-    ready: Mutex<Option<Tensor>>,
 }
 
-/// For inputs of type `T`, computed in `C`.
-fn run<T: Float, C: Float, L: Pointwise<N>, const N: usize>(
-    loss: &L,
-    inputs: [Tensor; N],
-    reduction: Reduction,
-) -> Result<Tensor> {
-    let mut saved = Saved { loss: loss.clone(), inputs, reduction, ready: Mutex::new(None) };
-    let (value, ready) = saved.forward::<T, C>()?;
-    saved.ready = Mutex::new(ready);
-    let saved = Arc::new(saved);
-    let edges: [Option<Edge>; N] =
-        std::array::from_fn(|i| edge(&saved.inputs[i], &saved, move |g, saved| saved.gradient::<T, C>(i, g)));
-    Ok(Tensor::from_op(loss.name(reduction), value, edges))
+type AnySaved<T, const N: usize> = Saved<N, dyn Loops<T, N>>;
+
+fn run<T: Float, const N: usize>(name: &'static str, saved: Arc<AnySaved<T, N>>) -> Result<Tensor> {
+    let value = saved.forward()?;
+    let way = |i: usize, to| edge(to, &saved, move |g, saved: &Arc<AnySaved<T, N>>| saved.gradient(i, g));
+    if let Some(weight) = &saved.weight {
+        let inputs = saved.inputs.iter().chain([weight]).enumerate();
+        return Ok(Tensor::from_edges(name, value, inputs.map(|(i, to)| way(i, to))));
+    }
+    let mut edges: [Option<Edge>; N] = [const { None }; N];
+    for (i, (edge, to)) in edges.iter_mut().zip(&saved.inputs).enumerate() {
+        *edge = way(i, to);
+    }
+    Ok(Tensor::from_op(name, value, edges))
 }
 
-impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
-    fn slices<T: Float>(&self) -> Result<[&[T]; N]> {
+impl<T: Float, const N: usize> AnySaved<T, N> {
+    fn slices(&self) -> Result<([&[T]; N], Option<&[T]>)> {
         let mut slices = [&[][..]; N];
         for (slice, x) in slices.iter_mut().zip(&self.inputs) {
-            *slice = x.as_slice::<T>()?;
+            *slice = x.as_slice()?;
         }
-        Ok(slices)
+        Ok((slices, self.weight.as_ref().map(Tensor::as_slice).transpose()?))
     }
 
     /// What the mean divides by; 1 for the others.
@@ -219,99 +356,115 @@ impl<L: Pointwise<N>, const N: usize> Saved<L, N> {
         if self.reduction == Reduction::Mean { self.inputs[0].numel() as f64 } else { 1.0 }
     }
 
-    /// The term of one element of each input, or a quick one.
-    #[inline(always)]
-    fn term<T: Float, C: Float, const QUICK: bool>(&self, x: [T; N]) -> C {
-        if QUICK {
-            self.loss.value(std::array::from_fn(|k| Quick(x[k].cast::<C>()))).0
-        } else {
-            self.loss.value(std::array::from_fn(|k| x[k].cast()))
-        }
-    }
-
-    /// The gradient to input `i` for the gradient `g` of the loss.
-    #[inline(always)]
-    fn slope<T: Float, C: Float>(&self, i: usize, x: [T; N], g: T, count: f64) -> T {
-        let slopes: [C; N] = self.loss.scaled(std::array::from_fn(|k| x[k].cast()), g.cast(), count);
-        slopes[i].cast()
-    }
-
-    /// The loss, and the gradient of the first input if that is wanted.
-    fn forward<T: Float, C: Float>(&self) -> Result<(Tensor, Option<Tensor>)> {
-        let (slices, shape) = (self.slices::<T>()?, *self.inputs[0].shape());
-        if self.reduction == Reduction::None {
-            let terms = Tensor::build(shape, |out| {
-                kernels::map(
-                    slices,
-                    out,
-                    #[inline(always)]
-                    |x| self.term::<T, C, false>(x).cast(),
-                );
-            });
-            return Ok((terms?, None));
-        }
-        match (shape.numel() > kernels::FEW, L::WIDE_SUMS) {
-            (false, _) => self.reduced::<T, C, C, false>(),
-            (true, true) => self.reduced::<T, C, f64, false>(),
-            (true, false) => self.reduced::<T, C, C, true>(),
-        }
-    }
-
-    /// The same for a reduced loss, its terms in `S`, quick or not.
-    fn reduced<T: Float, C: Float, S: Float, const QUICK: bool>(&self) -> Result<(Tensor, Option<Tensor>)> {
-        let (slices, shape) = (self.slices::<T>()?, *self.inputs[0].shape());
-        let (count, one) = (self.count(), T::lit(1.0));
-        let (sum, ready) = if grad_enabled() && self.inputs[0].requires_grad() {
-            // Value and gradient in one pass over memory: the incoming gradient is nearly always 1.
-            let mut sum = S::default();
-            let slope = Tensor::build(shape, |out| {
-                sum = kernels::map_sum(
-                    slices,
-                    out,
-                    #[inline(always)]
-                    |x| (self.term::<T, S, QUICK>(x), self.slope::<T, C>(0, x, one, count)),
-                );
-            })?;
-            (sum, Some(slope))
-        } else {
-            let sum = kernels::sum(
-                slices,
-                shape.numel(),
-                #[inline(always)]
-                |x| self.term::<T, S, QUICK>(x),
-            );
-            (sum, None)
+    /// The loss; beside it, if that is wanted, the gradient of the first input.
+    fn forward(&self) -> Result<Tensor> {
+        let ((inputs, weights), shape) = (self.slices()?, *self.inputs[0].shape());
+        let (numel, count) = (shape.numel(), self.count());
+        let many = numel > FEW && self.reduction != Reduction::None;
+        let terms = |start: usize, x: Tiles<'_, T, N>, out: &mut [f64]| {
+            self.loss.terms(x, many, out);
+            if let Some(weights) = weights {
+                weigh(out, &weights[start..]);
+            }
         };
-        Ok((Tensor::build((), |out: &mut [T]| out[0] = (sum / S::lit(count)).cast())?, ready))
+        if self.reduction == Reduction::None {
+            return Tensor::build(shape, |out| {
+                kernels::map_tiles(inputs, out, &|start, x, out| {
+                    let mut wide = [0.0; TILE];
+                    terms(start, x, &mut wide[..out.len()]);
+                    narrow(&wide, out);
+                });
+            });
+        }
+        let one = T::lit(1.0);
+        let pass = |start: usize, x: Tiles<'_, T, N>, wide: &mut [f64], out: Option<&mut [T]>| {
+            terms(start, x, wide);
+            if let Some(out) = out {
+                self.slope_tile(0, x, (one, count), weights.map(|w| &w[start..]), out);
+            }
+        };
+        // Few terms are added in the type in which they are.
+        let wide = self.loss.is_wide() || weights.is_some();
+        let sum = |out: Option<&mut [T]>| {
+            if wide {
+                kernels::sum_tiles::<T, f64, N>(inputs, numel, out, &pass)
+            } else {
+                kernels::sum_tiles::<T, T, N>(inputs, numel, out, &pass)
+            }
+        };
+        let sum = if grad_enabled() && self.inputs[0].requires_grad() {
+            let mut total = 0.0;
+            self.ready.set(Some(Tensor::build(shape, |out| total = sum(Some(out)))?));
+            total
+        } else {
+            sum(None)
+        };
+        Tensor::build((), |out: &mut [T]| out[0] = T::lit(sum / count))
     }
 
-    /// The gradient of input `i`, for the gradient `g` of the loss.
-    fn gradient<T: Float, C: Float>(&self, i: usize, g: &Tensor) -> Result<Tensor> {
-        let (loss, shape, count) = (&self.loss, *self.inputs[i].shape(), self.count());
+    /// A tile of the gradient to input `i`, for a gradient `g` of the loss, divided by `count`.
+    #[inline]
+    fn slope_tile(
+        &self,
+        i: usize,
+        x: Tiles<'_, T, N>,
+        (g, count): (T, f64),
+        weights: Option<&[T]>,
+        out: &mut [T],
+    ) {
+        self.loss.slopes(i, x, g, count, out);
+        if let Some(weights) = weights {
+            weigh(out, weights);
+        }
+    }
+
+    /// The gradient of input `i`, or of the weight, for the gradient `g` of the loss.
+    fn gradient(&self, i: usize, g: &Tensor) -> Result<Tensor> {
         if grad_enabled() {
-            let slopes = loss.grad(self.inputs.each_ref().map(Traced::from));
-            let slope = slopes.into_iter().nth(i).expect("one slope an input");
-            let scaled = (slope * (Traced::from(g) / Traced::lit(count))).into_tensor();
-            return scaled.to_dtype(g.dtype()).expand(&shape);
+            return self.graph(i, g);
         }
-        // Nothing runs while it is locked, so poison means nothing.
-        let ready =
-            if i == 0 { self.ready.lock().unwrap_or_else(PoisonError::into_inner).take() } else { None };
-        if let Some(slope) = ready {
-            return if g.item::<f64>()? == 1.0 { Ok(slope) } else { slope.mul(g) };
+        if i == 0
+            && let Some(slope) = self.ready.take(g)?
+        {
+            return Ok(slope);
         }
-        let slices = self.slices::<T>()?;
+        let ((inputs, weights), count) = (self.slices()?, self.count());
         let g = g.contiguous();
         let each = g.as_slice::<T>()?;
-        Tensor::build(shape, |out| {
-            kernels::map_with(
-                slices,
-                each,
-                out,
-                #[inline(always)]
-                |x, g| self.slope::<T, C>(i, x, g, count),
-            );
+        let reduced = self.reduction != Reduction::None;
+        let one = if reduced { each[0] } else { T::lit(1.0) };
+        Tensor::build(self.inputs[0].shape(), |out| {
+            kernels::map_tiles(inputs, out, &|start, x, out| {
+                if i < N {
+                    self.slope_tile(i, x, (one, count), weights.map(|w| &w[start..]), out);
+                } else {
+                    let mut wide = [0.0; TILE];
+                    let wide = &mut wide[..out.len()];
+                    self.loss.terms(x, false, wide);
+                    wide.iter_mut().for_each(|x| *x = *x * one.cast::<f64>() / count);
+                    narrow(wide, out);
+                }
+                if !reduced {
+                    weigh(out, &each[start..]);
+                }
+            });
         })
+    }
+
+    /// [`gradient`](Self::gradient) as a graph.
+    fn graph(&self, i: usize, g: &Tensor) -> Result<Tensor> {
+        let mut inputs = [const { Traced::Lit(0.0) }; N];
+        for (traced, x) in inputs.iter_mut().zip(&self.inputs) {
+            *traced = Traced::from(x);
+        }
+        let slope = if i < N {
+            let slope = self.loss.grad(inputs).into_iter().nth(i).expect("one slope an input");
+            if let Some(weight) = &self.weight { slope * Traced::from(weight) } else { slope }
+        } else {
+            self.loss.value(inputs)
+        };
+        let scaled = (slope * (Traced::from(g) / Traced::lit(self.count()))).into_tensor();
+        scaled.to_dtype(g.dtype()).expand(self.inputs[0].shape())
     }
 }
 
@@ -353,9 +506,16 @@ mod tests {
             let [x, t, w] = [x.requires_grad_()?, t.requires_grad_()?, w.requires_grad_()?];
             let run = |xs: &[Tensor]| pointwise(loss, [&xs[0], &xs[1]], reduction);
             check::fused(run, |xs| definition(loss, xs, reduction), &[x.clone(), t.clone()], 1e-11)?;
-            let weighted = Weighted(loss.clone());
-            let run = |xs: &[Tensor]| pointwise(&weighted, [&xs[0], &xs[1], &xs[2]], reduction);
-            check::fused(run, |xs| definition(&weighted, xs, reduction), &[x, t, w], 1e-11)?;
+            let run = |xs: &[Tensor]| pointwise_weighted(loss, [&xs[0], &xs[1]], Some(&xs[2]), reduction);
+            let weighted = |xs: &[Tensor]| {
+                let terms = definition(loss, &xs[..2], Reduction::None)?.mul(&xs[2])?;
+                match reduction {
+                    Reduction::None => Ok(terms),
+                    Reduction::Mean => terms.mean(),
+                    Reduction::Sum => Ok(terms.sum()),
+                }
+            };
+            check::fused(run, weighted, &[x, t, w], 1e-11)?;
         }
         Ok(())
     }

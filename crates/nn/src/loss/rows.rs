@@ -263,10 +263,9 @@ fn run<T: Float, L: RowWise>(
     reduction: Reduction,
 ) -> Result<Tensor> {
     let (count, shape) = (rows.classes, rows.shape);
-    let rows_a_chunk = ((1 << 15) / count).max(1);
     let x = rows.input.as_slice::<T>()?;
     let mut terms = vec![0.0; shape.numel()];
-    kernels::for_chunks(&mut terms, rows_a_chunk, count, |start, out| {
+    kernels::rows::<f64, _>(count, &mut terms, 1, |start, out| {
         for (i, o) in out.iter_mut().enumerate() {
             *o = loss.term(start + i, &x[(start + i) * count..][..count]);
         }
@@ -279,9 +278,9 @@ fn run<T: Float, L: RowWise>(
         let g = g.contiguous();
         let (x, g) = (x.as_slice::<T>()?, g.as_slice::<T>()?);
         Tensor::build([shape.numel(), count], |out| {
-            kernels::for_chunks(out, rows_a_chunk * count, 2, |start, out| {
+            kernels::write_rows::<f64, _, _>(count, out, &mut vec![(); shape.numel()], 2, |first, out, _| {
                 for (i, out) in out.chunks_exact_mut(count).enumerate() {
-                    let r = start / count + i;
+                    let r = first + i;
                     let g = if reduction == Reduction::None { g[r] } else { g[0] };
                     loss.slope(r, &x[r * count..][..count], g.cast::<f64>() / divisor, out);
                 }

@@ -1,5 +1,6 @@
 //! Logistic loss of a score and a sign.
 
+use super::pointwise::times_then_divided;
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
 use downhill_tensor::real::Real;
@@ -59,10 +60,7 @@ impl Pointwise<2> for SoftMarginLoss {
     }
     #[inline(always)]
     fn scaled<R: Real>(&self, inputs: [R; 2], g: R, count: f64) -> [R; 2] {
-        self.grad(inputs).map(
-            #[inline(always)]
-            |slope| slope * g.clone() / R::lit(count),
-        )
+        times_then_divided(self.grad(inputs), g, count)
     }
 }
 

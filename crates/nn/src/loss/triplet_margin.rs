@@ -101,10 +101,9 @@ impl TripletMarginLoss {
         let [a, p, n] = [a.expand(shape)?, p.expand(shape)?, n.expand(shape)?].map(|x| x.contiguous());
         let norm = RowNorm { p: self.p, eps: self.eps };
         let (count, shape) = (shape[shape.rank() - 1], Shape::new(op, &shape[..shape.rank() - 1])?);
-        let rows_a_chunk = ((1 << 15) / count).max(1);
         let mut triplets = vec![Triplet::default(); shape.numel()];
         let (x, y, z) = (a.as_slice::<T>()?, p.as_slice::<T>()?, n.as_slice::<T>()?);
-        kernels::for_chunks(&mut triplets, rows_a_chunk, 4 * count, |start, out| {
+        kernels::rows::<f64, _>(count, &mut triplets, 4, |start, out| {
             for (i, o) in out.iter_mut().enumerate() {
                 let [x, y, z] = [x, y, z].map(|x| &x[(start + i) * count..][..count]);
                 let across = if self.swap { norm.distance(y, z) } else { f64::INFINITY };
@@ -130,25 +129,31 @@ impl TripletMarginLoss {
             let [x, y, z] =
                 [inputs[0].as_slice::<T>()?, inputs[1].as_slice::<T>()?, inputs[2].as_slice::<T>()?];
             Tensor::build(inputs[i].shape(), |out| {
-                kernels::for_chunks(out, rows_a_chunk * count, 4, |start, out| {
-                    for (k, out) in out.chunks_exact_mut(count).enumerate() {
-                        let r = start / count + k;
-                        let [x, y, z] = [x, y, z].map(|x| &x[r * count..][..count]);
-                        let g = if this.reduction == Reduction::None { g[r] } else { g[0] };
-                        let triplet = &triplets[r];
-                        let [near, far, across] = triplet.slopes(g.cast::<f64>() / divisor, &this);
-                        let near = |g| Pair { u: x, v: y, distance: triplet.near, g: g * near };
-                        let far = |g| Pair { u: x, v: z, distance: triplet.far, g: g * far };
-                        let across = |g| Pair { u: y, v: z, distance: triplet.across, g: g * across };
-                        match (i, this.swap) {
-                            (0, _) => norm.gradient([near(1.0), far(1.0)], out),
-                            (1, true) => norm.gradient([near(-1.0), across(1.0)], out),
-                            (1, false) => norm.gradient([near(-1.0)], out),
-                            (_, true) => norm.gradient([far(-1.0), across(-1.0)], out),
-                            (_, false) => norm.gradient([far(-1.0)], out),
+                kernels::write_rows::<f64, _, _>(
+                    count,
+                    out,
+                    &mut vec![(); triplets.len()],
+                    4,
+                    |first, out, _| {
+                        for (k, out) in out.chunks_exact_mut(count).enumerate() {
+                            let r = first + k;
+                            let [x, y, z] = [x, y, z].map(|x| &x[r * count..][..count]);
+                            let g = if this.reduction == Reduction::None { g[r] } else { g[0] };
+                            let triplet = &triplets[r];
+                            let [near, far, across] = triplet.slopes(g.cast::<f64>() / divisor, &this);
+                            let near = |g| Pair { u: x, v: y, distance: triplet.near, g: g * near };
+                            let far = |g| Pair { u: x, v: z, distance: triplet.far, g: g * far };
+                            let across = |g| Pair { u: y, v: z, distance: triplet.across, g: g * across };
+                            match (i, this.swap) {
+                                (0, _) => norm.gradient([near(1.0), far(1.0)], out),
+                                (1, true) => norm.gradient([near(-1.0), across(1.0)], out),
+                                (1, false) => norm.gradient([near(-1.0)], out),
+                                (_, true) => norm.gradient([far(-1.0), across(-1.0)], out),
+                                (_, false) => norm.gradient([far(-1.0)], out),
+                            }
                         }
-                    }
-                });
+                    },
+                );
             })
         };
         Ok(fused(name, [&a, &p, &n], value, backward, move |inputs| definition.definition(op, inputs)))

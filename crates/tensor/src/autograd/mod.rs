@@ -15,9 +15,11 @@
 mod engine;
 mod fused;
 pub(crate) mod node;
+mod ready;
 
 pub use fused::fused;
 pub use node::{Edge, Grad, edge};
+pub use ready::Ready;
 
 use crate::{Error, Result, Tensor};
 use engine::{ById, Want};
@@ -339,6 +341,27 @@ impl Tensor {
     #[must_use]
     pub fn from_op<const N: usize>(name: &'static str, value: Tensor, edges: [Option<Edge>; N]) -> Tensor {
         node::attach(name, value, edges)
+    }
+
+    /// As [`from_op`](Self::from_op), for any number of edges.
+    ///
+    /// ```
+    /// use downhill::{Tensor, autograd::edge};
+    /// let xs = [1.0_f32, 2.0, 3.0].map(|x| Tensor::from(x).requires_grad_());
+    /// let xs = xs.into_iter().collect::<Result<Vec<_>, _>>()?;
+    /// let total = xs.iter().try_fold(Tensor::from(0.0_f32), |sum, x| sum.add(&x.detach()))?;
+    /// let y = Tensor::from_edges("AddN", total, xs.iter().map(|x| edge(x, &(), |g, ()| Ok((**g).clone()))));
+    /// y.backward()?;
+    /// assert_eq!(xs[2].grad(), Some(Tensor::from(1.0_f32)));
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    #[must_use]
+    pub fn from_edges(
+        name: &'static str,
+        value: Tensor,
+        edges: impl IntoIterator<Item = Option<Edge>>,
+    ) -> Tensor {
+        node::record_many(name, value.value().clone(), edges.into_iter().flatten().collect())
     }
 
     /// The name of the operation that computed it, as PyTorch prints it (`MulBackward0`).

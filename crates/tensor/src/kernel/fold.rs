@@ -48,7 +48,7 @@ pub(crate) fn fold_middle<T: Copy + Sync, A: Copy + Send + Sync, O: Send>(
     if inner > 1 {
         return for_columns([n, inner], out, |first, out| {
             let mut folds = vec![init; out.len()];
-            vectorize!(for i in 0..n {
+            vectorize!(T: for i in 0..n {
                 for (acc, &x) in folds.iter_mut().zip(&data[first + i * inner..]) {
                     *acc = step(*acc, x);
                 }
@@ -57,18 +57,18 @@ pub(crate) fn fold_middle<T: Copy + Sync, A: Copy + Send + Sync, O: Send>(
         });
     }
     if n <= EXACT {
-        return parallel::for_chunks(out, (EXACT / n).max(1), n, |start, out| {
-            vectorize!(for (i, o) in out.iter_mut().enumerate() {
+        return parallel::for_chunks(out, (EXACT / n).max(1), n, &|start, out| {
+            vectorize!(T: for (i, o) in out.iter_mut().enumerate() {
                 *o = finish(fold_row(&data[(start + i) * n..][..n], init, &step, &join));
             });
         });
     }
     let blocks = n.div_ceil(EXACT);
     let mut parts = vec![init; out.len() * blocks];
-    parallel::for_chunks(&mut parts, 1, EXACT, |at, part| {
+    parallel::for_chunks(&mut parts, 1, EXACT, &|at, part| {
         let (row, from) = (at / blocks * n, at % blocks * EXACT);
         let block = &data[row + from..row + (from + EXACT).min(n)];
-        part[0] = vectorize!(fold_row(block, init, &step, &join));
+        part[0] = vectorize!(T: fold_row(block, init, &step, &join));
     });
     for (o, parts) in out.iter_mut().zip(parts.chunks_exact(blocks)) {
         *o = finish(parts.iter().copied().fold(init, &join));
@@ -78,7 +78,7 @@ pub(crate) fn fold_middle<T: Copy + Sync, A: Copy + Send + Sync, O: Send>(
 /// Calls `f(first, out)` for pieces of `out` that lie side by side in one matrix `n × inner`; `first` is where the first of
 /// their columns starts in the data.
 fn for_columns<O: Send>([n, inner]: [usize; 2], out: &mut [O], f: impl Fn(usize, &mut [O]) + Sync) {
-    parallel::for_chunks(out, (EXACT / n).max(LANES), n, |start, chunk| {
+    parallel::for_chunks(out, (EXACT / n).max(LANES), n, &|start, chunk| {
         let mut done = 0;
         while done < chunk.len() {
             let (entry, column) = ((start + done) / inner, (start + done) % inner);
@@ -107,8 +107,8 @@ pub(crate) fn find_middle<T: Copy + Sync>(
     same: impl Fn(T, T) -> bool + Sync,
 ) {
     if inner == 1 {
-        return parallel::for_chunks(out, (EXACT / n).max(1), n, |start, out| {
-            vectorize!(for (i, o) in out.iter_mut().enumerate() {
+        return parallel::for_chunks(out, (EXACT / n).max(1), n, &|start, out| {
+            vectorize!(T: for (i, o) in out.iter_mut().enumerate() {
                 *o = find(&data[(start + i) * n..][..n], values[start + i], &same) as i64;
             });
         });
@@ -116,7 +116,7 @@ pub(crate) fn find_middle<T: Copy + Sync>(
     for_columns([n, inner], out, |first, out| {
         let at = first / (n * inner) * inner + first % inner;
         // Backwards, so that the first occurrence is the last one written.
-        vectorize!(for i in (0..n).rev() {
+        vectorize!(T: for i in (0..n).rev() {
             let columns = out.iter_mut().zip(&data[first + i * inner..]).zip(&values[at..]);
             for ((o, &x), &value) in columns {
                 if same(x, value) {
@@ -137,7 +137,7 @@ pub(crate) fn scan_middle<T: Copy + Sync, A: Copy + Send + Sync, O: Send>(
     step: impl Fn(A, T) -> A + Sync,
     finish: impl Fn(A) -> O + Sync,
 ) {
-    parallel::for_chunks(out, n * inner, 2, |start, out| {
+    parallel::for_chunks(out, n * inner, 2, &|start, out| {
         if inner == 1 {
             let mut acc = init;
             for i in 0..n {
@@ -164,7 +164,7 @@ pub(crate) fn product_of_others<T>(data: &[T], [n, inner]: [usize; 2], out: &mut
 where
     T: Copy + Send + Sync + std::ops::Mul<Output = T> + From<f32>,
 {
-    parallel::for_chunks(out, n * inner, 2, |start, out| {
+    parallel::for_chunks(out, n * inner, 2, &|start, out| {
         let data = &data[start..];
         let mut before = vec![T::from(1.0); inner];
         for (o, x) in out.chunks_exact_mut(inner).zip(data.chunks_exact(inner)) {

@@ -38,7 +38,7 @@ impl Along<'_> {
 pub(crate) fn gather<T: Copy + Send + Sync>(data: &[T], along: &Along<'_>, index: &[i64], out: &mut [T]) {
     assert_eq!(index.len(), out.len());
     let row = along.row();
-    parallel::for_chunks(out, whole(row), 1, |start, out| {
+    parallel::for_chunks(out, whole(row), 1, &|start, out| {
         for (r, out) in out.chunks_mut(row).enumerate() {
             let first = start + r * row;
             let places = along.places(first, &index[first..first + out.len()]);
@@ -82,7 +82,7 @@ impl Pick<'_> {
 /// Copies the rows, one after the other, into `outer × rows × inner` elements.
 pub(crate) fn pick<T: Copy + Send + Sync>(data: &[T], which: &Pick<'_>, out: &mut [T]) {
     let inner = which.inner.max(1);
-    parallel::for_chunks(out, whole(inner), 1, |start, mut out| {
+    parallel::for_chunks(out, whole(inner), 1, &|start, mut out| {
         which.parts(start / inner, out.len() / inner, |block, rows| {
             let (to, rest) = std::mem::take(&mut out).split_at_mut(rows.len() * inner);
             if inner == 1 {
@@ -126,7 +126,7 @@ pub(crate) fn places(mask: &[bool]) -> Vec<usize> {
 /// Lays parts side by side: of each, a run of its elements in turn.
 pub(crate) fn join<T: Copy + Send + Sync>(parts: &[(&[T], usize)], out: &mut [T]) {
     let row = parts.iter().map(|(_, run)| run).sum::<usize>().max(1);
-    parallel::for_chunks(out, whole(row), 1, |start, out| {
+    parallel::for_chunks(out, whole(row), 1, &|start, out| {
         for (r, mut out) in out.chunks_exact_mut(row).enumerate() {
             let row = start / row + r;
             for &(data, run) in parts {

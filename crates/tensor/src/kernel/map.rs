@@ -115,27 +115,36 @@ pub(crate) fn unpack<T: Copy>(data: &[T], shape: &[usize], strides: &[usize], ou
     }
 }
 
-/// The loop, compiled for each vector unit if its operands are floats. Integers and booleans are bound by memory anyway, and
-/// the versions that they do without are a quarter of the crate's build time.
+/// The loop, compiled for each vector unit if its operands are floats. Integers and booleans are bound by memory anyway.
 macro_rules! wide_for {
-    ($type:ty: $loop:expr) => {
-        if const { <$type>::DTYPE.is_float() } { vectorize!($loop) } else { $loop }
+    ($type:ident: $loop:expr) => {
+        if const { <$type>::DTYPE.is_float() } { vectorize!($type: $loop) } else { $loop }
     };
 }
 
 /// `out[i] = f(a[i])`.
-pub(crate) fn map1<A, O>(shape: &[usize], a: Strided<'_, A>, out: &mut [O], f: impl Fn(A) -> O + Sync)
-where
-    A: Element,
-    O: Element,
-{
-    let run = |a: &[A], out: &mut [O]| {
+pub(crate) fn map1<A: Element, O: Element>(
+    shape: &[usize],
+    a: Strided<'_, A>,
+    out: &mut [O],
+    f: impl Fn(A) -> O + Sync,
+) {
+    each1(shape, a, out, &|a, out| {
         wide_for!(A: for (o, &a) in out.iter_mut().zip(a) {
             *o = f(a);
         });
-    };
+    });
+}
+
+/// [`map1`] of a loop over slices, compiled once a pair of types.
+fn each1<A: Element, O: Element>(
+    shape: &[usize],
+    a: Strided<'_, A>,
+    out: &mut [O],
+    run: &(dyn Fn(&[A], &mut [O]) + Sync),
+) {
     let dense = a.is_row_major(shape);
-    parallel::write_blocks(out, |start, out| {
+    parallel::write_blocks(out, &|start, out| {
         if dense {
             return run(a.part(start, out.len()), out);
         }
@@ -147,24 +156,30 @@ where
 }
 
 /// `out[i] = f(a[i], b[i])`.
-pub(crate) fn map2<A, B, O>(
+pub(crate) fn map2<A: Element, B: Element, O: Element>(
     shape: &[usize],
     a: Strided<'_, A>,
     b: Strided<'_, B>,
     out: &mut [O],
     f: impl Fn(A, B) -> O + Sync,
-) where
-    A: Element,
-    B: Element,
-    O: Element,
-{
-    let run = |a: &[A], b: &[B], out: &mut [O]| {
+) {
+    each2(shape, a, b, out, &|a, b, out| {
         wide_for!(A: for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
             *o = f(a, b);
         });
-    };
+    });
+}
+
+/// [`map2`] of a loop over slices, compiled once for its types.
+fn each2<A: Element, B: Element, O: Element>(
+    shape: &[usize],
+    a: Strided<'_, A>,
+    b: Strided<'_, B>,
+    out: &mut [O],
+    run: &(dyn Fn(&[A], &[B], &mut [O]) + Sync),
+) {
     let dense = (a.is_row_major(shape), b.is_row_major(shape));
-    parallel::write_blocks(out, |start, out| {
+    parallel::write_blocks(out, &|start, out| {
         if dense == (true, true) {
             return run(a.part(start, out.len()), b.part(start, out.len()), out);
         }
@@ -179,21 +194,16 @@ pub(crate) fn map2<A, B, O>(
 }
 
 /// `out[i] = f(a[i], b[i], c[i])`.
-pub(crate) fn map3<A, B, C, O>(
+pub(crate) fn map3<A: Element, B: Element, C: Element, O: Element>(
     shape: &[usize],
     a: Strided<'_, A>,
     b: Strided<'_, B>,
     c: Strided<'_, C>,
     out: &mut [O],
     f: impl Fn(A, B, C) -> O + Sync,
-) where
-    A: Element,
-    B: Element,
-    C: Element,
-    O: Element,
-{
+) {
     let dense = (a.is_row_major(shape), b.is_row_major(shape), c.is_row_major(shape));
-    parallel::write_blocks(out, |start, out| {
+    parallel::write_blocks(out, &|start, out| {
         let (mut sa, mut sb, mut sc) = ([A::default(); BLOCK], [B::default(); BLOCK], [C::default(); BLOCK]);
         for (i, out) in out.chunks_mut(BLOCK).enumerate() {
             let at = start + i * BLOCK;

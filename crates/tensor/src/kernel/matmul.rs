@@ -138,7 +138,7 @@ fn plain<T: Multiply>(
     accumulate: bool,
 ) {
     let first = usize::from(!accumulate);
-    vectorize!(for (i, row) in out.chunks_exact_mut(n).enumerate() {
+    vectorize!(T: for (i, row) in out.chunks_exact_mut(n).enumerate() {
         if !accumulate {
             let x = a.data[i * a.row_stride];
             for (j, o) in row.iter_mut().enumerate() {

@@ -81,18 +81,17 @@ pub(crate) fn for_jobs<J: Send>(jobs: Vec<J>, f: &(dyn Fn(J) + Sync)) {
     share(jobs.into_iter(), &|| (), &|(), job| f(job));
 }
 
+/// What is called for each chunk: its first place and its elements. Not a type parameter, so that sharing work is compiled once
+/// an element type and not once a loop.
+pub(crate) type Each<'a, T> = dyn Fn(usize, &mut [T]) + Sync + 'a;
+
 /// Calls `f(start, block)` for disjoint blocks that cover `out`.
-pub(crate) fn for_blocks<T: Send>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
+pub(crate) fn for_blocks<T: Send>(out: &mut [T], f: &Each<'_, T>) {
     for_chunks(out, BLOCK, 1, f);
 }
 
 /// Calls `f(start, chunk)` for chunks of `size` elements, in parallel where `len · work` is at least [`PARALLEL_MIN`].
-pub(crate) fn for_chunks<T: Send>(
-    out: &mut [T],
-    size: usize,
-    work: usize,
-    f: impl Fn(usize, &mut [T]) + Sync,
-) {
+pub(crate) fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: &Each<'_, T>) {
     if out.len() <= size || out.len().saturating_mul(work) < PARALLEL_MIN {
         for (i, chunk) in out.chunks_mut(size.max(1)).enumerate() {
             f(i * size, chunk);
@@ -108,11 +107,11 @@ pub(crate) fn for_chunks<T: Send>(
 }
 
 /// As [`for_blocks`] for an output that `f` only writes: a large one is computed in scratch and goes past the caches.
-pub(crate) fn write_blocks<T: Element>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
+pub(crate) fn write_blocks<T: Element>(out: &mut [T], f: &Each<'_, T>) {
     if size_of_val(out) < STREAM_MIN {
         return for_blocks(out, f);
     }
-    for_blocks(out, |start, block| {
+    for_blocks(out, &|start, block| {
         let (mut scratch, past) = ([T::default(); PIECE], PastCaches::new());
         for (i, out) in block.chunks_mut(PIECE).enumerate() {
             let scratch = &mut scratch[..out.len()];
@@ -133,12 +132,17 @@ impl<T: Element> Sink<'_, T> {
         self.out.len()
     }
 
+    /// Elements `start..start + n` are what `f` writes; at most [`PIECE`] of them.
     #[inline(always)]
-    pub(crate) fn put(&mut self, start: usize, values: &[T]) {
-        let out = &mut self.out[start..start + values.len()];
+    pub(crate) fn fill(&mut self, start: usize, n: usize, f: &mut dyn FnMut(&mut [T])) {
+        let out = &mut self.out[start..start + n];
         match &self.past {
-            Some(past) => past.copy(values, out),
-            None => out.copy_from_slice(values),
+            Some(past) => {
+                let mut scratch = [T::default(); PIECE];
+                f(&mut scratch[..n]);
+                past.copy(&scratch[..n], out);
+            }
+            None => f(out),
         }
     }
 }
@@ -147,7 +151,7 @@ impl<T: Element> Sink<'_, T> {
 pub(crate) fn sink_blocks<T: Element, U: Send>(
     out: &mut [T],
     numbers: &mut [U],
-    f: impl Fn(usize, Sink<'_, T>, &mut U) + Sync,
+    f: &(dyn Fn(usize, Sink<'_, T>, &mut U) + Sync),
 ) {
     let large = size_of_val(out) >= STREAM_MIN;
     for_pairs((out, BLOCK), (numbers, 1), 1, &|i, out, number| {
@@ -226,10 +230,10 @@ pub(crate) fn write_chunks<T: Element>(
     out: &mut [T],
     size: usize,
     work: usize,
-    f: impl Fn(usize, &mut Chunk<'_, T>) + Sync,
+    f: &(dyn Fn(usize, &mut Chunk<'_, T>) + Sync),
 ) {
     let mut nothing = vec![(); out.len().div_ceil(size.max(1))];
-    write_pairs((out, size), (&mut nothing, 1), work, |i, out, _| f(i * size, out));
+    write_pairs((out, size), (&mut nothing, 1), work, &|i, out, _| f(i * size, out));
 }
 
 /// As [`write_chunks`] for two outputs: `f(i, chunk, side_chunk)` for the `i`-th chunk of each; only `out` may be scratch.
@@ -237,7 +241,7 @@ pub(crate) fn write_pairs<T: Element, U: Send>(
     (out, size): (&mut [T], usize),
     (side, side_size): (&mut [U], usize),
     work: usize,
-    f: impl Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync,
+    f: &(dyn Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync),
 ) {
     if size_of_val(out) < STREAM_MIN || out.len() <= size {
         return for_pairs((out, size), (side, side_size), work, &|i, values, b| {

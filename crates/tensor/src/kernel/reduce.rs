@@ -146,7 +146,7 @@ fn interleaved<T: Summand, const L: usize>(count: usize, item: impl Fn(usize) ->
 }
 
 fn torch_rows<T: Summand, const L: usize>(data: &[T], n: usize, out: &mut [T]) {
-    vectorize!(for (i, out) in out.iter_mut().enumerate() {
+    vectorize!(T: for (i, out) in out.iter_mut().enumerate() {
         let row = &data[i * n..][..n];
         fetch(data, (i + 2) * n, n.min(4 * PIECE));
         *out = if n < L {
@@ -173,7 +173,7 @@ fn torch_columns<T: Summand, const L: usize>(data: &[T], width: usize, out: &mut
     // PyTorch takes whole groups of four vectors (or four columns) by plain cascades, the rest by interleaved ones.
     let group = if width >= L { 4 * L } else { 4 };
     let plain = width / group * group;
-    vectorize!({
+    vectorize!(T: {
         let mut j = 0;
         while j + 4 * L <= plain {
             let sums = cascades(
@@ -261,29 +261,6 @@ impl<T: Summand> WideSum<T> {
         self.0 = lanes;
     }
 
-    /// The same after a loop that computes the terms: in that company [`feed`](Self::feed) would convert them in pairs.
-    #[inline(always)]
-    pub(crate) fn feed_computed(&mut self, terms: &[T]) {
-        const PIECE: usize = 16 * WIDE;
-        if size_of::<T>() == size_of::<T::Wide>() {
-            return self.feed(terms);
-        }
-        for terms in terms.chunks(PIECE) {
-            let mut wide = [T::Wide::default(); PIECE];
-            for (wide, &x) in wide.iter_mut().zip(terms) {
-                *wide = x.wide();
-            }
-            // Not in place: the lanes would be added to in pairs.
-            let mut lanes = self.0;
-            for chunk in wide.as_chunks::<WIDE>().0 {
-                for i in 0..WIDE {
-                    lanes[i] += chunk[i];
-                }
-            }
-            self.0 = lanes;
-        }
-    }
-
     #[inline(always)]
     pub(crate) fn total(self) -> T::Wide {
         let mut lanes = self.0;
@@ -336,14 +313,6 @@ pub(crate) fn pairwise<W: Copy + Default + Add<Output = W>>(parts: &mut [W]) -> 
     parts.first().copied().unwrap_or_default()
 }
 
-/// The sum of at most [`FEW`] terms that `fill` computes in one call.
-pub(crate) fn sum_few<T: Summand>(count: usize, fill: impl FnOnce(&mut [T])) -> T {
-    let mut terms = [T::default(); FEW];
-    let terms = &mut terms[..count];
-    fill(terms);
-    T::torch_row(terms)
-}
-
 /// Partial sums combined pairwise and rounded once.
 pub(crate) fn combine<T: Summand>(parts: &mut [T::Wide]) -> T {
     T::narrow(pairwise(parts))
@@ -351,18 +320,20 @@ pub(crate) fn combine<T: Summand>(parts: &mut [T::Wide]) -> T {
 
 /// The sum of `count` terms that `fill(start, out)` computes block by block; the terms themselves are never stored
 /// beyond a block.
-pub(crate) fn sum_terms<T: Summand>(count: usize, work: usize, fill: impl Fn(usize, &mut [T]) + Sync) -> T {
+pub(crate) fn sum_terms<T: Summand>(count: usize, work: usize, fill: &(dyn Fn(usize, &mut [T]) + Sync)) -> T {
     if count <= FEW {
-        return sum_few(count, |terms| fill(0, terms));
+        let mut terms = [T::default(); FEW];
+        fill(0, &mut terms[..count]);
+        return T::torch_row(&terms[..count]);
     }
     let mut parts = vec![T::Wide::default(); count.div_ceil(EXACT)];
-    parallel::for_chunks(&mut parts, 1, work * EXACT, |block, part| {
+    parallel::for_chunks(&mut parts, 1, work * EXACT, &|block, part| {
         let (start, end) = (block * EXACT, (block * EXACT + EXACT).min(count));
         let (mut scratch, mut sum) = ([T::default(); SCRATCH], WideSum::<T>::new());
         for at in (start..end).step_by(SCRATCH) {
             let terms = &mut scratch[..SCRATCH.min(end - at)];
             fill(at, terms);
-            vectorize!(sum.feed(terms));
+            vectorize!(T: sum.feed(terms));
         }
         part[0] = sum.total();
     });
@@ -375,9 +346,9 @@ pub(crate) fn sum<T: Summand>(data: &[T]) -> T {
         return T::torch_row(data);
     }
     let mut parts = vec![T::Wide::default(); data.len().div_ceil(EXACT)];
-    parallel::for_chunks(&mut parts, 1, EXACT, |block, part| {
+    parallel::for_chunks(&mut parts, 1, EXACT, &|block, part| {
         let end = (block * EXACT + EXACT).min(data.len());
-        part[0] = vectorize!(wide_row(&data[block * EXACT..end]));
+        part[0] = vectorize!(T: wide_row(&data[block * EXACT..end]));
     });
     combine::<T>(&mut parts)
 }
@@ -392,7 +363,7 @@ pub(crate) fn sum_middle<T: Summand>(data: &[T], n: usize, inner: usize, out: &m
             out[0] = sum(data);
             return;
         }
-        return parallel::for_chunks(out, (EXACT / n).max(1), n, |start, out| {
+        return parallel::for_chunks(out, (EXACT / n).max(1), n, &|start, out| {
             let rows = &data[start * n..];
             if n <= EXACT {
                 return T::torch_rows(rows, n, out);
@@ -401,7 +372,7 @@ pub(crate) fn sum_middle<T: Summand>(data: &[T], n: usize, inner: usize, out: &m
         });
     }
     // One outer entry a chunk.
-    parallel::for_chunks(out, inner, n, |start, out| {
+    parallel::for_chunks(out, inner, n, &|start, out| {
         columns(&data[start * n..][..n * inner], inner, out);
     });
 }
@@ -414,10 +385,10 @@ fn columns<T: Summand>(data: &[T], width: usize, out: &mut [T]) {
     // Blocks of whole rows, each with a row of partial sums.
     let block = (EXACT / width).max(1) * width;
     let mut parts = vec![T::Wide::default(); data.len().div_ceil(block) * width];
-    parallel::for_chunks(&mut parts, width, block / width, |start, part| {
+    parallel::for_chunks(&mut parts, width, block / width, &|start, part| {
         let first = start / width * block;
         let rows = &data[first..(first + block).min(data.len())];
-        vectorize!(for row in rows.chunks_exact(width) {
+        vectorize!(T: for row in rows.chunks_exact(width) {
             for (a, &x) in part.iter_mut().zip(row) {
                 *a += x.wide();
             }
@@ -471,7 +442,7 @@ mod tests {
         for n in [0, 5, 64, 65, 5000, EXACT + 5] {
             let data = noise(n);
             let terms =
-                sum_terms(n, 1, |start, out: &mut [f32]| out.copy_from_slice(&data[start..][..out.len()]));
+                sum_terms(n, 1, &|start, out: &mut [f32]| out.copy_from_slice(&data[start..][..out.len()]));
             assert!((terms - sum(&data)).abs() <= 1e-6 * sum(&data).abs(), "{n}");
         }
     }

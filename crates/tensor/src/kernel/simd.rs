@@ -79,11 +79,41 @@ pub(crate) fn dispatch<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// `vectorize!(expr)` evaluates `expr` compiled for the widest vector unit.
+/// As [`dispatch`], but for AVX2 at most. Loops over `f64` gain little from wider vectors, and each version of a loop is a third of
+/// its build time.
+#[inline]
+pub(crate) fn dispatch_to_avx2<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+
+        if level() >= Level::Avx2 {
+            // SAFETY: `level` never exceeds `detected`, which saw each of these features on this processor.
+            return unsafe { avx2(f) };
+        }
+    }
+    f()
+}
+
+/// `vectorize!(expr)` evaluates `expr` compiled for the widest vector unit; `vectorize!(T: expr)` knows the type that the
+/// loop computes in: wider than AVX2 only for `f32`.
 ///
 /// `#[inline(always)]` is the reason it is a macro: without it LLVM outlines a body too large to copy three
 /// times, silently and for the baseline. Functions the body calls must be `#[inline(always)]` for the same reason.
 macro_rules! vectorize {
+    ($type:ident: $body:expr) => {
+        if const { size_of::<$type>() == 4 } {
+            $crate::kernel::simd::vectorize!($body)
+        } else {
+            $crate::kernel::simd::dispatch_to_avx2(
+                #[inline(always)]
+                || $body,
+            )
+        }
+    };
     ($body:expr) => {
         $crate::kernel::simd::dispatch(
             #[inline(always)]

@@ -23,7 +23,7 @@ where
         by_size.then(i.cmp(j))
     };
     let rows = (BLOCK / n.max(1)).max(1);
-    parallel::for_chunks(out, k * rows, n / k.max(1), |start, out| {
+    parallel::for_chunks(out, k * rows, n / k.max(1), &|start, out| {
         let mut pairs = Vec::with_capacity(n);
         for (r, out) in out.chunks_exact_mut(k).enumerate() {
             let row = &data[(start / k + r) * n..][..n];

@@ -3,7 +3,6 @@
 use super::parallel::{self, BLOCK, PARALLEL_MIN};
 use super::simd::{fetch, vectorize};
 use crate::dtype::Element;
-use std::array::from_fn;
 
 /// Elements that are copied to the stack, computed there and copied back: of such arrays the compiler knows that they do not
 /// overlap, and vectorises. Four of them in `f64` fill a quarter of a first-level cache.
@@ -19,45 +18,90 @@ pub(crate) fn update<T: Element, const M: usize, const N: usize>(
     inputs: [&[T]; N],
     f: impl Fn([T; M], [T; N]) -> [T; M] + Sync,
 ) {
+    let short = |state: &mut [&mut [T]; M], inputs: &[&[T]; N], len: usize| {
+        vectorize!(T: for i in 0..len {
+            let new = f(column(state, i), column(inputs, i));
+            put(state, i, new);
+        });
+    };
+    let tile = |state: &mut [[T; TILE]; M], inputs: &[[T; TILE]; N]| {
+        vectorize!(T: for i in 0..TILE {
+            let new = f(column(state, i), column(inputs, i));
+            put(state, i, new);
+        });
+    };
+    each(state, inputs, &Loops { short: &short, tile: &tile });
+}
+
+/// Element `i` of each.
+#[inline(always)]
+fn column<T: Element, S: AsRef<[T]>, const K: usize>(slices: &[S; K], i: usize) -> [T; K] {
+    let mut column = [T::default(); K];
+    for (x, slice) in column.iter_mut().zip(slices) {
+        *x = slice.as_ref()[i];
+    }
+    column
+}
+
+#[inline(always)]
+fn put<T: Element, S: AsMut<[T]>, const K: usize>(slices: &mut [S; K], i: usize, column: [T; K]) {
+    for (slice, x) in slices.iter_mut().zip(column) {
+        slice.as_mut()[i] = x;
+    }
+}
+
+/// The loop of an update over slices of at most [`SHORT`] elements, and over tiles.
+struct Loops<'a, T, const M: usize, const N: usize> {
+    short: &'a (dyn Fn(&mut [&mut [T]; M], &[&[T]; N], usize) + Sync),
+    tile: &'a (dyn Fn(&mut [[T; TILE]; M], &[[T; TILE]; N]) + Sync),
+}
+
+/// [`update`], compiled once for its types.
+fn each<T: Element, const M: usize, const N: usize>(
+    state: [&mut [T]; M],
+    inputs: [&[T]; N],
+    loops: &Loops<'_, T, M, N>,
+) {
     let len = state.first().map_or(0, |x| x.len());
     let equal = state.iter().all(|x| x.len() == len) && inputs.iter().all(|x| x.len() == len);
     assert!(equal, "slices of one length");
-    let run = |(mut state, inputs): ([&mut [T]; M], [&[T]; N]), len: usize| {
-        if len <= SHORT {
-            return vectorize!(for i in 0..len {
-                let new = f(from_fn(|k| state[k][i]), from_fn(|k| inputs[k][i]));
-                state.iter_mut().zip(&new).for_each(|(s, &new)| s[i] = new);
-            });
-        }
-        vectorize!({
-            let (mut s, mut x) = ([[T::default(); TILE]; M], [[T::default(); TILE]; N]);
-            for start in (0..len).step_by(TILE) {
-                let n = TILE.min(len - start);
-                let read = |to: &mut [T; TILE], from: &[T]| {
-                    to[..n].copy_from_slice(&from[start..start + n]);
-                    fetch(from, start + 2 * TILE, TILE);
-                };
-                s.iter_mut().zip(&state).for_each(|(s, from)| read(s, from));
-                x.iter_mut().zip(&inputs).for_each(|(x, from)| read(x, from));
-                for i in 0..TILE {
-                    let new = f(from_fn(|k| s[k][i]), from_fn(|k| x[k][i]));
-                    s.iter_mut().zip(&new).for_each(|(s, &new)| s[i] = new);
-                }
-                s.iter().zip(&mut state).for_each(|(s, to)| to[start..start + n].copy_from_slice(&s[..n]));
-            }
-        });
-    };
     if len < PARALLEL_MIN {
-        return run((state, inputs), len);
+        return block(state, inputs, len, loops);
     }
     let mut state = state.map(|x| x.chunks_mut(BLOCK));
     let mut inputs = inputs.map(|x| x.chunks(BLOCK));
     let job = |start| {
         let state = state.each_mut().map(|x| x.next().expect("as long as the others"));
         let inputs = inputs.each_mut().map(|x| x.next().expect("as long as the others"));
-        ((state, inputs), BLOCK.min(len - start))
+        (state, inputs, BLOCK.min(len - start))
     };
-    parallel::for_jobs((0..len).step_by(BLOCK).map(job).collect(), &|(slices, len)| run(slices, len));
+    parallel::for_jobs((0..len).step_by(BLOCK).map(job).collect(), &|(state, inputs, len)| {
+        block(state, inputs, len, loops);
+    });
+}
+
+/// [`each`] on the thread that calls it.
+fn block<T: Element, const M: usize, const N: usize>(
+    mut state: [&mut [T]; M],
+    inputs: [&[T]; N],
+    len: usize,
+    loops: &Loops<'_, T, M, N>,
+) {
+    if len <= SHORT {
+        return (loops.short)(&mut state, &inputs, len);
+    }
+    let (mut s, mut x) = ([[T::default(); TILE]; M], [[T::default(); TILE]; N]);
+    for start in (0..len).step_by(TILE) {
+        let n = TILE.min(len - start);
+        let read = |to: &mut [T; TILE], from: &[T]| {
+            to[..n].copy_from_slice(&from[start..start + n]);
+            fetch(from, start + 2 * TILE, TILE);
+        };
+        s.iter_mut().zip(&state).for_each(|(s, from)| read(s, from));
+        x.iter_mut().zip(&inputs).for_each(|(x, from)| read(x, from));
+        (loops.tile)(&mut s, &x);
+        s.iter().zip(&mut state).for_each(|(s, to)| to[start..start + n].copy_from_slice(&s[..n]));
+    }
 }
 
 #[cfg(test)]

@@ -621,8 +621,8 @@ pub(crate) fn add_owned(a: Tensor, b: &Tensor) -> Result<Tensor> {
     }
     let mut value = a.into_value();
     let Some(()) = dispatch!(float value.dtype(), T => b.value().slice::<T>().map(|b| {
-        parallel::for_blocks(value.make_mut::<T>(), |start, out| {
-            vectorize!(for (o, &x) in out.iter_mut().zip(&b[start..]) { *o += x });
+        parallel::for_blocks(value.make_mut::<T>(), &|start, out| {
+            vectorize!(T: for (o, &x) in out.iter_mut().zip(&b[start..]) { *o += x });
         });
     })) else {
         return Tensor::constant(value).add(b);

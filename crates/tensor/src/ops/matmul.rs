@@ -456,7 +456,7 @@ fn add_bias<T: Element + crate::ops::arithmetic::Ring>(
     let bias = if same { bias.clone() } else { bias.contiguous() };
     let bias = bias.raw::<T>();
     let rows = (1 << 13) / columns + 1;
-    parallel::for_chunks(value.make_mut::<T>(), rows * columns, 1, |start, chunk| {
+    parallel::for_chunks(value.make_mut::<T>(), rows * columns, 1, &|start, chunk| {
         for (i, row) in chunk.chunks_exact_mut(columns).enumerate() {
             let bias = &bias[if same { 0 } else { start + i * columns }..][..columns];
             for (y, &x) in row.iter_mut().zip(bias) {

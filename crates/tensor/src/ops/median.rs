@@ -30,7 +30,7 @@ fn median_places(plan: &Plan) -> Array {
     let (n, inner) = (plan.n, plan.inner);
     dispatch!(plan.input.dtype(), T => Array::build(plan.shape, |out: &mut [i64]| {
         let data = plan.input.slice::<T>().unwrap_or_default();
-        parallel::for_chunks(out, 16, 16 * n, |start, out| {
+        parallel::for_chunks(out, 16, 16 * n, &|start, out| {
             let (mut row, mut order) = (Vec::with_capacity(n), Vec::with_capacity(n));
             for (i, o) in out.iter_mut().enumerate() {
                 let first = (start + i) / inner * n * inner + (start + i) % inner;

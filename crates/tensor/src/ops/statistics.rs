@@ -63,7 +63,7 @@ fn variance(plan: &Plan, correction: f64, root: bool) -> Array {
             _ if n == 0 => out.fill(T::of_f64(f64::NAN)),
             [out] => {
                 let mean = (reduce::sum(data) / T::of_f64(n as f64)).cast::<f64>();
-                let m2 = reduce::sum_terms(n, 1, |start, terms| {
+                let m2 = reduce::sum_terms(n, 1, &|start, terms| {
                     for (term, &x) in terms.iter_mut().zip(&data[start..]) {
                         let delta = x.cast::<f64>() - mean;
                         *term = delta * delta;

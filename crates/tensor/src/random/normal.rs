@@ -59,7 +59,7 @@ impl Generator {
             return;
         }
         self.fill_uniform(out, 0.0, 1.0);
-        for_chunks(out.as_chunks_mut().0, BLOCKS, T::WORK, |_, blocks| T::transform(blocks, mean, std));
+        for_chunks(out.as_chunks_mut().0, BLOCKS, T::WORK, &|_, blocks| T::transform(blocks, mean, std));
         if !out.len().is_multiple_of(BLOCK) {
             // The last 16 are drawn anew, over some that are done: PyTorch's way to end on a whole block.
             let last = out.last_chunk_mut::<BLOCK>().expect("at least one block");

@@ -15,14 +15,14 @@ fn for_columns<T: Row>(
     f: impl Fn(usize, usize, bool, &mut [T]) + Sync,
 ) {
     let whole = inner / T::LANES * T::LANES;
-    parallel::for_chunks(out, (BLOCK / n).max(T::LANES), n * WORK, |start, chunk| {
+    parallel::for_chunks(out, (BLOCK / n).max(T::LANES), n * WORK, &|start, chunk| {
         let mut done = 0;
         while done < chunk.len() {
             let (entry, column) = ((start + done) / inner, (start + done) % inner);
             let border = if column < whole { whole } else { inner };
             let len = (border - column).min(chunk.len() - done);
             let columns = &mut chunk[done..done + len];
-            vectorize!(f(entry * n * inner + column, start + done, column < whole, columns));
+            vectorize!(T: f(entry * n * inner + column, start + done, column < whole, columns));
             done += len;
         }
     });
@@ -117,7 +117,7 @@ fn column_sums<T: Row>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Vec<
 
 pub(super) fn log_softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     let (maxima, mut logs) = column_stats(x, n, inner);
-    vectorize!(logs.iter_mut().for_each(|s| *s = Math::fast_ln(*s)));
+    vectorize!(T: logs.iter_mut().for_each(|s| *s = Math::fast_ln(*s)));
     finish([n, inner], [x, &maxima, &logs], out, shift, shift);
 }
 
@@ -137,7 +137,7 @@ pub(super) fn softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
 
 pub(super) fn log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     let (maxima, sums) = column_stats(x, n, inner);
-    vectorize!(for ((o, &max), &sum) in out.iter_mut().zip(&maxima).zip(&sums) {
+    vectorize!(T: for ((o, &max), &sum) in out.iter_mut().zip(&maxima).zip(&sums) {
         *o = log_sum(max, sum);
     });
 }

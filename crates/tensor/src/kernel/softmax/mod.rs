@@ -147,8 +147,8 @@ fn softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: Ran
 
 /// Calls `f(first, chunk, row)` for every row of `n` elements, in blocks of whole rows; `row` is its range within the chunk.
 fn for_rows<T: Row>(out: &mut [T], n: usize, f: impl Fn(usize, &mut Chunk<'_, T>, Range<usize>) + Sync) {
-    parallel::write_chunks(out, (BLOCK / n).max(1) * n, WORK, |start, chunk| {
-        vectorize!(for at in (0..chunk.len()).step_by(n) {
+    parallel::write_chunks(out, (BLOCK / n).max(1) * n, WORK, &|start, chunk| {
+        vectorize!(T: for at in (0..chunk.len()).step_by(n) {
             f(start + at, chunk, at..at + n);
         });
     });
@@ -214,8 +214,8 @@ fn finite_log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     if n < T::LANES {
         return short::log_sum_exp(x, n, out);
     }
-    parallel::for_chunks(out, (BLOCK / n).max(1), n * WORK, |start, out| {
-        vectorize!(for (i, o) in out.iter_mut().enumerate() {
+    parallel::for_chunks(out, (BLOCK / n).max(1), n * WORK, &|start, out| {
+        vectorize!(T: for (i, o) in out.iter_mut().enumerate() {
             let (max, sum) = max_and_sum(&x[(start + i) * n..], n);
             *o = log_sum(max, sum);
         });

@@ -11,8 +11,8 @@ const ROWS: usize = 64;
 /// Calls `f(first, out)` for groups of at most [`ROWS`] rows of `n`, compiled for the vector unit.
 fn for_groups<T: Row>(n: usize, out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     let size = ROWS * n;
-    parallel::for_chunks(out, (BLOCK / size).max(1) * size, WORK, |start, chunk| {
-        vectorize!(for (i, out) in chunk.chunks_mut(size).enumerate() {
+    parallel::for_chunks(out, (BLOCK / size).max(1) * size, WORK, &|start, chunk| {
+        vectorize!(T: for (i, out) in chunk.chunks_mut(size).enumerate() {
             f(start + i * size, out);
         });
     });
@@ -64,8 +64,8 @@ pub(super) fn softmax<T: Row>(x: &[T], n: usize, out: &mut [T]) {
 }
 
 pub(super) fn log_sum_exp<T: Row>(x: &[T], n: usize, out: &mut [T]) {
-    parallel::for_chunks(out, BLOCK, n * WORK, |start, out| {
-        vectorize!(for (i, out) in out.chunks_mut(ROWS).enumerate() {
+    parallel::for_chunks(out, BLOCK, n * WORK, &|start, out| {
+        vectorize!(T: for (i, out) in out.chunks_mut(ROWS).enumerate() {
             let mut scratch = [T::default(); ROWS * super::WIDE];
             let x = &x[(start + i * ROWS) * n..][..out.len() * n];
             let stats = stats(x, n, &mut scratch[..x.len()]);
