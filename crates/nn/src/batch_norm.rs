@@ -76,6 +76,7 @@ impl BatchNorm1d {
     ///
     /// # Errors
     /// A size that is too large.
+    #[inline]
     pub fn new(num_features: usize) -> Result<Self> {
         let [zeros, ones] = [downhill_tensor::zeros(num_features)?, downhill_tensor::ones(num_features)?];
         Ok(Self {
@@ -100,10 +101,12 @@ impl BatchNorm1d {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn without_running_stats(self) -> Self {
         Self { running_mean: None, running_var: None, num_batches_tracked: None, ..self }
     }
 
+    #[inline]
     fn options(&self) -> String {
         let momentum = self.momentum.map_or("None".to_string(), text::float);
         let flags = [self.weight.is_some(), self.bias.is_some(), self.running_mean.is_some()];
@@ -115,6 +118,7 @@ impl BatchNorm1d {
     }
 
     /// Counts the batch and takes its moments into the running averages.
+    #[inline]
     fn track(&self, moments: &[Moments], n: usize) -> Result<()> {
         let mut count = 0.0;
         if let Some(tracked) = &self.num_batches_tracked {
@@ -138,6 +142,7 @@ impl BatchNorm1d {
         average(var, &|[_, variance]| variance * correction)
     }
 
+    #[inline]
     fn run(&self, x: &Tensor, parameters: [Option<&Tensor>; 2]) -> Result<Tensor> {
         let running = [&self.running_mean, &self.running_var].map(|b| b.as_ref().map(Buffer::tensor));
         let training = self.mode.is_training();
@@ -164,6 +169,7 @@ impl BatchNorm1d {
         fixed(x, [weight?.as_ref(), bias?.as_ref()], column(mean)?, column(&scale)?)
     }
 
+    #[inline]
     fn check(
         &self,
         x: &Tensor,
@@ -196,6 +202,7 @@ impl BatchNorm1d {
 }
 
 impl Forward for BatchNorm1d {
+    #[inline]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let [weight, bias] = [&self.weight, &self.bias].map(|p| p.as_ref().map(Parameter::tensor));
         self.run(x, [weight.as_ref(), bias.as_ref()])
@@ -203,6 +210,7 @@ impl Forward for BatchNorm1d {
 }
 
 /// `(x − mean) · scale · weight + bias` with a constant mean and scale.
+#[inline]
 fn fixed(x: &Tensor, [weight, bias]: [Option<&Tensor>; 2], mean: Tensor, scale: Tensor) -> Result<Tensor> {
     let (has, none, slope) = ([weight.is_some(), bias.is_some()], Tensor::from(0.0_f32), scale.clone());
     let [w, b] = [weight, bias].map(|t| t.unwrap_or(&none));

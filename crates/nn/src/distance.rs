@@ -44,6 +44,7 @@ pub struct PairwiseDistance {
 }
 
 impl Default for PairwiseDistance {
+    #[inline]
     fn default() -> Self {
         Self { p: 2.0, eps: 1e-6, keepdim: false }
     }
@@ -54,6 +55,7 @@ impl PairwiseDistance {
     ///
     /// # Errors
     /// See [the struct](Self).
+    #[inline]
     pub fn forward(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         a.sub(b)?.add(self.eps)?.norm_dim(self.p, -1, self.keepdim)
     }
@@ -96,6 +98,7 @@ pub struct CosineSimilarity {
 }
 
 impl Default for CosineSimilarity {
+    #[inline]
     fn default() -> Self {
         Self { dim: 1, eps: 1e-8 }
     }
@@ -106,6 +109,7 @@ impl CosineSimilarity {
     ///
     /// # Errors
     /// See [the struct](Self).
+    #[inline]
     pub fn forward(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let op = "cosine_similarity";
         let dtype = a.dtype().promote(b.dtype());

@@ -18,6 +18,7 @@ macro_rules! losses {
         ///
         /// # Errors
         /// As there.
+        #[inline]
         pub fn $name(input: &Tensor, target: &Tensor) -> Result<Tensor> {
             crate::$loss::default().forward(input, target)
         }
@@ -46,6 +47,7 @@ losses! {
 ///
 /// # Errors
 /// As there.
+#[inline]
 pub fn margin_ranking_loss(first: &Tensor, second: &Tensor, target: &Tensor) -> Result<Tensor> {
     crate::MarginRankingLoss::default().forward(first, second, target)
 }
@@ -54,6 +56,7 @@ pub fn margin_ranking_loss(first: &Tensor, second: &Tensor, target: &Tensor) -> 
 ///
 /// # Errors
 /// As there.
+#[inline]
 pub fn cosine_embedding_loss(a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
     crate::CosineEmbeddingLoss::default().forward(a, b, target)
 }
@@ -62,6 +65,7 @@ pub fn cosine_embedding_loss(a: &Tensor, b: &Tensor, target: &Tensor) -> Result<
 ///
 /// # Errors
 /// As there.
+#[inline]
 pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor) -> Result<Tensor> {
     crate::GaussianNLLLoss::default().forward(input, target, var)
 }
@@ -70,6 +74,7 @@ pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor) -> Resul
 ///
 /// # Errors
 /// As there.
+#[inline]
 pub fn ctc_loss(
     log_probs: &Tensor,
     targets: &Tensor,
@@ -83,6 +88,7 @@ pub fn ctc_loss(
 ///
 /// # Errors
 /// As there.
+#[inline]
 pub fn triplet_margin_loss(anchor: &Tensor, positive: &Tensor, negative: &Tensor) -> Result<Tensor> {
     crate::TripletMarginLoss::default().forward(anchor, positive, negative)
 }
@@ -91,6 +97,7 @@ pub fn triplet_margin_loss(anchor: &Tensor, positive: &Tensor, negative: &Tensor
 ///
 /// # Errors
 /// As there.
+#[inline]
 pub fn triplet_margin_with_distance_loss(
     anchor: &Tensor,
     positive: &Tensor,
@@ -104,6 +111,7 @@ pub fn triplet_margin_with_distance_loss(
 ///
 /// # Errors
 /// As there.
+#[inline]
 pub fn pairwise_distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     crate::PairwiseDistance::default().forward(a, b)
 }
@@ -112,6 +120,7 @@ pub fn pairwise_distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// As there.
+#[inline]
 pub fn cosine_similarity(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     crate::CosineSimilarity::default().forward(a, b)
 }
@@ -126,6 +135,7 @@ pub fn cosine_similarity(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// assert_eq!(downhill::nn::functional::sigmoid(&downhill::Tensor::from(0.0_f32))?.item::<f32>()?, 0.5);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
     Ok(x.sigmoid())
 }
@@ -140,6 +150,7 @@ pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
 /// assert_eq!(downhill::nn::functional::relu(&downhill::Tensor::from([-1, 2]))?, downhill::Tensor::from([0, 2]));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
         DType::Bool => Err(Error::DType { op: "relu", expected: "numbers", got: DType::Bool }),
@@ -157,6 +168,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 /// assert_eq!(downhill::nn::functional::tanh(&downhill::Tensor::from(0.0_f32))?.item::<f32>()?, 0.0);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn tanh(x: &Tensor) -> Result<Tensor> {
     Ok(x.tanh())
 }
@@ -171,6 +183,7 @@ pub fn tanh(x: &Tensor) -> Result<Tensor> {
 /// assert_eq!(downhill::nn::functional::logsigmoid(&downhill::Tensor::from(-1000.0_f32))?.item::<f32>()?, -1000.0);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
     floats("logsigmoid", x)?;
     Ok(x.log_sigmoid())
@@ -187,6 +200,7 @@ pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
 /// assert_eq!(p.to_vec::<f32>()?, [0.5, 0.5]);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
     x.softmax(dim)
 }
@@ -202,6 +216,7 @@ pub fn softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
 /// assert_eq!(p.to_vec::<f32>()?, [0.0, -1e4]);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn log_softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
     x.log_softmax(dim)
 }
@@ -216,6 +231,7 @@ pub fn log_softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
 /// assert_eq!(downhill::nn::functional::flatten(&downhill::zeros([2, 3, 4])?, 1, -1)?.shape(), &[2, 12]);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn flatten(x: &Tensor, start_dim: isize, end_dim: isize) -> Result<Tensor> {
     x.flatten(start_dim, end_dim)
 }
@@ -232,6 +248,7 @@ pub fn flatten(x: &Tensor, start_dim: isize, end_dim: isize) -> Result<Tensor> {
 /// assert_eq!(x, Tensor::from([[1, 0, 0], [0, 0, 1]]));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn one_hot(x: &Tensor, num_classes: impl Into<Option<usize>>) -> Result<Tensor> {
     x.one_hot(num_classes)
 }
@@ -247,6 +264,7 @@ pub fn one_hot(x: &Tensor, num_classes: impl Into<Option<usize>>) -> Result<Tens
 /// assert_eq!(downhill::nn::functional::elu(&x, 2.0)?, downhill::Tensor::from([-2.0_f32, 3.0]));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
     crate::ELU { alpha }.forward(x)
 }
@@ -261,6 +279,7 @@ pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
 /// assert_eq!(downhill::nn::functional::silu(&downhill::Tensor::from(0.0_f32))?.item::<f32>()?, 0.0);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn silu(x: &Tensor) -> Result<Tensor> {
     crate::SiLU.forward(x)
 }
@@ -276,6 +295,7 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
 /// assert_eq!(downhill::nn::functional::softplus(&x, 1.0, 20.0)?, downhill::Tensor::from([2.0_f64.ln(), 1000.0]));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
     crate::Softplus { beta, threshold }.forward(x)
 }
@@ -290,6 +310,7 @@ pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
 /// assert_eq!(downhill::nn::functional::gelu(&downhill::Tensor::from(10.0_f32))?.item::<f32>()?, 10.0);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     crate::GELU::default().forward(x)
 }
@@ -305,6 +326,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 /// assert_eq!(downhill::nn::functional::leaky_relu(&x, 0.25)?, downhill::Tensor::from([-1.0_f32, 3.0]));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn leaky_relu(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
     crate::LeakyReLU { negative_slope }.forward(x)
 }

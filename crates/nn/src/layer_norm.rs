@@ -52,6 +52,7 @@ impl LayerNorm {
     ///
     /// # Errors
     /// [`Error::Shape`] for a shape without dimensions, or one that is too large.
+    #[inline]
     pub fn new(normalized_shape: impl IntoShape) -> Result<Self> {
         let shape = normalized_shape.into_shape("layer_norm")?;
         check_shape(&shape)?;
@@ -60,6 +61,7 @@ impl LayerNorm {
         Ok(Self { normalized_shape: shape, eps: 1e-5, weight, bias })
     }
 
+    #[inline]
     fn options(&self) -> String {
         let sizes: Vec<_> = self.normalized_shape.iter().map(usize::to_string).collect();
         let shape = if let [one] = &sizes[..] { format!("{one},") } else { sizes.join(", ") };
@@ -69,12 +71,14 @@ impl LayerNorm {
 }
 
 impl Forward for LayerNorm {
+    #[inline]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let [weight, bias] = [&self.weight, &self.bias].map(|p| p.as_ref().map(Parameter::tensor));
         layer_norm(x, self.normalized_shape, weight.as_ref(), bias.as_ref(), self.eps)
     }
 }
 
+#[inline]
 fn check_shape(shape: &Shape) -> Result<()> {
     match shape.rank() {
         0 => Err(Error::shape("layer_norm", "a normalized_shape of at least one dimension", shape)),
@@ -97,6 +101,7 @@ fn check_shape(shape: &Shape) -> Result<()> {
 ///
 /// # PyTorch
 /// [`torch.nn.functional.layer_norm`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.layer_norm.html)
+#[inline]
 pub fn layer_norm(
     x: &Tensor,
     normalized_shape: impl IntoShape,

@@ -14,6 +14,7 @@ pub(crate) enum Rows {
 }
 
 impl Rows {
+    #[inline]
     fn split(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Last(n) => x.reshape([x.numel() / n.max(1), n]),
@@ -24,6 +25,7 @@ impl Rows {
         }
     }
 
+    #[inline]
     fn join(self, rows: &Tensor, shape: &Shape) -> Result<Tensor> {
         match self {
             Self::Last(_) => rows.reshape(shape),
@@ -41,6 +43,7 @@ pub(crate) type Moments = [f64; 2];
 
 /// `(x − mean) / √(variance + eps) · weight + bias` for each row of `x`, with the moments of the rows. Weight and bias
 /// broadcast to the matrix of rows.
+#[inline]
 pub(crate) fn normalize(
     name: &'static str,
     rows: Rows,
@@ -95,6 +98,7 @@ fn run<T: Float>(
     Ok((y, moments))
 }
 
+#[inline]
 pub(crate) fn affine(x: &Tensor, [scale, shift]: [bool; 2], [w, b]: [&Tensor; 2]) -> Result<Tensor> {
     let x = if scale { x.mul(w)? } else { x.clone() };
     if shift { x.add(b) } else { Ok(x) }

@@ -83,6 +83,7 @@ pub struct ELU {
 }
 
 impl ELU {
+    #[inline]
     fn options(&self) -> String {
         format!("alpha={}", text::float(self.alpha))
     }
@@ -90,6 +91,7 @@ impl ELU {
 
 /// `alpha` is 1.
 impl Default for ELU {
+    #[inline]
     fn default() -> Self {
         Self { alpha: 1.0 }
     }
@@ -113,6 +115,7 @@ impl Formula for ELU {
 }
 
 impl Forward for ELU {
+    #[inline]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         apply(*self, x)
     }
@@ -156,6 +159,7 @@ impl Formula for SiLU {
 }
 
 impl Forward for SiLU {
+    #[inline]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         apply(*self, x)
     }
@@ -195,6 +199,7 @@ pub struct Softplus {
 }
 
 impl Softplus {
+    #[inline]
     fn options(&self) -> String {
         format!("beta={}, threshold={}", text::float(self.beta), text::float(self.threshold))
     }
@@ -202,6 +207,7 @@ impl Softplus {
 
 /// `beta` is 1, `threshold` 20.
 impl Default for Softplus {
+    #[inline]
     fn default() -> Self {
         Self { beta: 1.0, threshold: 20.0 }
     }
@@ -224,6 +230,7 @@ impl Formula for Softplus {
 }
 
 impl Forward for Softplus {
+    #[inline]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         apply(*self, x)
     }
@@ -259,6 +266,7 @@ pub struct GELU {
 }
 
 impl GELU {
+    #[inline]
     fn options(&self) -> String {
         format!("approximate='{}'", if self.tanh { "tanh" } else { "none" })
     }
@@ -318,6 +326,7 @@ impl Formula for Approximate {
 }
 
 impl Forward for GELU {
+    #[inline]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if self.tanh { apply(Approximate, x) } else { apply(Exact, x) }
     }
@@ -351,6 +360,7 @@ pub struct LeakyReLU {
 }
 
 impl LeakyReLU {
+    #[inline]
     fn options(&self) -> String {
         format!("negative_slope={}", text::float(self.negative_slope))
     }
@@ -358,6 +368,7 @@ impl LeakyReLU {
 
 /// `negative_slope` is 0.01.
 impl Default for LeakyReLU {
+    #[inline]
     fn default() -> Self {
         Self { negative_slope: 0.01 }
     }
@@ -377,6 +388,7 @@ impl Formula for LeakyReLU {
 }
 
 impl Forward for LeakyReLU {
+    #[inline]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         apply(*self, x)
     }

@@ -211,8 +211,8 @@ fn for_tiles<T: Float, const N: usize>(
 #[inline(always)]
 fn column<T: Float, const N: usize>(tiles: &Tiles<'_, T, N>, i: usize) -> [T; N] {
     let mut column = [T::default(); N];
-    for (x, tile) in column.iter_mut().zip(tiles) {
-        *x = tile[i];
+    for k in 0..N {
+        column[k] = tiles[k][i];
     }
     column
 }
@@ -232,10 +232,20 @@ pub fn each<T: Float, U: Float, const N: usize>(
     out: &mut [U],
     f: impl Fn([T; N]) -> U,
 ) {
-    let n = out.len().min(TILE);
-    vectorize!(T: for i in 0..n {
-        out[i] = f(column(tiles, i));
-    });
+    vectorize!(T: each_here(*tiles, out, &f));
+}
+
+/// [`each`] in the code that calls it. As an argument `out` is known to overlap nothing, captured by a closure it is not.
+#[inline(always)]
+fn each_here<T: Float, U: Float, const N: usize, F: Fn([T; N]) -> U>(
+    tiles: Tiles<'_, T, N>,
+    out: &mut [U],
+    f: &F,
+) {
+    for i in 0..out.len().min(TILE) {
+        // Not `f(…)`: `&F` is a function, too, and that one is not always inlined.
+        out[i] = (*f)(column(&tiles, i));
+    }
 }
 
 /// `out[i] = f([inputs[0][i], inputs[1][i], …])`. All slices have one length.
@@ -279,8 +289,7 @@ pub fn map_tiles<T: Float, const N: usize>(
 }
 
 /// The sum of `count` terms that `f(start, tiles, terms, out)` computes, at most [`TILE`] at a time; it may write an output beside
-/// them, in the same pass over memory. Up to [`FEW`] terms are rounded to `U` and added up in the order of
-/// [`Tensor::sum`](crate::Tensor::sum), more of them in lanes of `f64`.
+/// them, in the same pass over memory. Added up in lanes, in an order that depends on `count` alone.
 ///
 /// # Panics
 /// If an input, or the output, is shorter than `count`.
@@ -288,7 +297,7 @@ pub fn map_tiles<T: Float, const N: usize>(
 /// ```
 /// use downhill::kernels::{each, sum_tiles};
 /// let (x, mut slope) = ([3.0_f32; 1000], [0.0; 1000]);
-/// let sum = sum_tiles::<f32, f32, 1>([&x], 1000, Some(&mut slope), &|_, tiles, terms, out| {
+/// let sum = sum_tiles([&x], 1000, Some(&mut slope), &|_, tiles, terms, out| {
 ///     each(&tiles, terms, |[x]| f64::from(x * x));
 ///     if let Some(out) = out {
 ///         each(&tiles, out, |[x]| 2.0 * x);
@@ -296,26 +305,7 @@ pub fn map_tiles<T: Float, const N: usize>(
 /// });
 /// assert_eq!((sum, slope), (9000.0, [6.0; 1000]));
 /// ```
-pub fn sum_tiles<T: Float, U: Float, const N: usize>(
-    inputs: [&[T]; N],
-    count: usize,
-    out: Option<&mut [T]>,
-    f: &(dyn Fn(usize, Tiles<'_, T, N>, &mut [f64], Option<&mut [T]>) + Sync),
-) -> f64 {
-    if count > FEW {
-        return sum_of_many(inputs, count, out, f);
-    }
-    let mut terms = [0.0; FEW];
-    let terms = &mut terms[..count];
-    let mut out = out.map(|out| &mut out[..count]);
-    for_tiles(&inputs, 0, count, |_, _, tiles| f(0, tiles, terms, out.as_deref_mut()));
-    let mut rounded = [U::default(); FEW];
-    rounded.iter_mut().zip(&*terms).for_each(|(r, &x)| *r = U::lit(x));
-    reduce::sum(&rounded[..count]).cast()
-}
-
-/// [`sum_tiles`] of more than [`FEW`] terms.
-fn sum_of_many<T: Float, const N: usize>(
+pub fn sum_tiles<T: Float, const N: usize>(
     inputs: [&[T]; N],
     count: usize,
     out: Option<&mut [T]>,
@@ -341,6 +331,31 @@ fn sum_of_many<T: Float, const N: usize>(
         None => parallel::for_chunks(&mut parts, 1, BLOCK, &|i, part| part[0] = block(i * BLOCK, None)),
     }
     reduce::pairwise(&mut parts)
+}
+
+/// [`sum_tiles`] of at most [`FEW`] terms of a type of their own, in the order of [`Tensor::sum`](crate::Tensor::sum).
+///
+/// # Panics
+/// If there are more of them, or if an input or the output is shorter.
+///
+/// ```
+/// use downhill::kernels::{each, sum_few};
+/// let x = [3.0_f32; 10];
+/// let sum: f32 = sum_few([&x], 10, None, &|tiles, terms, _| each(&tiles, terms, |[x]| x * x));
+/// assert_eq!(sum, 90.0);
+/// ```
+pub fn sum_few<T: Float, U: Float, const N: usize>(
+    inputs: [&[T]; N],
+    count: usize,
+    mut out: Option<&mut [T]>,
+    f: &dyn Fn(Tiles<'_, T, N>, &mut [U], Option<&mut [T]>),
+) -> U {
+    let mut terms = [U::default(); FEW];
+    let terms = &mut terms[..count];
+    for_tiles(&inputs, 0, count, |_, _, tiles| {
+        f(tiles, terms, out.as_deref_mut().map(|out| &mut out[..count]));
+    });
+    reduce::sum(terms)
 }
 
 #[inline(never)]

@@ -69,12 +69,14 @@ pub struct AdaptiveLogSoftmaxOptions {
 }
 
 impl Default for AdaptiveLogSoftmaxOptions {
+    #[inline]
     fn default() -> Self {
         Self { div_value: 4.0, head_bias: false }
     }
 }
 
 /// Of each row of scores the log-likelihood of one class, in `f64`; few scores are in `f64` before.
+#[inline]
 fn picked(scores: &Tensor, classes: Vec<i64>) -> Result<Tensor> {
     // 32 Ki scores: 0.1 ms.
     let scores = if scores.numel() <= 1 << 15 { &scores.to_dtype(DType::F64) } else { scores };
@@ -96,6 +98,7 @@ impl AdaptiveLogSoftmaxWithLoss {
     ///
     /// # Errors
     /// Cutoffs that are not increasing within `1..n_classes`; a `div_value` that is not positive.
+    #[inline]
     pub fn new(
         in_features: usize,
         n_classes: usize,
@@ -129,11 +132,13 @@ impl AdaptiveLogSoftmaxWithLoss {
     }
 
     /// The number of classes in the head.
+    #[inline]
     fn shortlist(&self) -> usize {
         self.cutoffs[0]
     }
 
     /// How many classes there are.
+    #[inline]
     pub fn n_classes(&self) -> usize {
         self.cutoffs[self.cutoffs.len() - 1]
     }
@@ -142,6 +147,7 @@ impl AdaptiveLogSoftmaxWithLoss {
     ///
     /// # Errors
     /// See [`AdaptiveLogSoftmaxWithLoss`].
+    #[inline]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<AdaptiveLogSoftmaxOutput> {
         if target.dtype() != DType::I64 {
             return Err(Error::DType { op: OP, expected: "int64 class indices", got: target.dtype() });
@@ -189,6 +195,7 @@ impl AdaptiveLogSoftmaxWithLoss {
     }
 
     /// The head's scores; few of them are computed in `f64`.
+    #[inline]
     fn heads(&self, input: &Tensor) -> Result<Tensor> {
         let weight = self.head.weight.tensor();
         let [rows, features, classes] = [input.shape().first(), input.shape().last(), weight.shape().first()]
@@ -206,11 +213,13 @@ impl AdaptiveLogSoftmaxWithLoss {
     ///
     /// # Errors
     /// An input that is not `(N, in_features)`.
+    #[inline]
     pub fn log_prob(&self, input: &Tensor) -> Result<Tensor> {
         self.full(input, &self.scores(input)?)
     }
 
     /// What the head says of an input.
+    #[inline]
     fn scores(&self, input: &Tensor) -> Result<Tensor> {
         if input.dim() != 2 {
             return Err(Error::shape(OP, "an input of shape (N, in_features)", input.shape()));
@@ -219,6 +228,7 @@ impl AdaptiveLogSoftmaxWithLoss {
     }
 
     /// The log-probabilities of all classes, with what the head said.
+    #[inline]
     fn full(&self, input: &Tensor, scores: &Tensor) -> Result<Tensor> {
         let head = scores.log_softmax(1)?;
         let mut parts = vec![head.narrow(1, 0, self.shortlist())?];
@@ -242,6 +252,7 @@ impl AdaptiveLogSoftmaxWithLoss {
     /// assert_eq!(softmax.predict(&x)?, softmax.log_prob(&x)?.argmax(1, false)?);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn predict(&self, input: &Tensor) -> Result<Tensor> {
         no_grad(|| {
             let scores = self.scores(input)?;

@@ -55,6 +55,7 @@ impl CosineEmbeddingLoss {
     ///
     /// # Errors
     /// Other ranks, shapes that do not broadcast.
+    #[inline]
     pub fn forward(&self, a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
         if target.dim() > 1 {
             return Err(Error::shape(OP, "a target of at most one dimension", target.shape()));
@@ -76,6 +77,7 @@ impl CosineEmbeddingLoss {
     }
 
     /// The loss in tensor operations.
+    #[inline]
     fn definition(&self, a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
         let square = |x: &Tensor| x.mul(x)?.sum_dim(-1, false)?.add(EPSILON);
         let cosine = a.mul(b)?.sum_dim(-1, false)?.div(&square(a)?.mul(&square(b)?)?.sqrt())?;

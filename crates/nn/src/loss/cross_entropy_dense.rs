@@ -9,6 +9,7 @@ use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
 
 impl CrossEntropyLoss {
     /// For a target of class probabilities. Everything beyond the exponentials is computed in `f64` and rounded once.
+    #[inline]
     pub(super) fn probabilities(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         if !target.dtype().is_float() {
             let expected = "floats as class probabilities (a target of the input's shape)";
@@ -165,6 +166,7 @@ impl CrossEntropyLoss {
     }
 
     /// The loss of probabilities in tensor operations, for matrices.
+    #[inline]
     fn define_dense(&self, x: &Tensor, t: &Tensor, divisor: f64) -> Result<Tensor> {
         let e = self.label_smoothing;
         let smooth = t.mul(1.0 - e)?.add(e / x.shape()[1] as f64)?;

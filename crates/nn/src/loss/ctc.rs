@@ -73,6 +73,7 @@ pub struct Lengths(Tensor);
 macro_rules! lengths {
     ($([$($generic:tt)*] $type:ty: $value:ident => $tensor:expr;)*) => {$(
         impl<$($generic)*> From<$type> for Lengths {
+            #[inline]
             fn from($value: $type) -> Self {
                 Self($tensor)
             }
@@ -90,6 +91,7 @@ lengths! {
 
 impl Lengths {
     /// The numbers, each at most `max`.
+    #[inline]
     fn check(&self, what: &str, batch: usize, max: usize) -> Result<Vec<usize>> {
         if self.0.dtype() != DType::I64 {
             return Err(Error::DType { op: OP, expected: "int64 lengths", got: self.0.dtype() });
@@ -111,6 +113,7 @@ impl CTCLoss {
     ///
     /// # Errors
     /// See [`CTCLoss`].
+    #[inline]
     pub fn forward(
         &self,
         log_probs: &Tensor,
@@ -128,6 +131,7 @@ impl CTCLoss {
     }
 
     /// Whether there is a batch, and the input with one.
+    #[inline]
     fn batch(&self, log_probs: &Tensor) -> Result<(bool, Tensor)> {
         let shape = log_probs.shape();
         if !log_probs.dtype().is_float() {
@@ -145,6 +149,7 @@ impl CTCLoss {
         Ok((batched, if batched { log_probs.contiguous() } else { log_probs.unsqueeze(1)?.contiguous() }))
     }
 
+    #[inline]
     fn lattice(&self, x: &Tensor, targets: &Tensor, inputs: &Lengths, lengths: &Lengths) -> Result<Lattice> {
         let (steps, batch, classes) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         if targets.dtype() != DType::I64 {
@@ -221,6 +226,7 @@ impl CTCLoss {
     }
 
     /// The samples' losses, reduced.
+    #[inline]
     fn reduced(&self, each: Tensor, infinite: &Tensor, lattice: &Lattice) -> Result<Tensor> {
         let each = if self.zero_infinity { Tensor::where_(infinite, 0.0, &each)? } else { each };
         let lengths = || Tensor::from(lattice.lengths().collect::<Vec<_>>());

@@ -42,12 +42,14 @@ pub struct DiceLoss {
 }
 
 impl Default for DiceLoss {
+    #[inline]
     fn default() -> Self {
         Self { smooth: 1e-5, reduction: Reduction::Mean }
     }
 }
 
 impl Loss for DiceLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let op = "dice_loss";
         if self.smooth.is_nan() || self.smooth < 0.0 {

@@ -10,6 +10,7 @@ use downhill_tensor::{Error, Result, Tensor};
 // The smallest normal `f32`: powers of it stay finite where those of 0 would not.
 const TINY: f64 = f32::MIN_POSITIVE as f64;
 
+#[inline]
 fn check_gamma(op: &'static str, gamma: f64) -> Result<()> {
     if gamma >= 0.0 && gamma.is_finite() {
         return Ok(());
@@ -60,12 +61,14 @@ pub struct FocalLoss {
 }
 
 impl Default for FocalLoss {
+    #[inline]
     fn default() -> Self {
         Self { gamma: 2.0, weight: None, ignore_index: -100, reduction: Reduction::Mean }
     }
 }
 
 impl Loss for FocalLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let op = "focal_loss";
         check_gamma(op, self.gamma)?;
@@ -124,6 +127,7 @@ pub struct BinaryFocalLoss {
 }
 
 impl Default for BinaryFocalLoss {
+    #[inline]
     fn default() -> Self {
         Self { gamma: 2.0, alpha: Some(0.25), reduction: Reduction::Mean }
     }
@@ -175,6 +179,7 @@ impl Pointwise<2> for BinaryFocalLoss {
 }
 
 impl Loss for BinaryFocalLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let op = <Self as Pointwise<2>>::OP;
         check_gamma(op, self.gamma)?;

@@ -50,6 +50,7 @@ pub struct GaussianNLLLoss {
 }
 
 impl Default for GaussianNLLLoss {
+    #[inline]
     fn default() -> Self {
         Self { full: false, eps: 1e-6, reduction: Reduction::Mean }
     }
@@ -58,6 +59,7 @@ impl Default for GaussianNLLLoss {
 impl Pointwise<3> for GaussianNLLLoss {
     const OP: &'static str = "gaussian_nll_loss";
     const WIDE: bool = true;
+    #[inline]
     fn name(&self, reduction: Reduction) -> &'static str {
         match reduction {
             Reduction::None if self.full => "AddBackward0",
@@ -86,6 +88,7 @@ impl GaussianNLLLoss {
     ///
     /// # Errors
     /// A negative variance, one of another shape, an `eps` that is not positive.
+    #[inline]
     pub fn forward(&self, input: &Tensor, target: &Tensor, var: &Tensor) -> Result<Tensor> {
         let op = Self::OP;
         if self.eps.is_nan() || self.eps <= 0.0 {
@@ -103,6 +106,7 @@ impl GaussianNLLLoss {
 }
 
 /// The variance in a shape that broadcasts to the input's.
+#[inline]
 fn fit(op: &'static str, input: &Tensor, var: &Tensor) -> Result<Tensor> {
     let (x, v) = (input.shape(), var.shape());
     if x == v {
@@ -119,6 +123,7 @@ fn fit(op: &'static str, input: &Tensor, var: &Tensor) -> Result<Tensor> {
     if x.rank() == v.rank() && other == 1 { Ok(var.clone()) } else { Err(wrong(op, input, var)) }
 }
 
+#[inline]
 fn wrong(op: &'static str, input: &Tensor, var: &Tensor) -> Error {
     let expected =
         format!("a variance of the input's shape {}, or with one size 1 or the last missing", input.shape());

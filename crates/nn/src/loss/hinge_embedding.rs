@@ -44,6 +44,7 @@ pub struct HingeEmbeddingLoss {
 }
 
 impl Default for HingeEmbeddingLoss {
+    #[inline]
     fn default() -> Self {
         Self { margin: 1.0, reduction: Reduction::Mean }
     }
@@ -52,6 +53,7 @@ impl Default for HingeEmbeddingLoss {
 impl Pointwise<2> for HingeEmbeddingLoss {
     const OP: &'static str = "hinge_embedding_loss";
     const INTEGERS: bool = true;
+    #[inline]
     fn name(&self, reduction: Reduction) -> &'static str {
         match reduction {
             Reduction::None => "AddBackward0",
@@ -76,6 +78,7 @@ impl Pointwise<2> for HingeEmbeddingLoss {
 }
 
 impl Loss for HingeEmbeddingLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         pointwise(self, [input, target], self.reduction)
     }

@@ -51,6 +51,7 @@ pub struct HuberLoss {
 }
 
 impl Default for HuberLoss {
+    #[inline]
     fn default() -> Self {
         Self { weight: None, reduction: Reduction::Mean, delta: 1.0 }
     }
@@ -58,6 +59,7 @@ impl Default for HuberLoss {
 
 impl Pointwise<2> for HuberLoss {
     const OP: &'static str = "huber_loss";
+    #[inline]
     fn name(&self, _: Reduction) -> &'static str {
         "HuberLossBackward0"
     }
@@ -76,6 +78,7 @@ impl Pointwise<2> for HuberLoss {
 }
 
 impl Loss for HuberLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         // Written so that NaN is refused, too.
         if self.delta > 0.0 {

@@ -28,6 +28,7 @@ pub enum KLDivReduction {
 /// ```
 impl std::str::FromStr for KLDivReduction {
     type Err = Error;
+    #[inline]
     fn from_str(name: &str) -> Result<Self> {
         match name {
             "none" => Ok(Self::None),
@@ -86,6 +87,7 @@ impl Pointwise<2> for KLDivLoss {
     const OP: &'static str = "kl_div";
     const INTEGERS: bool = true;
     const WIDE: bool = true;
+    #[inline]
     fn name(&self, reduction: Reduction) -> &'static str {
         match (self.reduction, reduction) {
             (KLDivReduction::Mean, _) => "MeanBackward0",
@@ -117,6 +119,7 @@ impl Pointwise<2> for KLDivLoss {
 }
 
 impl Loss for KLDivLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let reduction = match self.reduction {
             KLDivReduction::None => Reduction::None,

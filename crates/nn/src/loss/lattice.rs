@@ -42,22 +42,26 @@ fn unless(barred: bool, way: f64) -> f64 {
 
 impl Lattice {
     /// What a mean divides the samples by.
+    #[inline]
     pub(super) fn lengths(&self) -> impl Iterator<Item = usize> {
         self.targets.iter().map(|&length| length.max(1))
     }
 
     /// The states of one sample.
+    #[inline]
     fn states_of(&self, n: usize) -> &[usize] {
         &self.labels[n * self.states..][..=2 * self.targets[n]]
     }
 
     /// Whether an alignment may come to this state from the one before the last: not past a label, and not between equal
     /// labels, which only a blank keeps apart.
+    #[inline]
     fn jumps(labels: &[usize], s: usize) -> bool {
         s >= 2 && labels[s] != labels[s - 2]
     }
 
     /// Where an alignment may not jump to a state. Two entries more than states.
+    #[inline]
     fn barred(labels: &[usize]) -> Vec<bool> {
         (0..labels.len() + 2).map(|s| s >= labels.len() || !Self::jumps(labels, s)).collect()
     }
@@ -72,11 +76,13 @@ impl Lattice {
     }
 
     /// A row of `alpha`: two entries of −∞, so that every state has two before it, and the states.
+    #[inline]
     fn row(&self) -> usize {
         self.states + 2
     }
 
     /// Elements of `alpha`, the scratch of all samples: a row before the first step and one a step.
+    #[inline]
     fn scratch(&self) -> usize {
         self.batch * (self.steps + 1) * self.row()
     }
@@ -211,6 +217,7 @@ impl Lattice {
     /// Minus the log-likelihoods plus `Σ exp(x)` over the steps, in tensor operations. The sum is what makes its gradient
     /// `exp(x) − posterior`; of log-probabilities it is the number of steps. It is NaN where the gradient shall be: of samples that
     /// are `undefined`, and where `x` is −∞.
+    #[inline]
     pub(super) fn potential(&self, x: &Tensor, undefined: &Tensor) -> Result<Tensor> {
         let (n, s) = (self.batch, self.states);
         let none = full([n, 2], f64::NEG_INFINITY)?.to_dtype(x.dtype());
@@ -237,6 +244,7 @@ impl Lattice {
     }
 
     /// `Σ exp(x)` of each sample over the steps that it has.
+    #[inline]
     fn mass(&self, x: &Tensor, steps: &Tensor, undefined: &Tensor) -> Result<Tensor> {
         let step = Tensor::from((0..self.steps).collect::<Vec<_>>()).unsqueeze(0)?;
         let behind = step.ge(steps)?.t()?.unsqueeze(2)?;
@@ -249,6 +257,7 @@ impl Lattice {
 }
 
 /// `ln Σ eˣ` of tensors of one shape; where all are −∞ it is −∞, with a gradient of 0.
+#[inline]
 fn sum_of_exp(xs: &[Tensor]) -> Result<Tensor> {
     let max = no_grad(|| {
         let max = xs[1..].iter().try_fold(xs[0].detach(), |max, x| max.maximum(x))?;

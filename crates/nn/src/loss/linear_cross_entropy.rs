@@ -94,6 +94,7 @@ pub struct LinearCrossEntropyOptions {
 }
 
 impl Default for LinearCrossEntropyOptions {
+    #[inline]
     fn default() -> Self {
         Self {
             weight: None,
@@ -113,6 +114,7 @@ impl LinearCrossEntropyLoss {
     ///
     /// # Errors
     /// A weight of another size than `num_classes`, a `label_smoothing` outside of `[0, 1]`, sizes that are too large.
+    #[inline]
     pub fn new(in_features: usize, num_classes: usize, options: LinearCrossEntropyOptions) -> Result<Self> {
         Self::with_outputs(in_features, num_classes, &[], false, options)
     }
@@ -130,6 +132,7 @@ impl LinearCrossEntropyLoss {
     /// assert_eq!(loss.forward(&downhill::randn([3, 8])?, &target)?.dim(), 0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn with_outputs(
         in_features: usize,
         num_classes: usize,
@@ -152,20 +155,24 @@ impl LinearCrossEntropyLoss {
     }
 
     /// Features of a row of the input.
+    #[inline]
     pub fn in_features(&self) -> usize {
         self.linear.weight.shape()[1]
     }
 
     /// How many classes there are.
+    #[inline]
     pub fn num_classes(&self) -> usize {
         self.num_classes
     }
 
     /// The shape of a row's targets; empty if there is one.
+    #[inline]
     pub fn out_features(&self) -> &[usize] {
         &self.out_features
     }
 
+    #[inline]
     fn text(&self) -> String {
         let outputs: Vec<_> = self.out_features.iter().map(ToString::to_string).collect();
         let outputs = if outputs.len() == 1 { format!("{},", outputs[0]) } else { outputs.join(", ") };
@@ -183,6 +190,7 @@ impl LinearCrossEntropyLoss {
 }
 
 impl Loss for LinearCrossEntropyLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let mut shape = vec![self.num_classes];
         shape.extend(&self.out_features);
@@ -194,6 +202,7 @@ impl Loss for LinearCrossEntropyLoss {
 }
 
 impl LinearCrossEntropyOptions {
+    #[inline]
     fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.label_smoothing) {
             let message = format!("label_smoothing must be between 0 and 1, but is {}", self.label_smoothing);
@@ -227,6 +236,7 @@ impl LinearCrossEntropyOptions {
 ///
 /// # PyTorch
 /// [`torch.nn.functional.linear_cross_entropy`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear_cross_entropy.html)
+#[inline]
 pub fn linear_cross_entropy(
     input: &Tensor,
     linear_weight: &Tensor,
@@ -263,6 +273,7 @@ struct Fit {
 }
 
 impl Fit {
+    #[inline]
     fn new(
         input: &Tensor,
         linear: &Tensor,
@@ -479,6 +490,7 @@ impl Fused {
     }
 
     /// The loss in tensor operations, from all logits.
+    #[inline]
     fn define(&self, [input, linear, bias, dense]: [&Tensor; 4]) -> Result<Tensor> {
         let Sizes { rows, features, classes: count, outputs } = self.sizes;
         let mut x = input.unsqueeze(0)?.expand([outputs, rows, features])?;

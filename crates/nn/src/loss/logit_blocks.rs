@@ -97,6 +97,7 @@ struct Block<'a, T> {
 
 impl<T: Float> Blocks<'_, T> {
     /// The terms, and for given factors the gradients that are wanted.
+    #[inline]
     pub(super) fn pass(&self, factors: Option<Factors<'_, T>>, wanted: [bool; 4]) -> Result<Found> {
         let Sizes { rows, features, classes, outputs } = self.sizes;
         let mut terms = vec![[0.0; 2]; rows * outputs];
@@ -169,6 +170,7 @@ impl<T: Float> Blocks<'_, T> {
     }
 
     /// The rows that count for an output.
+    #[inline]
     fn live(&self, output: usize) -> Result<Vec<usize>> {
         let all = 0..self.sizes.rows;
         Ok(match self.target {
@@ -181,6 +183,7 @@ impl<T: Float> Blocks<'_, T> {
     }
 
     /// Whether every class has a factor `q`, and not the target alone.
+    #[inline]
     fn spreads(&self) -> bool {
         self.shares.1 > 0.0 || matches!(self.target, Target::Probabilities(_))
     }
@@ -193,6 +196,7 @@ impl<T: Float> Blocks<'_, T> {
 
 impl<T: Float> Block<'_, T> {
     /// The class of each row; one that there is not where targets are probabilities.
+    #[inline]
     fn targets(&self) -> Result<Vec<usize>> {
         let Target::Classes(classes) = self.all.target else { return Ok(vec![usize::MAX; self.rows.len()]) };
         let (targets, outputs) = (classes.targets()?, self.all.sizes.outputs);
@@ -220,6 +224,7 @@ impl<T: Float> Block<'_, T> {
     }
 
     /// For each row the sum of its spread factors.
+    #[inline]
     fn spread_totals(&self) -> Vec<f64> {
         let total = |r: usize| (0..self.all.sizes.classes).map(|c| self.spread(c, r)).sum();
         match self.all.target {
@@ -263,16 +268,19 @@ impl<T: Float> Block<'_, T> {
     }
 
     /// The elements of logits that each group works in.
+    #[inline]
     fn group_len(&self) -> usize {
         self.rows.len() * if self.cut.kept { self.cut.group } else { self.cut.tile }
     }
 
     /// About what a pass costs.
+    #[inline]
     fn work(&self) -> usize {
         self.rows.len().saturating_mul(self.all.sizes.classes).saturating_mul(self.all.sizes.features + 8)
     }
 
     /// The first pass: logits into `z`, and what they say of each row.
+    #[inline]
     fn statistics(&self, z: &mut [T]) -> Result<Vec<Stat>> {
         let (n, targets) = (self.rows.len(), self.targets()?);
         let mut parts = vec![Stat::EMPTY; n * self.cut.groups];
@@ -321,6 +329,7 @@ impl<T: Float> Block<'_, T> {
     }
 
     /// The cross-entropy and the `z_loss` term of each row.
+    #[inline]
     fn terms(&self, stats: &[Stat]) -> Result<Vec<[f64; 2]>> {
         let (targets, totals) = (self.targets()?, self.spread_totals());
         let term = |(r, s): (usize, &Stat)| {
@@ -337,6 +346,7 @@ impl<T: Float> Block<'_, T> {
     }
 
     /// The factors of a row's terms.
+    #[inline]
     fn factors(&self, factors: Factors<'_, T>, r: usize) -> (f64, f64) {
         match factors {
             Factors::Same(term, drift) => (term, drift),
@@ -347,6 +357,7 @@ impl<T: Float> Block<'_, T> {
         }
     }
 
+    #[inline]
     fn slopes(&self, stats: &[Stat], factors: Factors<'_, T>) -> Result<Slopes<T>> {
         let (targets, totals) = (self.targets()?, self.spread_totals());
         let mut slopes = Slopes::default();
@@ -369,6 +380,7 @@ impl<T: Float> Block<'_, T> {
     }
 
     /// The second pass: the gradient of the logits in their place, and its products.
+    #[inline]
     fn backward(
         &self,
         slopes: &Slopes<T>,
@@ -453,6 +465,7 @@ impl<T: Float> Block<'_, T> {
     }
 
     /// Adds the groups' parts of the input's gradient to it.
+    #[inline]
     fn collect(&self, parts: &mut [T], dx: &mut [T]) {
         let (n, features) = (self.rows.len(), self.all.sizes.features);
         if dx.is_empty() {
@@ -471,6 +484,7 @@ impl<T: Float> Block<'_, T> {
     }
 
     /// The gradient of the targets' probabilities, `share · w · −ln p`: as large as they are, so its own memory takes the logits.
+    #[inline]
     fn probabilities(&self, stats: &[Stat], factors: Factors<'_, T>, dt: &mut [T]) {
         let Sizes { features, classes, .. } = self.all.sizes;
         let first = self.output * classes;

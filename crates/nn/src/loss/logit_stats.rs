@@ -23,6 +23,7 @@ impl Stat {
         Self { max: f64::NEG_INFINITY, others: 0.0, own: f64::NEG_INFINITY, spread: 0.0 };
 
     /// With the statistics of further classes.
+    #[inline]
     pub(super) fn and(self, more: Self) -> Self {
         let own = if more.own == f64::NEG_INFINITY { self.own } else { more.own };
         // The sum of classes that are all −∞ is 0 already, or NaN.
@@ -34,17 +35,20 @@ impl Stat {
     }
 
     /// The target's `exp(z − max)`, and all of them.
+    #[inline]
     pub(super) fn sum(&self) -> (f64, f64) {
         let own = if self.own == f64::NEG_INFINITY { 0.0 } else { (self.own - self.max).exp() };
         (own, self.others + own)
     }
 
     /// `ln Σ exp(z)`
+    #[inline]
     pub(super) fn log_sum(&self) -> f64 {
         self.max + self.sum().1.ln()
     }
 
     /// Minus the logarithm of the target's probability.
+    #[inline]
     pub(super) fn loss(&self) -> f64 {
         let (own, total) = self.sum();
         // ln(1 + rest) keeps what is left of a probability near 1.
@@ -65,6 +69,7 @@ pub(super) struct Lanes<T> {
 }
 
 impl<T: Float> Lanes<T> {
+    #[inline]
     pub(super) fn new(rows: usize) -> Self {
         let zeros = || vec![T::default(); rows];
         Self { max: zeros(), shift: zeros(), run: zeros(), sum: vec![0.0; rows], spread: vec![0.0; rows] }

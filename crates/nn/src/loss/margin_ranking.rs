@@ -45,6 +45,7 @@ pub struct MarginRankingLoss {
 impl Pointwise<3> for MarginRankingLoss {
     const OP: &'static str = "margin_ranking_loss";
     const INTEGERS: bool = true;
+    #[inline]
     fn name(&self, reduction: Reduction) -> &'static str {
         match reduction {
             Reduction::None => "ClampMinBackward0",
@@ -76,6 +77,7 @@ impl MarginRankingLoss {
     ///
     /// # Errors
     /// Other ranks, shapes that do not broadcast.
+    #[inline]
     pub fn forward(&self, first: &Tensor, second: &Tensor, target: &Tensor) -> Result<Tensor> {
         for x in [second, target] {
             if x.dim() != first.dim() {

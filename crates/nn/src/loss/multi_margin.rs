@@ -51,6 +51,7 @@ pub struct MultiMarginLoss {
 }
 
 impl Default for MultiMarginLoss {
+    #[inline]
     fn default() -> Self {
         Self { p: 1.0, margin: 1.0, weight: None, reduction: Reduction::Mean }
     }
@@ -59,6 +60,7 @@ impl Default for MultiMarginLoss {
 const OP: &str = "multi_margin_loss";
 
 impl Loss for MultiMarginLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         if self.p != 1.0 && self.p != 2.0 {
             return Err(Error::argument(OP, format!("p must be 1 or 2, but is {}", self.p)));
@@ -150,6 +152,7 @@ impl RowWise for Margins {
         out[t] = T::lit(-(sum(&row[..t]) + sum(&row[t + 1..])));
     }
 
+    #[inline]
     fn definition(&self, x: &Tensor) -> Result<Tensor> {
         let classes = x.shape()[1];
         let targets =

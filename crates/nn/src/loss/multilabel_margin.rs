@@ -49,6 +49,7 @@ pub struct MultiLabelMarginLoss {
 const OP: &str = "multilabel_margin_loss";
 
 impl Loss for MultiLabelMarginLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         // A single number is a vector of one class.
         let single = input.dim() < 2 && target.dim() < 2 && input.numel() == target.numel();
@@ -79,6 +80,7 @@ struct Labels(Vec<Vec<usize>>);
 
 impl Labels {
     /// Which classes of a row are none of its labels.
+    #[inline]
     fn others(&self, r: usize, classes: usize) -> Vec<bool> {
         let mut others = vec![true; classes];
         self.0[r].iter().for_each(|&t| others[t] = false);
@@ -130,6 +132,7 @@ impl RowWise for Labels {
         }
     }
 
+    #[inline]
     fn definition(&self, x: &Tensor) -> Result<Tensor> {
         let classes = x.shape()[1];
         // A row for each label of each row.

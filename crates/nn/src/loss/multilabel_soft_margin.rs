@@ -52,6 +52,7 @@ struct Classes(f64);
 impl Pointwise<2> for Classes {
     const OP: &'static str = OP;
     const WIDE: bool = true;
+    #[inline]
     fn name(&self, reduction: Reduction) -> &'static str {
         match reduction {
             Reduction::None => "NegBackward0",
@@ -74,6 +75,7 @@ impl Pointwise<2> for Classes {
 }
 
 impl Loss for MultiLabelSoftMarginLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         if !input.dtype().is_float() {
             return Err(Error::DType { op: OP, expected: "float32 or float64", got: input.dtype() });

@@ -197,8 +197,11 @@ fn prepare(
 
 /// The loops of a loss over tiles of inputs of type `T`, and its graph: all that is compiled once a loss.
 trait Loops<T: Float, const N: usize>: Send + Sync {
-    /// The terms of one of few elements, or of many.
-    fn terms(&self, x: Tiles<'_, T, N>, many: bool, out: &mut [f64]);
+    /// The terms, rounded to `T`.
+    fn terms(&self, x: Tiles<'_, T, N>, out: &mut [T]);
+
+    /// The terms in `f64`; those of a sum of many may be less exact where that is faster.
+    fn wide_terms(&self, x: Tiles<'_, T, N>, many: bool, out: &mut [f64]);
 
     /// The gradient to input `i`, for the gradient `g` of the loss, divided by `count`.
     fn slopes(&self, i: usize, x: Tiles<'_, T, N>, g: T, count: f64, out: &mut [T]);
@@ -214,9 +217,22 @@ trait Loops<T: Float, const N: usize>: Send + Sync {
 }
 
 impl<T: Float, L: Pointwise<N>, const N: usize> Loops<T, N> for L {
-    fn terms(&self, x: Tiles<'_, T, N>, many: bool, out: &mut [f64]) {
-        let wide = const { L::WIDE || size_of::<T>() == 8 };
-        if wide || many && L::WIDE_SUMS {
+    fn terms(&self, x: Tiles<'_, T, N>, out: &mut [T]) {
+        if const { L::WIDE && size_of::<T>() < 8 } {
+            let mut wide = [0.0; TILE];
+            self.wide_terms(x, false, &mut wide[..out.len()]);
+            return narrow(&wide, out);
+        }
+        each(
+            &x,
+            out,
+            #[inline(always)]
+            |x| Pointwise::value(self, x),
+        );
+    }
+
+    fn wide_terms(&self, x: Tiles<'_, T, N>, many: bool, out: &mut [f64]) {
+        if const { L::WIDE || size_of::<T>() == 8 } || many && L::WIDE_SUMS {
             return each(
                 &x,
                 out,
@@ -234,12 +250,7 @@ impl<T: Float, L: Pointwise<N>, const N: usize> Loops<T, N> for L {
                 |x| Pointwise::value(self, quick(x)).0,
             );
         } else {
-            each(
-                &x,
-                terms,
-                #[inline(always)]
-                |x| Pointwise::value(self, x),
-            );
+            self.terms(x, terms);
         }
         widen(terms, out);
     }
@@ -360,37 +371,44 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
     fn forward(&self) -> Result<Tensor> {
         let ((inputs, weights), shape) = (self.slices()?, *self.inputs[0].shape());
         let (numel, count) = (shape.numel(), self.count());
-        let many = numel > FEW && self.reduction != Reduction::None;
-        let terms = |start: usize, x: Tiles<'_, T, N>, out: &mut [f64]| {
-            self.loss.terms(x, many, out);
-            if let Some(weights) = weights {
-                weigh(out, &weights[start..]);
-            }
-        };
         if self.reduction == Reduction::None {
             return Tensor::build(shape, |out| {
                 kernels::map_tiles(inputs, out, &|start, x, out| {
-                    let mut wide = [0.0; TILE];
-                    terms(start, x, &mut wide[..out.len()]);
-                    narrow(&wide, out);
+                    self.loss.terms(x, out);
+                    if let Some(weights) = weights {
+                        weigh(out, &weights[start..]);
+                    }
                 });
             });
         }
-        let one = T::lit(1.0);
-        let pass = |start: usize, x: Tiles<'_, T, N>, wide: &mut [f64], out: Option<&mut [T]>| {
-            terms(start, x, wide);
+        let slope = |start: usize, x: Tiles<'_, T, N>, out: Option<&mut [T]>| {
             if let Some(out) = out {
-                self.slope_tile(0, x, (one, count), weights.map(|w| &w[start..]), out);
+                self.slope_tile(0, x, (T::lit(1.0), count), weights.map(|w| &w[start..]), out);
             }
         };
-        // Few terms are added in the type in which they are.
-        let wide = self.loss.is_wide() || weights.is_some();
+        let wide =
+            |start: usize, x: Tiles<'_, T, N>, many: bool, terms: &mut [f64], out: Option<&mut [T]>| {
+                self.loss.wide_terms(x, many, terms);
+                if let Some(weights) = weights {
+                    weigh(terms, &weights[start..]);
+                }
+                slope(start, x, out);
+            };
         let sum = |out: Option<&mut [T]>| {
-            if wide {
-                kernels::sum_tiles::<T, f64, N>(inputs, numel, out, &pass)
-            } else {
-                kernels::sum_tiles::<T, T, N>(inputs, numel, out, &pass)
+            if numel > FEW {
+                return kernels::sum_tiles(inputs, numel, out, &|start, x, terms, out| {
+                    wide(start, x, true, terms, out);
+                });
             }
+            // Few terms are added in the type in which they are.
+            if self.loss.is_wide() || weights.is_some() {
+                return kernels::sum_few(inputs, numel, out, &|x, terms, out| wide(0, x, false, terms, out));
+            }
+            let terms = |x: Tiles<'_, T, N>, terms: &mut [T], out: Option<&mut [T]>| {
+                self.loss.terms(x, terms);
+                slope(0, x, out);
+            };
+            kernels::sum_few(inputs, numel, out, &terms).cast()
         };
         let sum = if grad_enabled() && self.inputs[0].requires_grad() {
             let mut total = 0.0;
@@ -440,7 +458,7 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
                 } else {
                     let mut wide = [0.0; TILE];
                     let wide = &mut wide[..out.len()];
-                    self.loss.terms(x, false, wide);
+                    self.loss.wide_terms(x, false, wide);
                     wide.iter_mut().for_each(|x| *x = *x * one.cast::<f64>() / count);
                     narrow(wide, out);
                 }

@@ -48,6 +48,7 @@ pub struct PoissonNLLLoss {
 }
 
 impl Default for PoissonNLLLoss {
+    #[inline]
     fn default() -> Self {
         Self { log_input: true, full: false, eps: 1e-8, reduction: Reduction::Mean }
     }
@@ -57,6 +58,7 @@ impl Pointwise<2> for PoissonNLLLoss {
     const OP: &'static str = "poisson_nll_loss";
     const INTEGERS: bool = true;
     const WIDE: bool = true;
+    #[inline]
     fn name(&self, reduction: Reduction) -> &'static str {
         match reduction {
             Reduction::Mean => "MeanBackward0",
@@ -97,6 +99,7 @@ impl Pointwise<2> for PoissonNLLLoss {
 }
 
 impl Loss for PoissonNLLLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         pointwise(self, [input, target], self.reduction)
     }

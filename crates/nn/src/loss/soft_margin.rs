@@ -45,6 +45,7 @@ impl Pointwise<2> for SoftMarginLoss {
     const OP: &'static str = "soft_margin_loss";
     const WIDE_SUMS: bool = false;
     const INTEGERS: bool = true;
+    #[inline]
     fn name(&self, _: Reduction) -> &'static str {
         "SoftMarginLossBackward0"
     }
@@ -65,6 +66,7 @@ impl Pointwise<2> for SoftMarginLoss {
 }
 
 impl Loss for SoftMarginLoss {
+    #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         pointwise(self, [input, target], self.reduction)
     }

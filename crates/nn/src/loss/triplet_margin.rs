@@ -56,6 +56,7 @@ pub struct TripletMarginLoss {
 }
 
 impl Default for TripletMarginLoss {
+    #[inline]
     fn default() -> Self {
         Self { margin: 1.0, p: 2.0, eps: 1e-6, swap: false, reduction: Reduction::Mean }
     }
@@ -66,11 +67,13 @@ impl TripletMarginLoss {
     ///
     /// # Errors
     /// See [the struct](Self).
+    #[inline]
     pub fn forward(&self, anchor: &Tensor, positive: &Tensor, negative: &Tensor) -> Result<Tensor> {
         self.named("triplet_margin_loss", [anchor, positive, negative])
     }
 
     /// The loss under the name that its errors have.
+    #[inline]
     pub(super) fn named(&self, op: &'static str, inputs: [&Tensor; 3]) -> Result<Tensor> {
         check(op, inputs, self.margin)?;
         match (self.rows(inputs), inputs.map(Tensor::dtype)) {
@@ -81,6 +84,7 @@ impl TripletMarginLoss {
     }
 
     /// The shape that all three broadcast to, if every distance is one of rows of its last dimension.
+    #[inline]
     fn rows(&self, [a, p, n]: [&Tensor; 3]) -> Option<Shape> {
         let both = Shape::broadcast("", a.shape(), p.shape()).ok()?;
         let shape = Shape::broadcast("", &both, n.shape()).ok()?;
@@ -90,6 +94,7 @@ impl TripletMarginLoss {
     }
 
     /// The loss in tensor operations.
+    #[inline]
     fn definition(&self, op: &'static str, inputs: [&Tensor; 3]) -> Result<Tensor> {
         let distance = PairwiseDistance { p: self.p, eps: self.eps, keepdim: false };
         let terms = triplet(op, inputs, |a, b| distance.forward(a, b), self.margin, self.swap)?;
@@ -190,6 +195,7 @@ impl Triplet {
 }
 
 /// The margin is positive, and all have as many dimensions.
+#[inline]
 fn check(op: &'static str, inputs: [&Tensor; 3], margin: f64) -> Result<()> {
     if margin <= 0.0 {
         return Err(Error::argument(op, format!("margin must be greater than 0, but is {margin}")));
@@ -205,6 +211,7 @@ fn check(op: &'static str, inputs: [&Tensor; 3], margin: f64) -> Result<()> {
 }
 
 /// The terms of a triplet loss with any distance.
+#[inline]
 pub(super) fn triplet(
     op: &'static str,
     [anchor, positive, negative]: [&Tensor; 3],

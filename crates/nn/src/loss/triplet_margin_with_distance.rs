@@ -39,29 +39,35 @@ pub trait Distance {
     fn distance(&self, a: &Tensor, b: &Tensor) -> Result<Tensor>;
 
     /// Itself if it is a module, whose parameters are then those of the loss.
+    #[inline]
     fn module(&self) -> Option<&dyn Module> {
         None
     }
 
     /// The [`PairwiseDistance`] that it is, if it is one: a loss is then one pass over its rows, and rounded once.
+    #[inline]
     fn pairwise(&self) -> Option<&PairwiseDistance> {
         None
     }
 }
 
 impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor>> Distance for F {
+    #[inline]
     fn distance(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         self(a, b)
     }
 }
 
 impl Distance for PairwiseDistance {
+    #[inline]
     fn distance(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         self.forward(a, b)
     }
+    #[inline]
     fn module(&self) -> Option<&dyn Module> {
         Some(self)
     }
+    #[inline]
     fn pairwise(&self) -> Option<&PairwiseDistance> {
         Some(self)
     }
@@ -112,6 +118,7 @@ pub struct TripletMarginWithDistanceLoss<D = PairwiseDistance> {
 }
 
 impl Default for TripletMarginWithDistanceLoss {
+    #[inline]
     fn default() -> Self {
         Self::new(PairwiseDistance::default())
     }
@@ -119,6 +126,7 @@ impl Default for TripletMarginWithDistanceLoss {
 
 /// Without the distance, which may be a closure.
 impl<D> fmt::Debug for TripletMarginWithDistanceLoss<D> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TripletMarginWithDistanceLoss")
             .field("margin", &self.margin)
@@ -130,6 +138,7 @@ impl<D> fmt::Debug for TripletMarginWithDistanceLoss<D> {
 
 impl<D: Distance> TripletMarginWithDistanceLoss<D> {
     /// The loss of this distance with a margin of 1, without swap, and a mean.
+    #[inline]
     pub fn new(distance_function: D) -> Self {
         Self { distance_function, margin: 1.0, swap: false, reduction: Reduction::Mean }
     }
@@ -138,6 +147,7 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
     ///
     /// # Errors
     /// See [the struct](Self).
+    #[inline]
     pub fn forward(&self, anchor: &Tensor, positive: &Tensor, negative: &Tensor) -> Result<Tensor> {
         let (op, inputs) = ("triplet_margin_with_distance_loss", [anchor, positive, negative]);
         let Self { margin, swap, reduction, .. } = *self;
@@ -150,9 +160,11 @@ impl<D: Distance> TripletMarginWithDistanceLoss<D> {
 }
 
 impl<D: Distance + Send + Sync> Module for TripletMarginWithDistanceLoss<D> {
+    #[inline]
     fn class_name(&self) -> &'static str {
         "TripletMarginWithDistanceLoss"
     }
+    #[inline]
     fn members(&self, visit: &mut Visit<'_>) {
         if let Some(distance) = self.distance_function.module() {
             visit("distance_function", Member::Child(distance));
@@ -161,6 +173,7 @@ impl<D: Distance + Send + Sync> Module for TripletMarginWithDistanceLoss<D> {
 }
 
 impl<D: Distance + Send + Sync> fmt::Display for TripletMarginWithDistanceLoss<D> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.repr())
     }

@@ -24,6 +24,7 @@ pub struct AdagradOptions {
 
 /// PyTorch's: a learning rate of 0.01, `ε` of 1e-10, nothing else.
 impl Default for AdagradOptions {
+    #[inline]
     fn default() -> Self {
         Self {
             lr: 1e-2,
@@ -69,6 +70,7 @@ impl Rule for AdagradOptions {
     const NAME: &'static str = "Adagrad";
     const BUFFERS: &'static [&'static str] = &[SUM];
 
+    #[inline]
     fn settings(&mut self) -> Vec<(&'static str, Setting<'_>)> {
         vec![
             ("lr", (&mut self.lr).into()),
@@ -80,6 +82,7 @@ impl Rule for AdagradOptions {
         ]
     }
 
+    #[inline]
     fn check(&self) -> Result<()> {
         let Self { lr, lr_decay, weight_decay, initial_accumulator_value: initial, eps, .. } = *self;
         for (name, value) in [

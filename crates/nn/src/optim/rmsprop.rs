@@ -26,6 +26,7 @@ pub struct RMSpropOptions {
 
 /// PyTorch's: a learning rate of 0.01, `α` of 0.99, `ε` of 1e-8, nothing else.
 impl Default for RMSpropOptions {
+    #[inline]
     fn default() -> Self {
         Self {
             lr: 1e-2,
@@ -76,6 +77,7 @@ impl Rule for RMSpropOptions {
     const NAME: &'static str = "RMSprop";
     const BUFFERS: &'static [&'static str] = &[SQUARE, MEAN, VELOCITY];
 
+    #[inline]
     fn settings(&mut self) -> Vec<(&'static str, Setting<'_>)> {
         vec![
             ("lr", (&mut self.lr).into()),
@@ -88,6 +90,7 @@ impl Rule for RMSpropOptions {
         ]
     }
 
+    #[inline]
     fn check(&self) -> Result<()> {
         let Self { lr, alpha, eps, weight_decay, momentum, .. } = *self;
         for (name, value) in [
@@ -188,6 +191,7 @@ struct Step<T> {
 }
 
 impl<T: Float> Step<T> {
+    #[inline]
     fn new(options: RMSpropOptions) -> Self {
         let RMSpropOptions { lr, alpha, eps, weight_decay, momentum, maximize, .. } = options;
         Self {

@@ -1,4 +1,8 @@
 //! One pass over several arrays of one length, some of which it overwrites.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "several arrays at one index vectorise, zipped iterators need not"
+)]
 
 use super::parallel::{self, BLOCK, PARALLEL_MIN};
 use super::simd::{fetch, vectorize};
@@ -19,34 +23,39 @@ pub(crate) fn update<T: Element, const M: usize, const N: usize>(
     f: impl Fn([T; M], [T; N]) -> [T; M] + Sync,
 ) {
     let short = |state: &mut [&mut [T]; M], inputs: &[&[T]; N], len: usize| {
-        vectorize!(T: for i in 0..len {
-            let new = f(column(state, i), column(inputs, i));
-            put(state, i, new);
-        });
+        vectorize!(T: each_here(state, inputs, len, &f));
     };
     let tile = |state: &mut [[T; TILE]; M], inputs: &[[T; TILE]; N]| {
-        vectorize!(T: for i in 0..TILE {
-            let new = f(column(state, i), column(inputs, i));
-            put(state, i, new);
-        });
+        vectorize!(T: each_here(state, inputs, TILE, &f));
     };
     each(state, inputs, &Loops { short: &short, tile: &tile });
 }
 
-/// Element `i` of each.
+/// The loop itself. As arguments, tiles are known not to overlap; captured by a closure they are not.
 #[inline(always)]
-fn column<T: Element, S: AsRef<[T]>, const K: usize>(slices: &[S; K], i: usize) -> [T; K] {
-    let mut column = [T::default(); K];
-    for (x, slice) in column.iter_mut().zip(slices) {
-        *x = slice.as_ref()[i];
-    }
-    column
-}
-
-#[inline(always)]
-fn put<T: Element, S: AsMut<[T]>, const K: usize>(slices: &mut [S; K], i: usize, column: [T; K]) {
-    for (slice, x) in slices.iter_mut().zip(column) {
-        slice.as_mut()[i] = x;
+fn each_here<T, S, I, F, const M: usize, const N: usize>(
+    state: &mut [S; M],
+    inputs: &[I; N],
+    len: usize,
+    f: &F,
+) where
+    T: Element,
+    S: AsMut<[T]> + AsRef<[T]>,
+    I: AsRef<[T]>,
+    F: Fn([T; M], [T; N]) -> [T; M],
+{
+    for i in 0..len {
+        let (mut old, mut x) = ([T::default(); M], [T::default(); N]);
+        for k in 0..M {
+            old[k] = state[k].as_ref()[i];
+        }
+        for k in 0..N {
+            x[k] = inputs[k].as_ref()[i];
+        }
+        let new = (*f)(old, x);
+        for k in 0..M {
+            state[k].as_mut()[i] = new[k];
+        }
     }
 }
 
