@@ -11,6 +11,7 @@ macro_rules! activations {
         pub struct $class;
 
         impl Forward for $class {
+            #[inline]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 $function(x)
             }
@@ -85,16 +86,19 @@ macro_rules! along_a_dimension {
 
         impl $class {
             /// Along this dimension.
+            #[inline]
             pub fn new(dim: isize) -> Self {
                 Self { dim }
             }
 
+            #[inline]
             fn options(&self) -> String {
                 format!("dim={}", self.dim)
             }
         }
 
         impl Forward for $class {
+            #[inline]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 $function(x, self.dim)
             }

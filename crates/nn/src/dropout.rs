@@ -35,11 +35,13 @@ impl Dropout {
     ///
     /// # Errors
     /// [`Error::Argument`] unless `p` is within `0..=1`.
+    #[inline]
     pub fn new(p: f64) -> Result<Self> {
         check(p)?;
         Ok(Self { p, mode: Mode::default() })
     }
 
+    #[inline]
     fn options(&self) -> String {
         format!("p={}, inplace=False", text::float(self.p))
     }
@@ -47,17 +49,20 @@ impl Dropout {
 
 /// `p` is 0.5.
 impl Default for Dropout {
+    #[inline]
     fn default() -> Self {
         Self { p: 0.5, mode: Mode::default() }
     }
 }
 
 impl Forward for Dropout {
+    #[inline]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         dropout(x, self.p, self.mode.is_training())
     }
 }
 
+#[inline]
 fn check(p: f64) -> Result<()> {
     if (0.0..=1.0).contains(&p) {
         return Ok(());
@@ -83,6 +88,7 @@ fn check(p: f64) -> Result<()> {
 ///
 /// # PyTorch
 /// [`torch.nn.functional.dropout`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html)
+#[inline]
 pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
     check(p)?;
     if !training || p == 0.0 || x.numel() == 0 {

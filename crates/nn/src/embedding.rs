@@ -52,6 +52,7 @@ impl Embedding {
     ///
     /// # Errors
     /// Sizes that are too large.
+    #[inline]
     pub fn new(num_embeddings: usize, embedding_dim: usize) -> Result<Self> {
         Ok(Self::from_weight(Parameter::new(downhill_tensor::random::normal(
             0.0,
@@ -71,6 +72,7 @@ impl Embedding {
     /// assert_eq!(last.padding_idx, Some(4));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn with_padding(num_embeddings: usize, embedding_dim: usize, padding_idx: isize) -> Result<Self> {
         let wrapped = if padding_idx < 0 { padding_idx + num_embeddings.cast_signed() } else { padding_idx };
         let row = usize::try_from(wrapped).ok().filter(|&row| row < num_embeddings).ok_or_else(|| {
@@ -93,10 +95,12 @@ impl Embedding {
     /// assert_eq!(known.forward(&Tensor::from([1]))?, Tensor::from([[3.0_f32, 4.0]]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn from_weight(weight: Parameter) -> Self {
         Self { weight, padding_idx: None, max_norm: None, norm_type: 2.0, scale_grad_by_freq: false }
     }
 
+    #[inline]
     fn options(&self) -> String {
         let mut parts: Vec<_> = self.weight.shape().iter().map(usize::to_string).collect();
         parts.extend(self.padding_idx.map(|row| format!("padding_idx={row}")));
@@ -133,6 +137,7 @@ impl Embedding {
 }
 
 impl Forward for Embedding {
+    #[inline]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if let Some(max) = self.max_norm {
             match self.weight.dtype() {
@@ -162,11 +167,13 @@ impl Forward for Embedding {
 ///
 /// # PyTorch
 /// [`torch.nn.functional.embedding`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html)
+#[inline]
 pub fn embedding(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     look_up(x, weight, None, false)
 }
 
 /// The indices, which must be rows of `weight`.
+#[inline]
 fn rows(x: &Tensor, weight: &Tensor) -> Result<Vec<usize>> {
     let op = "embedding";
     if x.dtype() != DType::I64 {
@@ -183,6 +190,7 @@ fn rows(x: &Tensor, weight: &Tensor) -> Result<Vec<usize>> {
     x.to_vec::<i64>()?.into_iter().map(row).collect()
 }
 
+#[inline]
 fn look_up(x: &Tensor, weight: &Tensor, padding_idx: Option<usize>, by_frequency: bool) -> Result<Tensor> {
     let rows = rows(x, weight)?;
     let index = Tensor::from(&rows[..]).unsqueeze(1)?;
@@ -206,6 +214,7 @@ fn look_up(x: &Tensor, weight: &Tensor, padding_idx: Option<usize>, by_frequency
 }
 
 /// How often each of the rows occurs among them.
+#[inline]
 fn counts(rows: &[usize]) -> Tensor {
     let mut counts = HashMap::new();
     for row in rows {

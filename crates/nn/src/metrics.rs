@@ -22,6 +22,7 @@ use downhill_tensor::{DType, Tensor};
 ///
 /// # PyTorch
 /// `(logits.argmax(dim=1) == target).double().mean().item()`
+#[inline]
 pub fn accuracy(logits: &Tensor, target: &Tensor) -> Result<f64> {
     let op = "accuracy";
     if logits.dim() != 2 {

@@ -215,28 +215,32 @@ pub trait Module: Send + Sync {
 
     /// PyTorch's text: its class, what [`extra_repr`](Self::extra_repr) says, its children, indented.
     fn repr(&self) -> String {
-        let mut lines: Vec<(String, String, usize)> = Vec::new();
-        let list = self.class_name() == LIST;
-        self.members(&mut |name, member| {
-            let Member::Child(child) = member else { return };
-            let text = child.repr().replace('\n', "\n  ");
-            match lines.last_mut() {
-                // Equal neighbours of a list share a line.
-                Some((_, last, count)) if list && *last == text => *count += 1,
-                _ => lines.push((name.to_string(), text, 1)),
-            }
-        });
-        let (class, extra) = (self.class_name(), self.extra_repr());
-        if lines.is_empty() && !extra.contains('\n') {
-            return format!("{class}({extra})");
-        }
-        let extra = if extra.is_empty() { extra } else { format!("\n  {}", extra.replace('\n', "\n  ")) };
-        let line = |(name, text, count): (String, String, usize)| match name.parse::<usize>() {
-            Ok(first) if count > 1 => format!("\n  ({first}-{}): {count} x {text}", first + count - 1),
-            _ => format!("\n  ({name}): {text}"),
-        };
-        format!("{class}({extra}{}\n)", lines.into_iter().map(line).collect::<String>())
+        text(self.class_name(), self.extra_repr(), &mut |visit| self.members(visit))
     }
+}
+
+/// What [`Module::repr`] says; outside of the trait, so that it is compiled once.
+fn text(class: &str, extra: String, members: &mut dyn FnMut(&mut Visit<'_>)) -> String {
+    let mut lines: Vec<(String, String, usize)> = Vec::new();
+    let list = class == LIST;
+    members(&mut |name, member| {
+        let Member::Child(child) = member else { return };
+        let text = child.repr().replace('\n', "\n  ");
+        match lines.last_mut() {
+            // Equal neighbours of a list share a line.
+            Some((_, last, count)) if list && *last == text => *count += 1,
+            _ => lines.push((name.to_string(), text, 1)),
+        }
+    });
+    if lines.is_empty() && !extra.contains('\n') {
+        return format!("{class}({extra})");
+    }
+    let extra = if extra.is_empty() { extra } else { format!("\n  {}", extra.replace('\n', "\n  ")) };
+    let line = |(name, text, count): (String, String, usize)| match name.parse::<usize>() {
+        Ok(first) if count > 1 => format!("\n  ({first}-{}): {count} x {text}", first + count - 1),
+        _ => format!("\n  ({name}): {text}"),
+    };
+    format!("{class}({extra}{}\n)", lines.into_iter().map(line).collect::<String>())
 }
 
 /// What a vector or tuple of modules is called when it is printed.

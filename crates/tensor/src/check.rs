@@ -9,6 +9,7 @@ const RTOL: f64 = 1e-4;
 const ATOL: f64 = 1e-5;
 
 /// A reproducible direction of ±1-ish entries, so that no symmetry of the function hides an error.
+#[inline]
 fn direction(like: &Tensor, salt: u64) -> Result<Tensor> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ salt.wrapping_mul(0xd1b5_4a32_d192_ed03);
     let next = move || {
@@ -22,6 +23,7 @@ fn direction(like: &Tensor, salt: u64) -> Result<Tensor> {
 }
 
 /// The sum of the products of two lists of tensors; `None` stands for zeros.
+#[inline]
 fn inner(xs: &[Option<Tensor>], directions: &[Tensor]) -> Result<Tensor> {
     let mut total = Tensor::from(0.0);
     for (x, d) in xs.iter().zip(directions) {
@@ -107,6 +109,7 @@ pub fn gradgradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor])
     compare("gradgradcheck", &all, &found, |xs| slope(&fresh(xs)?)?.item::<f64>())
 }
 
+#[inline]
 fn check_inputs(op: &'static str, inputs: &[Tensor]) -> Result<()> {
     for x in inputs.iter().filter(|x| x.requires_grad()) {
         if x.dtype() != DType::F64 {
@@ -121,6 +124,7 @@ fn check_inputs(op: &'static str, inputs: &[Tensor]) -> Result<()> {
 }
 
 /// New leaves for those that require a gradient.
+#[inline]
 fn fresh(inputs: &[Tensor]) -> Result<Vec<Tensor>> {
     inputs
         .iter()
@@ -196,6 +200,7 @@ pub fn fused(
     gradgradcheck(&f, inputs)
 }
 
+#[inline]
 fn equal(what: &str, a: &Tensor, b: &Tensor, rtol: f64) -> Result<()> {
     if a.shape() != b.shape() || a.dtype() != b.dtype() {
         let message = format!(

@@ -214,6 +214,9 @@ trait Loops<T: Float, const N: usize>: Send + Sync {
 
     /// Whether terms are computed in `f64`.
     fn is_wide(&self) -> bool;
+
+    /// The loops over `f64`.
+    fn wide(&self) -> &dyn Loops<f64, N>;
 }
 
 impl<T: Float, L: Pointwise<N>, const N: usize> Loops<T, N> for L {
@@ -284,6 +287,10 @@ impl<T: Float, L: Pointwise<N>, const N: usize> Loops<T, N> for L {
     fn is_wide(&self) -> bool {
         L::WIDE || size_of::<T>() == 8
     }
+
+    fn wide(&self) -> &dyn Loops<f64, N> {
+        self
+    }
 }
 
 /// [`Pointwise::scaled`], in `f64` and rounded once where the loss is wide.
@@ -315,6 +322,15 @@ fn quick<T: Float, const N: usize>(x: [T; N]) -> [Quick<T>; N] {
     quick
 }
 
+/// Tiles in `f64`.
+fn widened<T: Float, const N: usize>(x: Tiles<'_, T, N>) -> [[f64; TILE]; N] {
+    let mut wide = [[0.0; TILE]; N];
+    for (wide, x) in wide.iter_mut().zip(x) {
+        widen(x, wide);
+    }
+    wide
+}
+
 fn widen<T: Float>(x: &[T], out: &mut [f64]) {
     out.iter_mut().zip(x).for_each(|(o, x)| *o = x.cast());
 }
@@ -323,7 +339,7 @@ fn narrow<T: Float>(x: &[f64], out: &mut [T]) {
     out.iter_mut().zip(x).for_each(|(o, &x)| *o = T::lit(x));
 }
 
-/// Terms or slopes times their weights.
+/// Numbers times their weights.
 fn weigh<T: Float, U: Float>(x: &mut [U], weights: &[T]) {
     x.iter_mut().zip(weights).for_each(|(x, w)| *x = *x * w.cast());
 }
@@ -373,10 +389,12 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
         let (numel, count) = (shape.numel(), self.count());
         if self.reduction == Reduction::None {
             return Tensor::build(shape, |out| {
-                kernels::map_tiles(inputs, out, &|start, x, out| {
-                    self.loss.terms(x, out);
-                    if let Some(weights) = weights {
-                        weigh(out, &weights[start..]);
+                kernels::map_tiles(inputs, out, &|start, x, out| match weights {
+                    None => self.loss.terms(x, out),
+                    Some(weights) => {
+                        let mut wide = [0.0; TILE];
+                        self.weighted_terms(x, &weights[start..], &mut wide[..out.len()]);
+                        narrow(&wide, out);
                     }
                 });
             });
@@ -388,9 +406,9 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
         };
         let wide =
             |start: usize, x: Tiles<'_, T, N>, many: bool, terms: &mut [f64], out: Option<&mut [T]>| {
-                self.loss.wide_terms(x, many, terms);
-                if let Some(weights) = weights {
-                    weigh(terms, &weights[start..]);
+                match weights {
+                    None => self.loss.wide_terms(x, many, terms),
+                    Some(weights) => self.weighted_terms(x, &weights[start..], terms),
                 }
                 slope(start, x, out);
             };
@@ -420,6 +438,12 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
         Tensor::build((), |out: &mut [T]| out[0] = T::lit(sum / count))
     }
 
+    /// A tile of terms times their weights. Computed in `f64`, so that the product is rounded once.
+    fn weighted_terms(&self, x: Tiles<'_, T, N>, weights: &[T], out: &mut [f64]) {
+        self.loss.wide().terms(widened(x).each_ref(), out);
+        weigh(out, weights);
+    }
+
     /// A tile of the gradient to input `i`, for a gradient `g` of the loss, divided by `count`.
     #[inline]
     fn slope_tile(
@@ -430,10 +454,12 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
         weights: Option<&[T]>,
         out: &mut [T],
     ) {
-        self.loss.slopes(i, x, g, count, out);
-        if let Some(weights) = weights {
-            weigh(out, weights);
-        }
+        let Some(weights) = weights else { return self.loss.slopes(i, x, g, count, out) };
+        let mut wide = [0.0; TILE];
+        let wide = &mut wide[..out.len()];
+        self.loss.wide().slopes(i, widened(x).each_ref(), g.cast(), count, wide);
+        weigh(wide, weights);
+        narrow(wide, out);
     }
 
     /// The gradient of input `i`, or of the weight, for the gradient `g` of the loss.
@@ -458,7 +484,7 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
                 } else {
                     let mut wide = [0.0; TILE];
                     let wide = &mut wide[..out.len()];
-                    self.loss.wide_terms(x, false, wide);
+                    self.loss.wide().terms(widened(x).each_ref(), wide);
                     wide.iter_mut().for_each(|x| *x = *x * one.cast::<f64>() / count);
                     narrow(wide, out);
                 }

@@ -14,6 +14,7 @@ pub struct ClipNormOptions {
 
 /// PyTorch's: Euclid's norm, and no error.
 impl Default for ClipNormOptions {
+    #[inline]
     fn default() -> Self {
         Self { norm_type: 2.0, error_if_nonfinite: false }
     }
@@ -45,6 +46,7 @@ impl Default for ClipNormOptions {
 ///
 /// # PyTorch
 /// [`torch.nn.utils.clip_grad_norm_`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html)
+#[inline]
 pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNormOptions) -> Result<Tensor> {
     let ClipNormOptions { norm_type, error_if_nonfinite } = options;
     let grads: Vec<_> = parameters.iter().filter_map(Parameter::grad).map(|grad| grad.detach()).collect();
@@ -90,6 +92,7 @@ pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNor
 ///
 /// # PyTorch
 /// [`torch.nn.utils.clip_grad_value_`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html)
+#[inline]
 pub fn clip_grad_value_(parameters: &[Parameter], clip_value: f64) -> Result<()> {
     for parameter in parameters {
         let Some(grad) = parameter.grad() else { continue };

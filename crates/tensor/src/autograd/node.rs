@@ -75,7 +75,7 @@ enum Vjp {
 
 impl Vjp {
     fn new<F: Fn(&Grad<'_>) -> Result<Tensor> + Send + Sync + 'static>(f: F) -> Self {
-        if size_of::<F>() == 0 && !mem::needs_drop::<F>() {
+        if const { size_of::<F>() == 0 && !mem::needs_drop::<F>() } {
             // A box of nothing is no allocation, so nothing leaks.
             Self::Bare(Box::leak(Box::new(f)))
         } else {
@@ -156,9 +156,14 @@ pub fn edge<S: Clone + Send + Sync + 'static>(
     saved: &S,
     vjp: impl Fn(&Grad<'_>, &S) -> Result<Tensor> + Send + Sync + 'static,
 ) -> Option<Edge> {
-    let node = to.node().filter(|_| super::grad_enabled())?;
+    let to = wanted(to)?;
     let saved = saved.clone();
-    Some(Edge { to: node.clone(), vjp: Vjp::new(move |g| vjp(g, &saved)) })
+    Some(Edge { to, vjp: Vjp::new(move |g| vjp(g, &saved)) })
+}
+
+/// The node of an input whose gradient is wanted.
+fn wanted(to: &Tensor) -> Option<Arc<Node>> {
+    to.node().filter(|_| super::grad_enabled()).cloned()
 }
 
 impl Node {

@@ -18,6 +18,7 @@ pub(crate) enum End {
 }
 
 /// The extreme of nothing is an error. Other empty results are fine.
+#[inline]
 pub(crate) fn check_empty(op: &'static str, shape: &Shape, mask: &Mask) -> Result<()> {
     if (0..shape.rank()).any(|d| mask.0[d] && shape[d] == 0) {
         return Err(Error::shape(op, "no reduced dimension of size 0", shape));
@@ -25,6 +26,7 @@ pub(crate) fn check_empty(op: &'static str, shape: &Shape, mask: &Mask) -> Resul
     Ok(())
 }
 
+#[inline]
 pub(crate) fn extreme(plan: &Plan, end: End) -> Array {
     let dtype = plan.input.dtype();
     if dtype == DType::Bool {
@@ -50,6 +52,7 @@ pub(crate) fn extreme(plan: &Plan, end: End) -> Array {
 }
 
 /// Where the values of an [`extreme`] come first.
+#[inline]
 fn places(plan: &Plan, values: &Array) -> Array {
     dispatch!(values.dtype(), T => Array::build(plan.shape, |out: &mut [i64]| {
         if out.is_empty() {
@@ -63,6 +66,7 @@ fn places(plan: &Plan, values: &Array) -> Array {
 }
 
 /// The gradient of `amax`: split evenly where several are equal; NaN, as 0/0, if the result is.
+#[inline]
 fn split_by_count(g: &Grad<'_>, x: &Tensor, mask: &Mask, kept: &Shape) -> Result<Tensor> {
     let hit = x.eq(&g.output().reshape(kept)?)?;
     let count = hit.sum_over(mask, true);
@@ -70,6 +74,7 @@ fn split_by_count(g: &Grad<'_>, x: &Tensor, mask: &Mask, kept: &Shape) -> Result
 }
 
 /// The gradient of `max()`: split evenly where several are equal, where NaN equals NaN; 0 for all others.
+#[inline]
 pub(crate) fn split_among_equals(g: &Grad<'_>, x: &Tensor) -> Result<Tensor> {
     let y = g.output();
     let hit = if y.isnan().item()? { x.isnan() } else { x.eq(&y)? };
@@ -77,6 +82,7 @@ pub(crate) fn split_among_equals(g: &Grad<'_>, x: &Tensor) -> Result<Tensor> {
 }
 
 /// A result chosen by its place along `dim`: the gradient goes to that place.
+#[inline]
 pub(crate) fn record_chosen(
     name: &'static str,
     x: &Tensor,
@@ -101,6 +107,7 @@ pub(crate) fn record_chosen(
 
 /// The largest and the smallest element.
 impl Tensor {
+    #[inline]
     fn amax_amin(
         &self,
         op: &'static str,
@@ -117,6 +124,7 @@ impl Tensor {
         Ok(record_output(name, extreme(&plan, end), [back]))
     }
 
+    #[inline]
     fn max_min(&self, op: &'static str, name: &'static str, end: End) -> Result<Tensor> {
         check_empty(op, self.shape(), &ALL)?;
         let plan = Plan::new(self.value(), &ALL, false);
@@ -124,6 +132,7 @@ impl Tensor {
         Ok(record_output(name, extreme(&plan, end), [back]))
     }
 
+    #[inline]
     fn max_min_dim(
         &self,
         op: &'static str,
@@ -141,6 +150,7 @@ impl Tensor {
         Ok((record_chosen(name, self, dim, &plan, values, &places), places))
     }
 
+    #[inline]
     fn arg(&self, op: &'static str, end: End, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
         if self.dtype() == DType::Bool {
             return Err(Error::DType { op, expected: "numbers", got: self.dtype() });
@@ -166,6 +176,7 @@ impl Tensor {
     /// assert_eq!(downhill::Tensor::from([1.0_f32, 3.0, 2.0]).max()?.item::<f32>()?, 3.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn max(&self) -> Result<Tensor> {
         self.max_min("max", "MaxBackward1", End::Largest)
     }
@@ -182,6 +193,7 @@ impl Tensor {
     /// assert_eq!(downhill::Tensor::from([1.0_f32, 3.0, 2.0]).min()?.item::<f32>()?, 1.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn min(&self) -> Result<Tensor> {
         self.max_min("min", "MinBackward1", End::Smallest)
     }
@@ -201,6 +213,7 @@ impl Tensor {
     /// assert_eq!(places, Tensor::from([1, 0]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn max_dim(&self, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
         self.max_min_dim("max", "MaxBackward0", End::Largest, dim, keepdim)
     }
@@ -220,6 +233,7 @@ impl Tensor {
     /// assert_eq!(places, Tensor::from([0, 1]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn min_dim(&self, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
         self.max_min_dim("min", "MinBackward0", End::Smallest, dim, keepdim)
     }

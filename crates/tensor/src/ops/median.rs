@@ -26,6 +26,7 @@ fn median_place<T: Element>(row: &[T], order: &mut Vec<usize>) -> usize {
 }
 
 /// The places of the medians over the middle of `outer × n × inner`.
+#[inline]
 fn median_places(plan: &Plan) -> Array {
     let (n, inner) = (plan.n, plan.inner);
     dispatch!(plan.input.dtype(), T => Array::build(plan.shape, |out: &mut [i64]| {
@@ -43,6 +44,7 @@ fn median_places(plan: &Plan) -> Array {
 }
 
 /// The elements at the places.
+#[inline]
 fn at_places(plan: &Plan, places: &Array) -> Array {
     let (n, inner) = (plan.n, plan.inner);
     dispatch!(plan.input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
@@ -53,6 +55,7 @@ fn at_places(plan: &Plan, places: &Array) -> Array {
     }))
 }
 
+#[inline]
 fn check_dtype(x: &Tensor) -> Result<()> {
     if x.dtype() == DType::Bool {
         return Err(Error::DType { op: "median", expected: "numbers", got: x.dtype() });
@@ -74,6 +77,7 @@ impl Tensor {
     /// assert_eq!(downhill::Tensor::from([4.0_f32, 1.0, 3.0, 2.0]).median()?.item::<f32>()?, 2.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn median(&self) -> Result<Tensor> {
         let plan = Plan::new(self.value(), &ALL, false);
         let value = if self.numel() == 0 && self.dtype() != DType::I64 {
@@ -102,6 +106,7 @@ impl Tensor {
     /// assert_eq!(places, Tensor::from([2, 2]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn median_dim(&self, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
         check_dtype(self)?;
         let dim = self.shape().dim("median", dim)?;

@@ -93,6 +93,7 @@ macro_rules! pointwise {
         impl Tensor {
             $($(#[$doc])*
             #[must_use]
+            #[inline]
             pub fn $method(&self) -> Tensor {
                 unary::<rows::$method>(self)
             })*
@@ -226,6 +227,7 @@ macro_rules! keep {
         impl Tensor {$(
             $(#[$doc])*
             #[must_use]
+            #[inline]
             pub fn $method(&self) -> Tensor {
                 struct Row;
                 impl Unary for Row {
@@ -334,6 +336,7 @@ impl Tensor {
     /// assert_eq!(downhill::Tensor::from([1.2345_f32]).round_decimals(2)?, downhill::Tensor::from([1.23_f32]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn round_decimals(&self, decimals: i32) -> Result<Tensor> {
         if !self.dtype().is_float() {
             let expected = "float32 or float64";

@@ -11,10 +11,12 @@ use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
 
 /// Integers for booleans.
+#[inline]
 fn numbers(x: &Array) -> Array {
     if x.dtype() == DType::Bool { x.to_dtype(DType::I64) } else { x.clone() }
 }
 
+#[inline]
 fn product(plan: &Plan) -> Array {
     let input = numbers(&plan.input);
     dispatch!(input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
@@ -27,12 +29,14 @@ fn product(plan: &Plan) -> Array {
     }))
 }
 
+#[inline]
 fn has_zero(x: &Tensor) -> bool {
     let x = x.value().contiguous();
     dispatch!(float x.dtype(), T => x.slice::<T>().unwrap_or_default().contains(&0.0))
 }
 
 /// For every element, the product of all others that are multiplied with it.
+#[inline]
 fn others(x: &Tensor, mask: &Mask) -> Tensor {
     let plan = Plan::new(x.value(), mask, true);
     Tensor::constant(dispatch!(float x.dtype(), T => Array::build(*x.shape(), |out: &mut [T]| {
@@ -43,6 +47,7 @@ fn others(x: &Tensor, mask: &Mask) -> Tensor {
 }
 
 /// The product along `dim` (kept) by halves: any number of zeros differentiates any number of times.
+#[inline]
 fn by_halves(x: &Tensor, dim: usize) -> Result<Tensor> {
     let dim = dim as isize;
     let (mut x, mut odd) = (x.clone(), None::<Tensor>);
@@ -58,6 +63,7 @@ fn by_halves(x: &Tensor, dim: usize) -> Result<Tensor> {
 }
 
 /// `g` times the product of all others, as a graph that can be differentiated again.
+#[inline]
 fn differentiable(g: &Tensor, x: &Tensor, dim: Option<usize>) -> Result<Tensor> {
     let x = x.reshape(x.shape())?;
     let y = match dim {
@@ -71,6 +77,7 @@ fn differentiable(g: &Tensor, x: &Tensor, dim: Option<usize>) -> Result<Tensor> 
 
 /// Products.
 impl Tensor {
+    #[inline]
     fn multiplied(&self, name: &'static str, dim: Option<usize>, keepdim: bool) -> Tensor {
         let mask = dim.map_or(ALL, Mask::one);
         let plan = Plan::new(self.value(), &mask, keepdim);
@@ -100,6 +107,7 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn prod(&self) -> Tensor {
         self.multiplied("ProdBackward0", None, false)
     }
@@ -114,6 +122,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([[2.0_f32, 3.0], [4.0, 5.0]]).prod_dim(1, false)?, Tensor::from([6.0_f32, 20.0]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn prod_dim(&self, dim: isize, keepdim: bool) -> Result<Tensor> {
         let dim = self.shape().dim("prod", dim)?;
         Ok(self.multiplied("ProdBackward1", Some(dim), keepdim))
@@ -132,6 +141,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([1.0_f32, 2.0, 3.0]).cumsum(0)?, Tensor::from([1.0_f32, 3.0, 6.0]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
         let dim = self.shape().dim("cumsum", dim)?;
         Ok(running(self, dim, false))
@@ -139,6 +149,7 @@ impl Tensor {
 }
 
 /// The running sums from the front or, for the gradient of that, from the back.
+#[inline]
 fn running(x: &Tensor, dim: usize, backwards: bool) -> Tensor {
     let plan = Plan::new(x.value(), &Mask::one(dim), false);
     let (input, extents) = (numbers(&plan.input), [plan.n, plan.inner]);

@@ -9,6 +9,7 @@ use crate::storage::dispatch;
 use crate::{DType, Error, Result, Tensor};
 
 /// The indices of the first `k` entries of dimension `d` in order. A scalar counts as one entry.
+#[inline]
 fn ranked(x: &Array, d: usize, k: usize, largest: bool) -> Tensor {
     let shape = *x.shape();
     if shape.rank() == 0 {
@@ -25,6 +26,7 @@ fn ranked(x: &Array, d: usize, k: usize, largest: bool) -> Tensor {
 }
 
 /// The values at indices that [`ranked`] found.
+#[inline]
 fn values(name: &'static str, x: &Tensor, d: usize, indices: &Tensor) -> Tensor {
     let value = gather_array(x.value(), d, indices.value());
     let saved = (*x.shape(), d, indices.clone());
@@ -49,6 +51,7 @@ impl Tensor {
     /// assert_eq!(indices, Tensor::from([1, 2, 0]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn sort(&self, dim: isize, descending: bool) -> Result<(Tensor, Tensor)> {
         let d = self.shape().dim("sort", dim)?;
         let indices = ranked(self.value(), d, self.shape().get(d).copied().unwrap_or(1), descending);
@@ -67,6 +70,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([3, 1, 2]).argsort(0, true)?, Tensor::from([0, 2, 1]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor> {
         let d = self.shape().dim("argsort", dim)?;
         Ok(ranked(self.value(), d, self.shape().get(d).copied().unwrap_or(1), descending))
@@ -89,6 +93,7 @@ impl Tensor {
     /// assert_eq!(indices, Tensor::from([1, 2]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn topk(&self, k: usize, dim: isize, largest: bool) -> Result<(Tensor, Tensor)> {
         let d = self.shape().dim("topk", dim)?;
         if self.dtype() == DType::Bool {

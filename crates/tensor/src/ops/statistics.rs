@@ -11,6 +11,7 @@ use crate::shape::{Dims, Mask};
 use crate::storage::dispatch;
 use crate::{Element, Error, Float, Result, Tensor};
 
+#[inline]
 fn check_float(op: &'static str, x: &Tensor) -> Result<()> {
     if x.dtype().is_float() {
         return Ok(());
@@ -50,6 +51,7 @@ impl Moments {
 }
 
 /// The variances, or with `root` their square roots. As PyTorch: a single one from the rounded mean, several by Welford.
+#[inline]
 fn variance(plan: &Plan, correction: f64, root: bool) -> Array {
     let n = plan.n;
     let finish = move |m2: f64| {
@@ -86,6 +88,7 @@ fn variance(plan: &Plan, correction: f64, root: bool) -> Array {
 
 /// `Σ |x|^p` to the power `1/p`, and its limits at 0 and ±∞. Powers are rounded to the dtype and sums overflow with it, as in
 /// PyTorch; but sums are added up in `f64`, and their roots rounded once.
+#[inline]
 fn norms(plan: Plan, p: f64) -> Array {
     // One number is its own norm: no power of it can overflow.
     let p = if plan.n == 1 && p != 0.0 { 1.0 } else { p };
@@ -125,6 +128,7 @@ fn sums<T: Float>(plan: &Plan, power: impl Fn(T) -> T + Sync, root: impl Fn(f64)
 
 /// The gradient of a norm `y` over what `mask` says, as in PyTorch: 0 where the norm is 0, and at `p` = ±∞ shared
 /// by the elements that reach it.
+#[inline]
 fn norm_slope(g: &Tensor, x: &Tensor, y: &Tensor, p: f64, mask: &Mask) -> Result<Tensor> {
     let scale = || g.div(&y.pow(p - 1.0)?)?.masked_fill(&y.eq(0)?, 0);
     if p == 0.0 {
@@ -160,6 +164,7 @@ impl Tensor {
     /// assert_eq!(downhill::Tensor::from([1.0_f32, 2.0, 3.0]).var()?.item::<f32>()?, 1.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn var(&self) -> Result<Tensor> {
         self.deviation(false, None, 1.0, false)
     }
@@ -193,6 +198,7 @@ impl Tensor {
     /// assert_eq!(downhill::Tensor::from([1.0_f32, 3.0, 5.0]).std()?.item::<f32>()?, 2.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn std(&self) -> Result<Tensor> {
         self.deviation(true, None, 1.0, false)
     }
@@ -213,6 +219,7 @@ impl Tensor {
         self.deviation(true, Some(dims.into()), correction, keepdim)
     }
 
+    #[inline]
     fn deviation(&self, root: bool, dims: Option<Dims>, correction: f64, keepdim: bool) -> Result<Tensor> {
         let (op, name) = if root { ("std", "StdBackward0") } else { ("var", "VarBackward0") };
         check_float(op, self)?;
@@ -254,6 +261,7 @@ impl Tensor {
     /// assert_eq!(x.norm(f64::INFINITY)?.item::<f32>()?, 4.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn norm(&self, p: f64) -> Result<Tensor> {
         self.normed(p, &ALL, false)
     }
@@ -275,6 +283,7 @@ impl Tensor {
         self.normed(p, &mask, keepdim)
     }
 
+    #[inline]
     fn normed(&self, p: f64, mask: &Mask, keepdim: bool) -> Result<Tensor> {
         check_float("norm", self)?;
         if p < 0.0 || p == f64::INFINITY {

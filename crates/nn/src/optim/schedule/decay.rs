@@ -6,6 +6,7 @@ use crate::{Error, Result, text};
 use std::f64::consts::PI;
 
 /// Multiplies the learning rates that the optimizer has.
+#[inline]
 fn scale(optimizer: &mut dyn Optimizer, factor: f64) -> Result<()> {
     let lrs: Vec<_> = optimizer.lrs().iter().map(|lr| lr * factor).collect();
     optimizer.set_lrs(&lrs)
@@ -46,6 +47,7 @@ impl StepLR {
     ///
     /// # Errors
     /// [`Error::Argument`] for a `step_size` of 0.
+    #[inline]
     pub fn new(step_size: usize, gamma: f64) -> Result<Self> {
         if step_size == 0 {
             return Err(Error::argument("StepLR", "step_size must be at least 1, but is 0"));
@@ -55,6 +57,7 @@ impl StepLR {
 }
 
 impl Schedule for StepLR {
+    #[inline]
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.epoch += 1;
         if self.epoch.is_multiple_of(self.step_size) { scale(optimizer, self.gamma) } else { Ok(()) }
@@ -101,6 +104,7 @@ impl MultiStepLR {
         Ok(schedule)
     }
 
+    #[inline]
     fn apply(&self, optimizer: &mut dyn Optimizer) -> Result<()> {
         match self.milestones.iter().filter(|milestone| **milestone == self.epoch).count() {
             0 => Ok(()),
@@ -110,6 +114,7 @@ impl MultiStepLR {
 }
 
 impl Schedule for MultiStepLR {
+    #[inline]
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.epoch += 1;
         self.apply(optimizer)
@@ -141,12 +146,14 @@ pub struct ExponentialLR {
 
 impl ExponentialLR {
     /// The schedule.
+    #[inline]
     pub fn new(gamma: f64) -> Self {
         Self { gamma }
     }
 }
 
 impl Schedule for ExponentialLR {
+    #[inline]
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         scale(optimizer, self.gamma)
     }
@@ -189,6 +196,7 @@ impl CosineAnnealingLR {
     ///
     /// # Errors
     /// [`Error::Argument`] for a `t_max` of 0.
+    #[inline]
     pub fn new(optimizer: &dyn Optimizer, t_max: usize, eta_min: f64) -> Result<Self> {
         if t_max == 0 {
             return Err(Error::argument("CosineAnnealingLR", "t_max must be at least 1, but is 0"));
@@ -198,6 +206,7 @@ impl CosineAnnealingLR {
 }
 
 impl Schedule for CosineAnnealingLR {
+    #[inline]
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.epoch += 1;
         let (epoch, period, low) = (self.epoch as f64, self.t_max as f64, self.eta_min);
@@ -228,6 +237,7 @@ pub struct LinearLrOptions {
 
 /// PyTorch's: from a third to all in 5 epochs.
 impl Default for LinearLrOptions {
+    #[inline]
     fn default() -> Self {
         Self { start_factor: 1.0 / 3.0, end_factor: 1.0, total_iters: 5 }
     }
@@ -266,6 +276,7 @@ impl LinearLR {
     ///
     /// # Errors
     /// [`Error::Argument`] for factors outside their range.
+    #[inline]
     pub fn new(optimizer: &mut dyn Optimizer, options: LinearLrOptions) -> Result<Self> {
         let LinearLrOptions { start_factor: start, end_factor: end, .. } = options;
         if !(start > 0.0 && start <= 1.0) {
@@ -283,6 +294,7 @@ impl LinearLR {
 }
 
 impl Schedule for LinearLR {
+    #[inline]
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.epoch += 1;
         let LinearLrOptions { start_factor: start, end_factor: end, total_iters } = self.options;

@@ -46,18 +46,21 @@ pub enum PerGroup {
 }
 
 impl From<f64> for PerGroup {
+    #[inline]
     fn from(number: f64) -> Self {
         Self::All(number)
     }
 }
 
 impl From<Vec<f64>> for PerGroup {
+    #[inline]
     fn from(numbers: Vec<f64>) -> Self {
         Self::Each(numbers)
     }
 }
 
 impl<const N: usize> From<[f64; N]> for PerGroup {
+    #[inline]
     fn from(numbers: [f64; N]) -> Self {
         Self::Each(numbers.into())
     }
@@ -65,6 +68,7 @@ impl<const N: usize> From<[f64; N]> for PerGroup {
 
 impl PerGroup {
     /// One for each of the groups.
+    #[inline]
     fn spread(&self, op: &'static str, name: &str, groups: usize) -> Result<Vec<f64>> {
         match self {
             Self::All(number) => Ok(vec![*number; groups]),

@@ -18,6 +18,7 @@ pub enum Anneal {
 }
 
 impl Anneal {
+    #[inline]
     fn at(self, (start, end): (f64, f64), part: f64) -> f64 {
         match self {
             Self::Cos => end + (start - end) / 2.0 * ((PI * part).cos() + 1.0),
@@ -49,6 +50,7 @@ pub struct OneCycleOptions {
 
 /// PyTorch's.
 impl Default for OneCycleOptions {
+    #[inline]
     fn default() -> Self {
         Self {
             pct_start: 0.3,
@@ -154,6 +156,7 @@ impl OneCycleLR {
         Ok(schedule)
     }
 
+    #[inline]
     fn apply(&self, optimizer: &mut dyn Optimizer, at: usize) -> Result<()> {
         if at > self.total_steps {
             let message = format!("there are {} steps, and this is step {at}", self.total_steps);
@@ -178,6 +181,7 @@ impl OneCycleLR {
     }
 }
 
+#[inline]
 fn phases(steps: f64, rise: f64, three: bool) -> Vec<Phase> {
     let up = Phase { end: rise * steps - 1.0, lr: (INITIAL, MAX), momentum: (INITIAL, MAX) };
     let end = steps - 1.0;
@@ -190,6 +194,7 @@ fn phases(steps: f64, rise: f64, three: bool) -> Vec<Phase> {
 }
 
 impl Schedule for OneCycleLR {
+    #[inline]
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.apply(optimizer, self.at + 1)?;
         self.at += 1;

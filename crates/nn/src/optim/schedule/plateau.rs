@@ -47,6 +47,7 @@ pub struct PlateauOptions {
 
 /// PyTorch's.
 impl Default for PlateauOptions {
+    #[inline]
     fn default() -> Self {
         Self {
             mode: Better::Min,
@@ -94,6 +95,7 @@ impl ReduceLROnPlateau {
     ///
     /// # Errors
     /// [`Error::Argument`] for a factor that is not below 1 and for a `min_lr` that does not have one for each group.
+    #[inline]
     pub fn new(optimizer: &dyn Optimizer, options: PlateauOptions) -> Result<Self> {
         // Also refuses NaN.
         if !matches!(options.factor.partial_cmp(&1.0), Some(std::cmp::Ordering::Less)) {
@@ -112,6 +114,7 @@ impl ReduceLROnPlateau {
     ///
     /// # Errors
     /// [`Error::Argument`] if `min_lr` does not have one for each group.
+    #[inline]
     pub fn step(&mut self, optimizer: &mut dyn Optimizer, metric: f64) -> Result<()> {
         if self.improves(metric) {
             self.best = metric;
@@ -131,6 +134,7 @@ impl ReduceLROnPlateau {
         Ok(())
     }
 
+    #[inline]
     fn improves(&self, metric: f64) -> bool {
         let PlateauOptions { mode, threshold, threshold_mode, .. } = self.options;
         match (mode, threshold_mode) {
@@ -141,6 +145,7 @@ impl ReduceLROnPlateau {
         }
     }
 
+    #[inline]
     fn reduce(&self, optimizer: &mut dyn Optimizer) -> Result<()> {
         let PlateauOptions { factor, min_lr, eps, .. } = &self.options;
         let mut lrs = optimizer.lrs();
