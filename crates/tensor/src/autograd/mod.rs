@@ -22,7 +22,7 @@ pub use node::{Edge, Grad, edge};
 pub use ready::Ready;
 
 use crate::{Error, Result, Tensor};
-use engine::{ById, Want};
+use engine::Want;
 use node::Node;
 use std::cell::Cell;
 use triomphe::Arc;
@@ -142,7 +142,7 @@ pub fn grad_with(
     let nodes = inputs.iter().map(|x| x.node().ok_or(Error::NoGrad { op: "grad" }));
     let ids = nodes.map(|node| node.map(|n| n.id)).collect::<Result<Vec<_>>>()?;
     let Some(&oldest) = ids.iter().min() else { return Ok(Vec::new()) };
-    let found: ById<_> = ids.iter().map(|&id| (id, None)).collect();
+    let found = ids.iter().map(|&id| (id, None)).collect();
     let mut want = Want::Nodes { found, oldest };
     let roots = outputs.iter().map(|(y, g)| root("grad", y, *g, options.create_graph));
     let roots = roots.collect::<Result<Vec<_>>>()?;
