@@ -2,8 +2,8 @@
 
 use crate::array::Array;
 use crate::dtype::TWO_63;
+use crate::dtype::dispatch;
 use crate::shape::IntoShape;
-use crate::storage::dispatch;
 use crate::tensor::IntoElement;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 

@@ -1,7 +1,7 @@
 //! The one loop: newest node first, until nothing waits.
 
+use super::mode::with_grad_mode;
 use super::node::{Grad, Node, Op};
-use super::with_grad_mode;
 use crate::ops::arithmetic::add_owned;
 use crate::{Result, Tensor};
 use std::collections::BTreeMap;

@@ -1,7 +1,8 @@
 //! A kernel that carries its definition: first derivatives run the kernel, derivatives of derivatives the definition.
 
+use super::mode::grad_enabled;
 use super::node::{Edge, attach, edge, record};
-use super::{GradOptions, grad_enabled, grad_with};
+use super::{GradOptions, grad_with};
 use crate::{Result, Tensor};
 use triomphe::Arc;
 

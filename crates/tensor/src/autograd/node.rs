@@ -1,5 +1,6 @@
 //! A point on the tape: where a value came from and how gradients go back from it.
 
+use super::mode::grad_enabled;
 use crate::array::Array;
 use crate::{DType, Error, Result, Shape, Tensor};
 use std::cell::RefCell;
@@ -132,7 +133,7 @@ impl Grad<'_> {
     /// Only for operations recorded with their output.
     pub(crate) fn output(&self) -> Tensor {
         let value = self.output.expect("recorded with record_output");
-        Tensor::attached(value.clone(), super::grad_enabled().then(|| self.node.clone()))
+        Tensor::attached(value.clone(), grad_enabled().then(|| self.node.clone()))
     }
 }
 
@@ -156,7 +157,7 @@ pub fn edge<S: Clone + Send + Sync + 'static>(
     saved: &S,
     vjp: impl Fn(&Grad<'_>, &S) -> Result<Tensor> + Send + Sync + 'static,
 ) -> Option<Edge> {
-    let node = to.node().filter(|_| super::grad_enabled())?;
+    let node = to.node().filter(|_| grad_enabled())?;
     let saved = saved.clone();
     Some(Edge { to: node.clone(), vjp: Vjp::new(move |g| vjp(g, &saved)) })
 }

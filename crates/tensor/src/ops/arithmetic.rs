@@ -4,11 +4,11 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
 use crate::construct::Number;
+use crate::dtype::dispatch;
 use crate::kernel::map;
 use crate::kernel::parallel;
 use crate::kernel::simd::vectorize;
 use crate::real::Real;
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 use std::borrow::Cow;
 
@@ -152,39 +152,6 @@ pub(crate) fn spread<'a>(a: &'a Array, shape: &Shape) -> Cow<'a, Array> {
     if a.shape() == shape { Cow::Borrowed(a) } else { Cow::Owned(a.expand(shape)) }
 }
 
-/// Number types that `add`, `sub` and `mul` compute in; integers wrap, booleans or and and.
-pub(crate) trait Ring: Element {
-    fn plus(self, other: Self) -> Self;
-    fn minus(self, other: Self) -> Self;
-    fn times(self, other: Self) -> Self;
-}
-
-macro_rules! ring {
-    ($type:ty, |$a:ident, $b:ident| $plus:expr, $minus:expr, $times:expr) => {
-        impl Ring for $type {
-            #[inline(always)]
-            fn plus(self, $b: Self) -> Self {
-                let $a = self;
-                $plus
-            }
-            #[inline(always)]
-            fn minus(self, $b: Self) -> Self {
-                let $a = self;
-                $minus
-            }
-            #[inline(always)]
-            fn times(self, $b: Self) -> Self {
-                let $a = self;
-                $times
-            }
-        }
-    };
-}
-ring!(f32, |a, b| a + b, a - b, a * b);
-ring!(f64, |a, b| a + b, a - b, a * b);
-ring!(i64, |a, b| a.wrapping_add(b), a.wrapping_sub(b), a.wrapping_mul(b));
-ring!(bool, |a, b| a | b, a ^ b, a & b);
-
 /// A pointwise operation on two operands; `$f` is read at every dtype's type.
 macro_rules! pointwise2 {
     ($op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
@@ -227,7 +194,7 @@ impl Tensor {
     pub fn add(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
         let dtype = promote(self, &other);
-        let value = pointwise2!("add", self, &other, dtype, Ring::plus);
+        let value = pointwise2!("add", self, &other, dtype, Element::plus);
         Ok(record(
             "AddBackward0",
             value,
@@ -252,7 +219,7 @@ impl Tensor {
         let other = other.into();
         self.check_sub(&other)?;
         let dtype = promote(self, &other);
-        let value = pointwise2!("sub", self, &other, dtype, Ring::minus);
+        let value = pointwise2!("sub", self, &other, dtype, Element::minus);
         Ok(record(
             "SubBackward0",
             value,
@@ -357,7 +324,7 @@ impl Tensor {
     pub fn mul(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
         let dtype = promote(self, &other);
-        let value = pointwise2!("mul", self, &other, dtype, Ring::times);
+        let value = pointwise2!("mul", self, &other, dtype, Element::times);
         Ok(record(
             "MulBackward0",
             value,

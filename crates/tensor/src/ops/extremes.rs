@@ -3,11 +3,11 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::{Grad, record, record_output};
+use crate::dtype::dispatch;
 use crate::kernel::fold;
 use crate::ops::compare::{is_nan, larger, smaller};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::{Dims, Mask};
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 
 /// Which end of the order is looked for.

@@ -4,9 +4,9 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::{Grad, record, record_output};
+use crate::dtype::dispatch;
 use crate::kernel::map;
 use crate::real::{Real, Traced};
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
 
 /// What a derivative is written in.

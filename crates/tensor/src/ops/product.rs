@@ -3,11 +3,10 @@
 use crate::array::Array;
 use crate::autograd::node::{record, record_output};
 use crate::autograd::{GradOptions, edge, grad_with};
+use crate::dtype::dispatch;
 use crate::kernel::fold;
-use crate::ops::arithmetic::Ring;
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::Mask;
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
 
 /// Integers for booleans.
@@ -23,7 +22,7 @@ fn product(plan: &Plan) -> Array {
             return out.fill(one);
         }
         let data = input.slice::<T>().unwrap_or_default();
-        fold::fold_middle(data, [plan.n, plan.inner], out, one, Ring::times, Ring::times, |x| x);
+        fold::fold_middle(data, [plan.n, plan.inner], out, one, Element::times, Element::times, |x| x);
     }))
 }
 

@@ -3,9 +3,9 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
+use crate::dtype::dispatch;
 use crate::kernel::{fold, reduce};
 use crate::shape::{Dims, Mask};
-use crate::storage::dispatch;
 use crate::{DType, Error, Result, Shape, Tensor};
 
 /// A reduction as the kernels see it: a row-major `outer × n × inner` array, reduced over the middle.

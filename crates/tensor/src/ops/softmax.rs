@@ -3,10 +3,10 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record_output;
+use crate::dtype::dispatch;
 use crate::kernel::softmax;
 use crate::ops::reduce::Plan;
 use crate::shape::Dims;
-use crate::storage::dispatch;
 use crate::{Error, Result, Tensor, grad_enabled};
 
 /// Size of a dimension, and the number of elements one step along it skips.

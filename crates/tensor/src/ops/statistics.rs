@@ -3,12 +3,12 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::{record, record_output};
+use crate::dtype::dispatch;
 use crate::kernel::{fold, reduce};
 use crate::ops::extremes::{End, check_empty, extreme};
 use crate::ops::reduce::{ALL, Plan};
 use crate::real::Real;
 use crate::shape::{Dims, Mask};
-use crate::storage::dispatch;
 use crate::{Element, Error, Float, Result, Tensor};
 
 fn check_float(op: &'static str, x: &Tensor) -> Result<()> {

@@ -408,7 +408,7 @@ impl Tensor {
     fn embed(&self, shape: &Shape, d: usize, start: usize, step: usize) -> Tensor {
         let length = self.shape()[d];
         let mut value = self.filled(shape, 0).into_value();
-        crate::storage::dispatch!(self.dtype(), T => {
+        crate::dtype::dispatch!(self.dtype(), T => {
             let target = value.layout.slice(d, start, step, length);
             let source = self.value().contiguous();
             let out = value.make_mut::<T>();

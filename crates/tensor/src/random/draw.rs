@@ -3,9 +3,9 @@
 use super::Generator;
 use super::integer::representable;
 use crate::array::Array;
+use crate::dtype::dispatch;
 use crate::layout::Layout;
 use crate::shape::IntoShape;
-use crate::storage::dispatch;
 use crate::tensor::IntoElement;
 use crate::{DType, Element, Error, Result, Tensor};
 use rand::Rng;
