@@ -154,7 +154,7 @@ pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
         DType::Bool => Err(Error::DType { op: "relu", expected: "numbers", got: DType::Bool }),
-        _ => Ok(x.relu()),
+        DType::I64 | DType::F32 | DType::F64 => Ok(x.relu()),
     }
 }
 
@@ -185,7 +185,8 @@ pub fn tanh(x: &Tensor) -> Result<Tensor> {
 /// ```
 #[inline]
 pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
-    floats("logsigmoid", x)?;
+    // PyTorch's kernel has no version for integers.
+    x.dtype().check_float("logsigmoid")?;
     Ok(x.log_sigmoid())
 }
 
@@ -329,10 +330,4 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 #[inline]
 pub fn leaky_relu(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
     crate::LeakyReLU { negative_slope }.forward(x)
-}
-
-/// PyTorch's kernel has no version for integers.
-fn floats(op: &'static str, x: &Tensor) -> Result<()> {
-    let expected = "float32 or float64";
-    if x.dtype().is_float() { Ok(()) } else { Err(Error::DType { op, expected, got: x.dtype() }) }
 }

@@ -22,7 +22,10 @@ impl DType {
     /// assert!(downhill::DType::F32.is_float() && !downhill::DType::I64.is_float());
     /// ```
     pub const fn is_float(self) -> bool {
-        matches!(self, Self::F32 | Self::F64)
+        match self {
+            Self::F32 | Self::F64 => true,
+            Self::I64 | Self::Bool => false,
+        }
     }
 
     /// The smallest dtype that holds both ([PyTorch's rule](https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc)
@@ -157,19 +160,28 @@ element!(
 element!(f32, F32, of_f32, |x| f32::from(u8::from(x)), x as f32, x, x as f32; |a, b| a + b, a - b, a * b);
 element!(f64, F64, of_f64, |x| f64::from(u8::from(x)), x as f64, f64::from(x), x; |a, b| a + b, a - b, a * b);
 
+/// The end of an operation on floats that was given others.
+#[cold]
+pub(crate) fn not_float(dtype: DType) -> ! {
+    unreachable!(
+        "{dtype} in an operation on floats, which refuses or converts others before it looks at elements"
+    )
+}
+
 /// Runs `$body` with `$T` standing for the dtype's Rust type: `dispatch!(dtype, T => f::<T>(x))`;
-/// with `float` in front, for the two floats only (others are unreachable: callers have checked).
+/// with `float` in front, for the two floats only, see [`not_float`].
 macro_rules! dispatch {
     (float $dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
+            $crate::DType::F32 => {
+                type $T = f32;
+                $body
+            }
             $crate::DType::F64 => {
                 type $T = f64;
                 $body
             }
-            _ => {
-                type $T = f32;
-                $body
-            }
+            dtype @ ($crate::DType::I64 | $crate::DType::Bool) => $crate::dtype::not_float(dtype),
         }
     };
     ($dtype:expr, $T:ident => $body:expr) => {

@@ -114,9 +114,7 @@ impl Loss for BCEWithLogitsLoss {
             ));
         }
         for x in [input, target] {
-            if !x.dtype().is_float() {
-                return Err(Error::DType { op, expected: "float32 or float64", got: x.dtype() });
-            }
+            x.dtype().check_float(op)?;
         }
         if self.weight.is_none() && self.pos_weight.is_none() {
             return pointwise(self, [input, target], self.reduction);

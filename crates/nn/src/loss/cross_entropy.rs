@@ -108,8 +108,9 @@ impl Loss for CrossEntropyLoss {
             Classes::new(OP, &rows, target, self.weight.as_ref(), self.ignore_index, self.reduction)?;
         let name = if self.label_smoothing > 0.0 { "AddBackward0" } else { name(input) };
         match input.dtype() {
+            DType::F32 => Indices::run::<f32>(self, rows, classes, name),
             DType::F64 => Indices::run::<f64>(self, rows, classes, name),
-            _ => Indices::run::<f32>(self, rows, classes, name),
+            got @ (DType::I64 | DType::Bool) => Err(Error::not_float(OP, got)),
         }
     }
 }

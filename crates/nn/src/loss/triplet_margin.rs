@@ -76,10 +76,14 @@ impl TripletMarginLoss {
     #[inline]
     pub(super) fn named(&self, op: &'static str, inputs: [&Tensor; 3]) -> Result<Tensor> {
         check(op, inputs, self.margin)?;
-        match (self.rows(inputs), inputs.map(Tensor::dtype)) {
-            (Some(shape), [DType::F32, DType::F32, DType::F32]) => self.fused::<f32>(op, inputs, &shape),
-            (Some(shape), [DType::F64, DType::F64, DType::F64]) => self.fused::<f64>(op, inputs, &shape),
-            _ => self.definition(op, inputs),
+        let (dtype, shape) = (inputs[0].dtype(), self.rows(inputs));
+        let Some(shape) = shape.filter(|_| inputs.iter().all(|x| x.dtype() == dtype)) else {
+            return self.definition(op, inputs);
+        };
+        match dtype {
+            DType::F32 => self.fused::<f32>(op, inputs, &shape),
+            DType::F64 => self.fused::<f64>(op, inputs, &shape),
+            DType::I64 | DType::Bool => self.definition(op, inputs),
         }
     }
 

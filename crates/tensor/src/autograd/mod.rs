@@ -199,13 +199,7 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn requires_grad_(&self) -> Result<Tensor> {
-        if !self.dtype().is_float() {
-            return Err(Error::DType {
-                op: "requires_grad_",
-                expected: "float32 or float64",
-                got: self.dtype(),
-            });
-        }
+        self.dtype().check_float("requires_grad_")?;
         Ok(Tensor::attached(self.value().clone(), Some(Node::leaf(self.value()))))
     }
 

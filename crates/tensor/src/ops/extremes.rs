@@ -26,23 +26,21 @@ pub(crate) fn check_empty(op: &'static str, shape: &Shape, mask: &Mask) -> Resul
 }
 
 pub(crate) fn extreme(plan: &Plan, end: End) -> Array {
-    let dtype = plan.input.dtype();
-    if dtype == DType::Bool {
-        let numbers = Plan { input: plan.input.to_dtype(DType::I64), ..*plan };
-        return extreme(&numbers, end).to_dtype(dtype);
-    }
-    dispatch!(dtype, T => Array::build(plan.shape, |out: &mut [T]| {
+    dispatch!(plan.input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
         let (data, extents) = (plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner]);
         if out.is_empty() {
             return;
         }
+        let (lowest, highest) = match T::DTYPE {
+            DType::Bool => (false.cast(), true.cast()),
+            DType::I64 => (i64::MIN.cast(), i64::MAX.cast()),
+            DType::F32 | DType::F64 => (f64::NEG_INFINITY.cast(), f64::INFINITY.cast()),
+        };
         match end {
             End::Largest => {
-                let lowest = f64::NEG_INFINITY.cast();
                 fold::fold_middle(data, extents, out, lowest, larger::<T>, larger::<T>, |x| x);
             }
             End::Smallest => {
-                let highest = if dtype == DType::I64 { i64::MAX.cast() } else { f64::INFINITY.cast() };
                 fold::fold_middle(data, extents, out, highest, smaller::<T>, smaller::<T>, |x| x);
             }
         }

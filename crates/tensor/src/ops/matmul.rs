@@ -48,7 +48,8 @@ fn product(a: &Array, b: &Array) -> Array {
     match a.dtype() {
         DType::F32 => run::<f32>(a, b, shape, [m, k, n]),
         DType::F64 => run::<f64>(a, b, shape, [m, k, n]),
-        _ => run::<i64>(a, b, shape, [m, k, n]),
+        DType::I64 => run::<i64>(a, b, shape, [m, k, n]),
+        DType::Bool => unreachable!("check_dtypes refuses booleans"),
     }
 }
 

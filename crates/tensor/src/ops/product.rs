@@ -144,16 +144,20 @@ fn running(x: &Tensor, dim: usize, backwards: bool) -> Tensor {
     let shape = *x.shape();
     let value = if shape.numel() == 0 {
         input
-    } else if input.dtype() == DType::I64 {
-        Array::build(shape, |out| {
-            let data = input.slice::<i64>().unwrap_or_default();
-            fold::scan_middle(data, extents, out, backwards, 0, i64::wrapping_add, |sum| sum);
-        })
     } else {
-        dispatch!(float input.dtype(), T => Array::build(shape, |out: &mut [T]| {
-            let data = input.slice::<T>().unwrap_or_default();
-            fold::scan_middle(data, extents, out, backwards, 0.0, |sum: f64, x| sum + x.cast::<f64>(), Element::cast::<T>);
-        }))
+        match input.dtype() {
+            DType::Bool => unreachable!("numbers has made them integers"),
+            DType::I64 => Array::build(shape, |out| {
+                let data = input.slice::<i64>().unwrap_or_default();
+                fold::scan_middle(data, extents, out, backwards, 0, i64::wrapping_add, |sum| sum);
+            }),
+            DType::F32 | DType::F64 => {
+                dispatch!(float input.dtype(), T => Array::build(shape, |out: &mut [T]| {
+                    let (data, add) = (input.slice::<T>().unwrap_or_default(), |sum: f64, x: T| sum + x.cast::<f64>());
+                    fold::scan_middle(data, extents, out, backwards, 0.0, add, Element::cast::<T>);
+                }))
+            }
+        }
     };
     record("CumsumBackward0", value, [edge(x, &(), move |g, ()| Ok(running(g, dim, !backwards)))])
 }

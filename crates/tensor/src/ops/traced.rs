@@ -94,7 +94,7 @@ impl Traced {
     fn both(self, other: Self, f: impl FnOnce(&Tensor, &Tensor) -> crate::Result<Tensor>) -> Self {
         let dtype = match (&self, &other) {
             (Self::Tensor(x), _) | (_, Self::Tensor(x)) => x.dtype(),
-            _ => crate::DType::F64,
+            (Self::Lit(_), Self::Lit(_)) => crate::DType::F64,
         };
         let [a, b] = [self, other].map(|x| x.operand().to_tensor(dtype));
         fits(f(&a, &b))
