@@ -10,7 +10,7 @@ use downhill_tensor::{Result, Shape, Tensor};
 /// `‖a − b + eps‖ₚ` over the last dimension.
 ///
 /// # Gradient
-/// That of the norm: for `p = 2`, `(a − b + eps) / d` to `a` and its negative to `b`.
+/// The norm's: for `p = 2`, `(a − b + eps) / d` to `a` and its negative to `b`.
 ///
 /// # Shape
 /// `(D)` or `(…, D)`, which broadcast; the result has no last dimension, or with `keepdim` one of size 1.

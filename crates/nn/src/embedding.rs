@@ -60,7 +60,7 @@ impl Embedding {
         )?)?))
     }
 
-    /// The same with a row of zeros that is not trained, counted from the end if negative.
+    /// A table with a row of zeros that is not trained, counted from the end if negative.
     ///
     /// # Errors
     /// [`Error::Argument`] unless there is such a row; sizes that are too large.

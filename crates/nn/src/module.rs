@@ -190,7 +190,7 @@ pub trait Module: Send + Sync {
     /// Lets backward passes fill the gradients of all parameters, or freezes them.
     ///
     /// # Errors
-    /// Those of [`Parameter::requires_grad_`].
+    /// What [`Parameter::requires_grad_`] refuses.
     fn requires_grad_(&self, on: bool) -> Result<()> {
         self.parameters().iter().try_for_each(|p| p.requires_grad_(on))
     }

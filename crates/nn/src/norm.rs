@@ -9,7 +9,7 @@ use downhill_tensor::{DType, Error, Float, Shape, Tensor, kernels};
 pub(crate) enum Rows {
     /// This many at the end.
     Last(usize),
-    /// Those of each entry of dimension 1.
+    /// All elements of an entry of dimension 1.
     Channels,
 }
 

@@ -75,7 +75,7 @@ impl Array {
         self.cast(dtype).into_owned()
     }
 
-    /// The same, without a copy where it is of this dtype.
+    /// [`to_dtype`](Self::to_dtype) without a copy of an array that has the dtype.
     pub(crate) fn cast(&self, dtype: DType) -> Cow<'_, Self> {
         if dtype == self.dtype() {
             return Cow::Borrowed(self);

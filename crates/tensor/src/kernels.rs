@@ -145,7 +145,7 @@ pub fn for_jobs<J: Send>(jobs: Vec<J>, work: usize, f: impl Fn(J) + Sync) {
 /// `out` the first `m × n` elements of a slice, row by row. An operand is a slice with the distances between its rows and
 /// between its columns: `[k, 1]` if `a` lies row by row, `[1, m]` if its transpose does.
 ///
-/// It runs on the thread that calls it: a part of a larger product, in a job of [`for_jobs`] or [`for_chunks`].
+/// The product runs on the thread that calls it: a part of a larger product, in a job of [`for_jobs`] or [`for_chunks`].
 /// [`Tensor::matmul`](crate::Tensor::matmul) uses all threads.
 ///
 /// # Panics

@@ -9,7 +9,7 @@ use triomphe::Arc;
 
 /// An n-dimensional array of `f32`, `f64`, `i64` or `bool` that may remember how it was computed.
 ///
-/// Its elements never change; cloning is one atomic increment; it can be shared between threads.
+/// A tensor's elements never change; cloning is one atomic increment; it can be shared between threads.
 ///
 /// ```
 /// use downhill::Tensor;
@@ -53,7 +53,7 @@ impl Tensor {
         self.0.node.as_ref()
     }
 
-    /// The same value with another history.
+    /// This value with another history.
     pub(crate) fn with_node(mut self, node: Option<Arc<Node>>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.node = node;
@@ -240,7 +240,7 @@ impl Tensor {
         Self::from_slice(&values, shape)
     }
 
-    /// The same from a slice.
+    /// [`from_vec`](Self::from_vec) from a slice.
     ///
     /// # Errors
     /// [`Error::Shape`] if the shape has another number of elements.

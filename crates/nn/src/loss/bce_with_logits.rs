@@ -72,7 +72,7 @@ pub(super) fn softplus<R: Real>(z: R) -> R {
     z.clone().max(R::lit(0.0)) + (-z.abs()).exp().log1p()
 }
 
-/// The same with both weights, those that are missing being 1: `[x, t, w, p]`.
+/// The loss with both weights, those that are missing being 1: `[x, t, w, p]`.
 #[derive(Clone, Debug)]
 struct BothWeights;
 

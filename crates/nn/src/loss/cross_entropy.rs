@@ -322,7 +322,7 @@ impl Indices {
     }
 }
 
-/// That of a class.
+/// The weight of class `c`, 1 without weights.
 #[inline(always)]
 pub(super) fn weight<T: Float>(weights: Option<&[T]>, c: usize) -> f64 {
     weights.map_or(1.0, |w| w[c].cast())

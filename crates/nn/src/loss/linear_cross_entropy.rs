@@ -15,7 +15,7 @@ const OP: &str = "linear_cross_entropy";
 /// than everything else.
 ///
 /// # Formula
-/// That of [`CrossEntropyLoss`] for the logits `x · Wᵀ + b`. With `out_features` each row has several targets, and each of these its own
+/// [`CrossEntropyLoss`]'s for the logits `x · Wᵀ + b`. With `out_features` each row has several targets, and each of these its own
 /// part of the layer.
 ///
 /// # Gradient
@@ -37,7 +37,7 @@ const OP: &str = "linear_cross_entropy";
 /// hold, they contribute exactly nothing.
 ///
 /// # Errors
-/// Those of [`CrossEntropyLoss`]; sizes that do not fit; any `ignore_index` with probabilities; several targets for an input without rows.
+/// What [`CrossEntropyLoss`] refuses; sizes that do not fit; any `ignore_index` with probabilities; several targets for an input without rows.
 ///
 /// # Examples
 /// ```
@@ -222,7 +222,7 @@ impl LinearCrossEntropyOptions {
 /// `linear_weight` `(num_classes, d₁ …, in_features)`, `linear_bias` without the last.
 ///
 /// # Errors
-/// As there.
+/// What [`LinearCrossEntropyLoss`] refuses.
 ///
 /// # Examples
 /// ```

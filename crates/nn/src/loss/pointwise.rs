@@ -62,7 +62,7 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     /// The term of one element of each input.
     fn value<R: Real>(&self, inputs: [R; N]) -> R;
 
-    /// Its gradient to each input.
+    /// The gradient of [`value`](Self::value) to each input.
     fn grad<R: Real>(&self, inputs: [R; N]) -> [R; N];
 
     /// The gradient of the reduced loss: [`grad`](Self::grad) times `g`, divided by `count` for a mean. Overridden where
@@ -110,7 +110,7 @@ pub fn pointwise<L: Pointwise<N>, const N: usize>(
 /// A [`pointwise`] loss whose terms are multiplied by `weight`, if there is one; it is broadcast and promoted like an input.
 ///
 /// # Errors
-/// Those of [`pointwise`].
+/// What [`pointwise`] refuses.
 ///
 /// ```
 /// use downhill::Tensor;

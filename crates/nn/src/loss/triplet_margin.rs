@@ -14,7 +14,7 @@ use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
 /// one of `d(a, n)` and `d(p, n)` stands for `d(a, n)`.
 ///
 /// # Gradient
-/// That of `d(a, p) − d(a, n)` where the loss is positive, 0 elsewhere; where `d(a, n) = d(p, n)`, half through each.
+/// The gradient of `d(a, p) − d(a, n)` where the loss is positive, 0 elsewhere; where `d(a, n) = d(p, n)`, half through each.
 ///
 /// # Shape
 /// Three tensors `(D)` or `(…, D)` with the same number of dimensions, which broadcast; the terms have the shape without `D`.

@@ -5,8 +5,8 @@ use crate::{Error, Parameter, Result, text};
 use downhill_tensor::kernels::update;
 use downhill_tensor::{Float, Tensor};
 
-/// What [`Adam`] and [`AdamW`] are to do, by the names of [`AdamOptions`] and [`AdamWOptions`]. `DECOUPLED` says whether weight
-/// decay stays out of the running means, as in AdamW.
+/// What [`Adam`] and [`AdamW`] are to do; [`AdamOptions`] and [`AdamWOptions`] are names for it. `DECOUPLED` says whether weight
+/// decay stays out of the running means, as in [`AdamW`].
 ///
 /// # Examples
 /// ```
@@ -24,8 +24,8 @@ pub struct AdamFamilyOptions<const DECOUPLED: bool> {
     pub betas: (f64, f64),
     /// What is added to the divisor `ε`.
     pub eps: f64,
-    /// The factor `λ` of the parameter: for Adam what is added to its gradient, for AdamW by what it shrinks, times the learning
-    /// rate.
+    /// The factor `λ`: of the parameter that is added to its gradient for [`Adam`], by which the parameter shrinks, times the
+    /// learning rate, for [`AdamW`].
     pub weight_decay: f64,
     /// Whether to divide by the largest mean of squares so far.
     pub amsgrad: bool,
@@ -39,7 +39,7 @@ pub type AdamOptions = AdamFamilyOptions<false>;
 /// What [`AdamW`] is to do.
 pub type AdamWOptions = AdamFamilyOptions<true>;
 
-/// PyTorch's: a learning rate of 0.001, `β` of 0.9 and 0.999, `ε` of 1e-8, for AdamW a weight decay of 0.01, nothing else.
+/// PyTorch's: a learning rate of 0.001, `β` of 0.9 and 0.999, `ε` of 1e-8, for [`AdamW`] a weight decay of 0.01, nothing else.
 impl<const DECOUPLED: bool> Default for AdamFamilyOptions<DECOUPLED> {
     fn default() -> Self {
         Self {

@@ -64,7 +64,7 @@ where
     attach(name, value, edges)
 }
 
-/// The same tensor under a node of its own.
+/// A tensor's value under a node of its own.
 fn alias(x: &Tensor) -> Tensor {
     record("AliasBackward0", x.value().clone(), [edge(x, &(), |g, ()| Ok((*g).clone()))])
 }

@@ -53,7 +53,7 @@ pub struct GradOptions {
 /// [`torch.autograd.grad`](https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html) with its defaults.
 ///
 /// # Errors
-/// Those of [`grad_with`]; an input that `output` does not depend on is one.
+/// What [`grad_with`] refuses, an input that `output` does not depend on included.
 ///
 /// ```
 /// use downhill::{Tensor, autograd::grad};
@@ -152,7 +152,7 @@ impl Tensor {
         self.backward_with_options(None, BackwardOptions::default())
     }
 
-    /// The same from a tensor of any shape, given the gradient of what follows with respect to it.
+    /// [`backward`](Self::backward) from a tensor of any shape, given the gradient of what follows with respect to it.
     ///
     /// # Errors
     /// As [`backward`](Self::backward), and [`Error::Shape`] for a gradient of another shape.
@@ -168,7 +168,7 @@ impl Tensor {
         self.backward_with_options(Some(gradient), BackwardOptions::default())
     }
 
-    /// The same with [`BackwardOptions`].
+    /// [`backward_with`](Self::backward_with) and [`BackwardOptions`].
     ///
     /// # Errors
     /// As [`backward_with`](Self::backward_with).
@@ -188,7 +188,7 @@ impl Tensor {
         engine::run([root], &mut Want::Leaves, create_graph, retain_graph || create_graph)
     }
 
-    /// The same value as a leaf of the graph: a tensor whose [`grad`](Self::grad) `backward` fills.
+    /// This value as a leaf of the graph: a tensor whose [`grad`](Self::grad) `backward` fills.
     ///
     /// # Errors
     /// [`Error::DType`] unless the elements are floats.
@@ -259,7 +259,7 @@ impl Tensor {
         Ok(())
     }
 
-    /// The same value as a constant.
+    /// This value as a constant.
     ///
     /// ```
     /// let x = downhill::Tensor::from([1.0_f32]).requires_grad_()?;

@@ -140,7 +140,7 @@ impl Grad<'_> {
 /// The edge from an operation to its input `to`; `vjp` maps the gradient of the result and what was saved to the
 /// gradient of `to`.
 ///
-/// It is `None`, and saves nothing, where no gradient is wanted: outside of grad mode or for a constant. The engine
+/// The edge is `None`, and saves nothing, where no gradient is wanted: outside of grad mode or for a constant. The engine
 /// sums the gradient to `to`'s shape (undoing broadcasting) and casts it to its dtype, so `vjp` need not.
 ///
 /// ```
@@ -240,7 +240,7 @@ pub(crate) fn record<const N: usize>(name: &'static str, value: Array, edges: [O
     Tensor::attached(value, node)
 }
 
-/// The same for a derivative that reads [`Grad::output`].
+/// [`record`] for a derivative that reads [`Grad::output`].
 pub(crate) fn record_output<const N: usize>(
     name: &'static str,
     value: Array,

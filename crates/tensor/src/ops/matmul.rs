@@ -276,7 +276,7 @@ impl Tensor {
     /// read: its NaNs do not show.
     ///
     /// # Errors
-    /// Those of [`mm`](Self::mm), [`Error::Broadcast`] if `self` does not expand to the product's shape,
+    /// What [`mm`](Self::mm) refuses, [`Error::Broadcast`] if `self` does not expand to the product's shape,
     /// [`Error::Argument`] for float factors of integer matrices.
     ///
     /// ```

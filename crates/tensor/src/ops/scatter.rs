@@ -133,7 +133,7 @@ impl Tensor {
     /// [`torch.scatter`](https://docs.pytorch.org/docs/stable/generated/torch.scatter.html).
     ///
     /// # Errors
-    /// Those of [`gather`](Self::gather), [`Error::DType`] for a source of another dtype, [`Error::Shape`] for one of
+    /// What [`gather`](Self::gather) refuses, [`Error::DType`] for a source of another dtype, [`Error::Shape`] for one of
     /// another number of dimensions than the index, or smaller.
     ///
     /// ```
@@ -161,7 +161,7 @@ impl Tensor {
         ))
     }
 
-    /// The same, but each element of the source is added to, or multiplied with, the one it meets.
+    /// [`scatter`](Self::scatter), but each element of the source is added to, or multiplied with, the one it meets.
     ///
     /// `torch.scatter(…, reduce="add")` or `"multiply"`. The product has no derivative, as in PyTorch; the sum has one
     /// here (there, only [`scatter_add`](Self::scatter_add) does).

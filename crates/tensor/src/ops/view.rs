@@ -94,7 +94,7 @@ impl Tensor {
         self.viewed(name, layout, [back])
     }
 
-    /// The same elements in row-major order under another shape; one size may be −1. Copies only if it must.
+    /// These elements in row-major order under another shape; one size may be −1. Copies only if it must.
     ///
     /// [`torch.reshape`](https://docs.pytorch.org/docs/stable/generated/torch.reshape.html).
     ///
@@ -116,7 +116,7 @@ impl Tensor {
         Ok(record("UnsafeViewBackward0", dense, [back]))
     }
 
-    /// The same, but an error where it would copy.
+    /// [`reshape`](Self::reshape), but an error where it would copy.
     ///
     /// [`torch.Tensor.view`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html).
     ///
@@ -326,7 +326,7 @@ impl Tensor {
         self.viewed("ExpandBackward0", self.value().layout.expand(shape), [back])
     }
 
-    /// The same as [`expand`](Self::expand) to a shape.
+    /// [`expand`](Self::expand) to a shape.
     ///
     /// [`torch.broadcast_to`](https://docs.pytorch.org/docs/stable/generated/torch.broadcast_to.html).
     ///

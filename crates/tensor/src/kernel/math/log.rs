@@ -72,7 +72,7 @@ fn round_once(e: i32, f: f64, low: f32) -> f32 {
     f64::from(e).mul_add(LN_2, (f * f).mul_add(q, f)) as f32
 }
 
-/// The same in `f32`, for sums of many: of degree 10, by Remez exchange, with a relative error of 2⁻²⁷ beside its roundings.
+/// [`round_once`] in `f32`, for sums of many: of degree 10, by Remez exchange, with a relative error of 2⁻²⁷ beside its roundings.
 #[inline(always)]
 fn short_series(e: i32, f: f32) -> f32 {
     let q = (-0.076_217_264_f32)
