@@ -139,6 +139,23 @@ fn every_part_stays_within_its_budget() {
 }
 
 #[test]
+fn the_index_of_operations_names_them_all() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/tensor/src/ops");
+    let index = read("crates/tensor/src/ops/mod.rs");
+    for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable").path()) {
+        let file = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+        let row = index.lines().find(|line| line.starts_with(&format!("//! | `{file}` | ")));
+        let named: Vec<_> = row.into_iter().flat_map(quoted).collect();
+        assert!(file == "mod" || named.first() == Some(&file), "{file} has no row");
+        let code = fs::read_to_string(&path).expect("text");
+        for function in code.lines().filter_map(|line| line.strip_prefix("    pub fn ")) {
+            let name = function.split(['(', '<']).next().expect("a name");
+            assert!(named.contains(&name), "the row of {file} lacks {name}");
+        }
+    }
+}
+
+#[test]
 fn every_file_on_the_map_exists() {
     let page = read("docs/architecture.md");
     let (map, _) = page.split_once("## What must stay true").expect("the second section");

@@ -92,7 +92,7 @@ impl BatchNorm1d {
         })
     }
 
-    /// The same without running averages: it normalises by the batch in evaluation, too.
+    /// A layer without running averages: it normalises by the batch in evaluation, too.
     ///
     /// # Examples
     /// ```

@@ -2,7 +2,7 @@
 
 use crate::Module;
 use downhill_tensor::autograd::edge;
-use downhill_tensor::{Error, Result, Shape, Tensor};
+use downhill_tensor::{Result, Shape, Tensor};
 
 /// The distance of two vectors, or of each pair of rows.
 ///
@@ -10,7 +10,7 @@ use downhill_tensor::{Error, Result, Shape, Tensor};
 /// `‖a − b + eps‖ₚ` over the last dimension.
 ///
 /// # Gradient
-/// That of the norm: for `p = 2`, `(a − b + eps) / d` to `a` and its negative to `b`.
+/// The norm's: for `p = 2`, `(a − b + eps) / d` to `a` and its negative to `b`.
 ///
 /// # Shape
 /// `(D)` or `(…, D)`, which broadcast; the result has no last dimension, or with `keepdim` one of size 1.
@@ -113,9 +113,7 @@ impl CosineSimilarity {
     pub fn forward(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let op = "cosine_similarity";
         let dtype = a.dtype().promote(b.dtype());
-        if !dtype.is_float() {
-            return Err(Error::DType { op, expected: "float32 or float64", got: dtype });
-        }
+        dtype.check_float(op)?;
         let shape = Shape::broadcast(op, a.shape(), b.shape())?;
         let unit = |x: &Tensor| {
             let x = x.to_dtype(dtype).expand(&shape)?;

@@ -97,8 +97,6 @@ pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
     if p == 1.0 {
         return x.mul(0);
     }
-    if !x.dtype().is_float() {
-        return Err(Error::DType { op: "dropout", expected: "float32 or float64", got: x.dtype() });
-    }
+    x.dtype().check_float("dropout")?;
     x.mul(&downhill_tensor::random::bernoulli_like(x, 1.0 - p)?.div(1.0 - p)?)
 }

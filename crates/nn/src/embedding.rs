@@ -61,7 +61,7 @@ impl Embedding {
         )?)?))
     }
 
-    /// The same with a row of zeros that is not trained, counted from the end if negative.
+    /// A table with a row of zeros that is not trained, counted from the end if negative.
     ///
     /// # Errors
     /// [`Error::Argument`] unless there is such a row; sizes that are too large.
@@ -141,8 +141,9 @@ impl Forward for Embedding {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if let Some(max) = self.max_norm {
             match self.weight.dtype() {
+                DType::F32 => self.renormalize::<f32>(x, max)?,
                 DType::F64 => self.renormalize::<f64>(x, max)?,
-                _ => self.renormalize::<f32>(x, max)?,
+                got @ (DType::I64 | DType::Bool) => return Err(Error::not_float("embedding", got)),
             }
         }
         look_up(x, &self.weight.tensor(), self.padding_idx, self.scale_grad_by_freq)

@@ -17,7 +17,7 @@ macro_rules! losses {
         #[doc = concat!("[`", stringify!($loss), "`](crate::", stringify!($loss), ") with its default options.")]
         ///
         /// # Errors
-        /// As there.
+        /// What the loss refuses.
         #[inline]
         pub fn $name(input: &Tensor, target: &Tensor) -> Result<Tensor> {
             crate::$loss::default().forward(input, target)
@@ -46,7 +46,7 @@ losses! {
 /// [`MarginRankingLoss`](crate::MarginRankingLoss) with its default options.
 ///
 /// # Errors
-/// As there.
+/// What the loss refuses.
 #[inline]
 pub fn margin_ranking_loss(first: &Tensor, second: &Tensor, target: &Tensor) -> Result<Tensor> {
     crate::MarginRankingLoss::default().forward(first, second, target)
@@ -55,7 +55,7 @@ pub fn margin_ranking_loss(first: &Tensor, second: &Tensor, target: &Tensor) -> 
 /// [`CosineEmbeddingLoss`](crate::CosineEmbeddingLoss) with its default options.
 ///
 /// # Errors
-/// As there.
+/// What the loss refuses.
 #[inline]
 pub fn cosine_embedding_loss(a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
     crate::CosineEmbeddingLoss::default().forward(a, b, target)
@@ -64,7 +64,7 @@ pub fn cosine_embedding_loss(a: &Tensor, b: &Tensor, target: &Tensor) -> Result<
 /// [`GaussianNLLLoss`](crate::GaussianNLLLoss) with its default options.
 ///
 /// # Errors
-/// As there.
+/// What the loss refuses.
 #[inline]
 pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor) -> Result<Tensor> {
     crate::GaussianNLLLoss::default().forward(input, target, var)
@@ -73,7 +73,7 @@ pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor) -> Resul
 /// [`CTCLoss`](crate::CTCLoss) with its default options.
 ///
 /// # Errors
-/// As there.
+/// What the loss refuses.
 #[inline]
 pub fn ctc_loss(
     log_probs: &Tensor,
@@ -87,7 +87,7 @@ pub fn ctc_loss(
 /// [`TripletMarginLoss`](crate::TripletMarginLoss) with its default options.
 ///
 /// # Errors
-/// As there.
+/// What the loss refuses.
 #[inline]
 pub fn triplet_margin_loss(anchor: &Tensor, positive: &Tensor, negative: &Tensor) -> Result<Tensor> {
     crate::TripletMarginLoss::default().forward(anchor, positive, negative)
@@ -96,7 +96,7 @@ pub fn triplet_margin_loss(anchor: &Tensor, positive: &Tensor, negative: &Tensor
 /// [`TripletMarginWithDistanceLoss`](crate::TripletMarginWithDistanceLoss) of this distance.
 ///
 /// # Errors
-/// As there.
+/// What the loss refuses.
 #[inline]
 pub fn triplet_margin_with_distance_loss(
     anchor: &Tensor,
@@ -110,7 +110,7 @@ pub fn triplet_margin_with_distance_loss(
 /// [`PairwiseDistance`](crate::PairwiseDistance) with its default options.
 ///
 /// # Errors
-/// As there.
+/// What the layer refuses.
 #[inline]
 pub fn pairwise_distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     crate::PairwiseDistance::default().forward(a, b)
@@ -119,7 +119,7 @@ pub fn pairwise_distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// [`CosineSimilarity`](crate::CosineSimilarity) along dimension 1.
 ///
 /// # Errors
-/// As there.
+/// What the layer refuses.
 #[inline]
 pub fn cosine_similarity(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     crate::CosineSimilarity::default().forward(a, b)
@@ -154,7 +154,7 @@ pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
         DType::Bool => Err(Error::DType { op: "relu", expected: "numbers", got: DType::Bool }),
-        _ => Ok(x.relu()),
+        DType::I64 | DType::F32 | DType::F64 => Ok(x.relu()),
     }
 }
 
@@ -185,14 +185,15 @@ pub fn tanh(x: &Tensor) -> Result<Tensor> {
 /// ```
 #[inline]
 pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
-    floats("logsigmoid", x)?;
+    // PyTorch's kernel has no version for integers.
+    x.dtype().check_float("logsigmoid")?;
     Ok(x.log_sigmoid())
 }
 
 /// Probabilities from logits along a dimension, [`Tensor::softmax`].
 ///
 /// # Errors
-/// As there.
+/// What the method refuses.
 ///
 /// # Examples
 /// ```
@@ -208,7 +209,7 @@ pub fn softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
 /// Logarithms of probabilities from logits along a dimension, [`Tensor::log_softmax`].
 ///
 /// # Errors
-/// As there.
+/// What the method refuses.
 ///
 /// # Examples
 /// ```
@@ -224,7 +225,7 @@ pub fn log_softmax(x: &Tensor, dim: isize) -> Result<Tensor> {
 /// Dimensions `start_dim..=end_dim` as one, [`Tensor::flatten`].
 ///
 /// # Errors
-/// As there.
+/// What the method refuses.
 ///
 /// # Examples
 /// ```
@@ -239,7 +240,7 @@ pub fn flatten(x: &Tensor, start_dim: isize, end_dim: isize) -> Result<Tensor> {
 /// Class indices as rows of a 1 among zeros, [`Tensor::one_hot`].
 ///
 /// # Errors
-/// As there.
+/// What the method refuses.
 ///
 /// # Examples
 /// ```
@@ -256,7 +257,7 @@ pub fn one_hot(x: &Tensor, num_classes: impl Into<Option<usize>>) -> Result<Tens
 /// The exponential linear unit, [`ELU`](crate::ELU).
 ///
 /// # Errors
-/// As there.
+/// What the layer refuses.
 ///
 /// # Examples
 /// ```
@@ -272,7 +273,7 @@ pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
 /// The sigmoid linear unit, [`SiLU`](crate::SiLU).
 ///
 /// # Errors
-/// As there.
+/// What the layer refuses.
 ///
 /// # Examples
 /// ```
@@ -287,7 +288,7 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
 /// A smooth rectifier, [`Softplus`](crate::Softplus).
 ///
 /// # Errors
-/// As there.
+/// What the layer refuses.
 ///
 /// # Examples
 /// ```
@@ -303,7 +304,7 @@ pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
 /// The Gaussian error linear unit, [`GELU`](crate::GELU) without the approximation.
 ///
 /// # Errors
-/// As there.
+/// What the layer refuses.
 ///
 /// # Examples
 /// ```
@@ -318,7 +319,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 /// The leaky rectifier, [`LeakyReLU`](crate::LeakyReLU).
 ///
 /// # Errors
-/// As there.
+/// What the layer refuses.
 ///
 /// # Examples
 /// ```
@@ -329,10 +330,4 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 #[inline]
 pub fn leaky_relu(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
     crate::LeakyReLU { negative_slope }.forward(x)
-}
-
-/// PyTorch's kernel has no version for integers.
-fn floats(op: &'static str, x: &Tensor) -> Result<()> {
-    let expected = "float32 or float64";
-    if x.dtype().is_float() { Ok(()) } else { Err(Error::DType { op, expected, got: x.dtype() }) }
 }

@@ -89,7 +89,7 @@ fn check_shape(shape: &Shape) -> Result<()> {
 /// [`LayerNorm`] with these parameters.
 ///
 /// # Errors
-/// As there.
+/// What the layer refuses.
 ///
 /// # Examples
 /// ```

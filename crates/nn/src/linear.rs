@@ -138,7 +138,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     }
 }
 
-/// The same elements under another shape, as an operation of this name.
+/// The elements of `x` under another shape, as an operation of this name.
 fn shaped(name: &'static str, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let back = edge(x, x.shape(), |g, shape| g.reshape(shape));
     Ok(Tensor::from_op(name, x.detach().reshape(shape)?, [back]))

@@ -190,7 +190,7 @@ pub trait Module: Send + Sync {
     /// Lets backward passes fill the gradients of all parameters, or freezes them.
     ///
     /// # Errors
-    /// Those of [`Parameter::requires_grad_`].
+    /// What [`Parameter::requires_grad_`] refuses.
     fn requires_grad_(&self, on: bool) -> Result<()> {
         self.parameters().iter().try_for_each(|p| p.requires_grad_(on))
     }
@@ -200,10 +200,7 @@ pub trait Module: Send + Sync {
     /// # Errors
     /// [`Error::DType`](crate::Error::DType) unless `dtype` is a float.
     fn to_dtype(&self, dtype: DType) -> Result<()> {
-        if !dtype.is_float() {
-            let expected = "float32 or float64";
-            return Err(crate::Error::DType { op: "Module::to_dtype", expected, got: dtype });
-        }
+        dtype.check_float("Module::to_dtype")?;
         let mut result = Ok(());
         walk(self, "", &mut |_, member| match member {
             Member::Parameter(p) if p.dtype().is_float() && result.is_ok() => result = p.to_dtype(dtype),

@@ -9,7 +9,7 @@ use downhill_tensor::{DType, Error, Float, Shape, Tensor, kernels};
 pub(crate) enum Rows {
     /// This many at the end.
     Last(usize),
-    /// Those of each entry of dimension 1.
+    /// All elements of an entry of dimension 1.
     Channels,
 }
 
@@ -52,8 +52,9 @@ pub(crate) fn normalize(
     eps: f64,
 ) -> Result<(Tensor, Vec<Moments>)> {
     match x.dtype() {
+        DType::F32 => run::<f32>(name, rows, x, [weight, bias], eps),
         DType::F64 => run::<f64>(name, rows, x, [weight, bias], eps),
-        _ => run::<f32>(name, rows, x, [weight, bias], eps),
+        DType::I64 | DType::Bool => unreachable!("check refuses all but floats"),
     }
 }
 
@@ -214,9 +215,7 @@ pub(crate) fn check<const N: usize>(
     shape: &Shape,
     parameters: [(&str, Option<&Tensor>); N],
 ) -> Result<()> {
-    if !x.dtype().is_float() {
-        return Err(Error::DType { op, expected: "float32 or float64", got: x.dtype() });
-    }
+    x.dtype().check_float(op)?;
     for (name, tensor) in parameters {
         let Some(tensor) = tensor else { continue };
         if tensor.shape() != shape {

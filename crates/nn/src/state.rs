@@ -6,7 +6,7 @@ use std::fmt;
 
 /// The values of a module's parameters and buffers by name, in order. Made by [`Module::state_dict`](crate::Module::state_dict).
 ///
-/// It is a snapshot: a later update of the parameters leaves it as it is (and copies, once, what both still share).
+/// A state is a snapshot: a later update of the parameters leaves it as it is (and copies, once, what both still share).
 ///
 /// # Examples
 /// ```

@@ -20,7 +20,7 @@ fn apply<F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
         DType::F32 => run::<f32, F>(f, x),
         DType::F64 => run::<f64, F>(f, x),
-        got => Err(Error::DType { op: F::OP, expected: "float32 or float64", got }),
+        got @ (DType::I64 | DType::Bool) => Err(Error::not_float(F::OP, got)),
     }
 }
 

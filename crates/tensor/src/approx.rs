@@ -1,6 +1,6 @@
 //! Approximate equality, for tests: the traits of the [`approx`](https://docs.rs/approx/0.5) crate.
 
-use crate::storage::dispatch;
+use crate::dtype::dispatch;
 use crate::{Float, Tensor};
 use ::approx::{AbsDiffEq, RelativeEq, UlpsEq};
 

@@ -1,31 +1,25 @@
 //! A value without a history: memory and where the elements lie in it.
 
 use crate::buffer::Buffer;
+use crate::dtype::dispatch;
 use crate::kernel::map::{self, Strided};
 use crate::layout::Layout;
-use crate::storage::{Storage, dispatch};
 use crate::{DType, Element, Shape};
 use std::borrow::Cow;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Array {
-    pub(crate) storage: Storage,
+    pub(crate) buffer: Buffer,
     pub(crate) layout: Layout,
 }
 
 impl Array {
-    /// A buffer as an array of this shape, row-major.
-    pub(crate) fn new<T: Element>(buffer: Buffer<T>, shape: Shape) -> Self {
-        debug_assert_eq!(buffer.len(), shape.numel());
-        Self { storage: T::store(buffer), layout: Layout::contiguous(shape) }
-    }
-
     /// A new array whose elements `write` sets, every one of them.
     #[inline]
     pub(crate) fn build<T: Element>(shape: Shape, write: impl FnOnce(&mut [T])) -> Self {
-        let mut buffer = Buffer::new(shape.numel());
+        let mut buffer = Buffer::new::<T>(shape.numel());
         write(buffer.fresh());
-        Self::new(buffer, shape)
+        Self { buffer, layout: Layout::contiguous(shape) }
     }
 
     pub(crate) fn full<T: Element>(shape: Shape, value: T) -> Self {
@@ -37,7 +31,7 @@ impl Array {
     }
 
     pub(crate) fn dtype(&self) -> DType {
-        self.storage.dtype()
+        self.buffer.dtype()
     }
 
     pub(crate) fn numel(&self) -> usize {
@@ -45,12 +39,12 @@ impl Array {
     }
 
     pub(crate) fn with_layout(&self, layout: Layout) -> Self {
-        Self { storage: self.storage.clone(), layout }
+        Self { buffer: self.buffer.clone(), layout }
     }
 
     /// The whole buffer from the first element on. Callers have matched the dtype.
     pub(crate) fn raw<T: Element>(&self) -> &[T] {
-        let elements = T::of(&self.storage).expect("the dtype was matched");
+        let elements = self.buffer.get().expect("the dtype was matched");
         &elements[self.layout.offset.min(elements.len())..]
     }
 
@@ -81,7 +75,7 @@ impl Array {
         self.cast(dtype).into_owned()
     }
 
-    /// The same, without a copy where it is of this dtype.
+    /// [`to_dtype`](Self::to_dtype) without a copy of an array that has the dtype.
     pub(crate) fn cast(&self, dtype: DType) -> Cow<'_, Self> {
         if dtype == self.dtype() {
             return Cow::Borrowed(self);
@@ -95,7 +89,7 @@ impl Array {
 
     /// Whether no other array shares the memory, and it is row-major from the start.
     pub(crate) fn is_unique(&self) -> bool {
-        self.storage.is_unique() && self.layout.offset == 0 && self.layout.is_contiguous()
+        self.buffer.is_unique() && self.layout.offset == 0 && self.layout.is_contiguous()
     }
 
     /// A row-major array that nobody else holds, by copying if need be.
@@ -104,8 +98,7 @@ impl Array {
             *self = self.map(|x: T| x);
         }
         let n = self.numel();
-        let elements = T::of_mut(&mut self.storage).expect("the dtype was matched");
-        &mut elements.get_mut().expect("made unique above")[..n]
+        &mut self.buffer.get_mut().expect("the dtype was matched, and it is unique")[..n]
     }
 
     /// Element `index` in row-major order.

@@ -1,9 +1,9 @@
 //! The memory of tensors; blocks return to the pool when dropped. One of the three files with `unsafe`.
 #![allow(unsafe_code)]
 
-use crate::pool::{self, Kind};
+use crate::dtype::{DType, Element};
+use crate::pool::{self, Kind, Pool};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::ops::Deref;
 use std::ptr::NonNull;
 use triomphe::Arc;
 
@@ -16,6 +16,8 @@ pub(crate) struct Block {
 
 // SAFETY: a block is plain memory with one owner; nothing in it is tied to a thread.
 unsafe impl Send for Block {}
+// SAFETY: a shared block gives its address and nothing else.
+unsafe impl Sync for Block {}
 
 /// A block begins with a line of the cache.
 const ALIGN: usize = 64;
@@ -53,10 +55,6 @@ impl Block {
         unsafe { libc::madvise(ptr.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
         Self { ptr, bytes }
     }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
 }
 
 impl Drop for Block {
@@ -73,150 +71,120 @@ impl Drop for Block {
     }
 }
 
-/// Element types a buffer may hold: any bytes of the memory's kind are a valid value of them.
-///
-/// # Safety
-/// `KIND` must be `Kind::Bool` for `bool` (whose bytes are only ever 0 or 1) and `Kind::Number` otherwise,
-/// and every bit pattern must be a valid number of the type.
-pub(crate) unsafe trait Plain: Copy {
-    const KIND: Kind;
+/// The blocks of all dropped buffers.
+pub(crate) static POOL: Pool<Block> = Pool::new();
+
+/// A block of the pool, in use.
+#[derive(Debug)]
+struct Pooled {
+    block: Option<Block>,
+    bytes: usize,
+    kind: Kind,
 }
 
-// SAFETY: all bit patterns are valid.
-unsafe impl Plain for f32 {
-    const KIND: Kind = Kind::Number;
+impl Pooled {
+    fn new(bytes: usize, kind: Kind) -> Self {
+        Self { block: Some(POOL.take(bytes, kind, Block::new)), bytes, kind }
+    }
+
+    fn first(&self) -> *mut u8 {
+        self.block.as_ref().expect("there until dropped").ptr.as_ptr()
+    }
 }
-// SAFETY: all bit patterns are valid.
-unsafe impl Plain for f64 {
-    const KIND: Kind = Kind::Number;
-}
-// SAFETY: all bit patterns are valid.
-unsafe impl Plain for i64 {
-    const KIND: Kind = Kind::Number;
-}
-// SAFETY: blocks of this kind start zeroed (false) and only ever hold bools.
-unsafe impl Plain for bool {
-    const KIND: Kind = Kind::Bool;
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        if let Some(block) = self.block.take() {
+            POOL.give(block, self.bytes, self.kind);
+        }
+    }
 }
 
 /// Bytes that need no memory of their own: a number of any type, or two.
 const FEW: usize = 16;
 
-type Words = [u64; FEW / 8];
-
-/// The first `len` elements of initialised words.
-fn slice<T: Plain>(words: &[u64], len: usize) -> &[T] {
-    assert!(len * size_of::<T>() <= size_of_val(words), "they fit");
-    // SAFETY: by the assertion the words hold as many elements; they are initialised, and aligned to 8 bytes.
-    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), len) }
-}
-
-fn slice_mut<T: Plain>(words: &mut [u64], len: usize) -> &mut [T] {
-    assert!(len * size_of::<T>() <= size_of_val(words), "they fit");
-    // SAFETY: as in `slice`; the borrow is exclusive.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), len) }
-}
-
-/// Initialised elements, with whatever values their memory held before, and the number of them.
-#[derive(Debug)]
-pub(crate) struct Pooled<T: Plain> {
-    block: Option<Block>,
-    len: usize,
-    marker: std::marker::PhantomData<T>,
-}
-
-// SAFETY: `T: Sync` elements behind `&Pooled` are only read; writing needs `&mut Pooled`.
-unsafe impl<T: Plain + Sync> Sync for Pooled<T> {}
-
-impl<T: Plain> Pooled<T> {
-    fn new(len: usize) -> Self {
-        let bytes = len * size_of::<T>();
-        pool::hold(bytes);
-        Self { block: Some(pool::take(bytes, T::KIND)), len, marker: std::marker::PhantomData }
-    }
-
-    fn first(&self) -> *mut T {
-        self.block.as_ref().expect("there until dropped").ptr.as_ptr().cast()
-    }
-
-    fn slice(&self) -> &[T] {
-        // SAFETY: the block holds at least `len` initialised elements, aligned to 64 bytes.
-        unsafe { std::slice::from_raw_parts(self.first(), self.len) }
-    }
-
-    fn slice_mut(&mut self) -> &mut [T] {
-        // SAFETY: as in `slice`, and `&mut self` makes this the only reference.
-        unsafe { std::slice::from_raw_parts_mut(self.first(), self.len) }
-    }
-}
-
-impl<T: Plain> Drop for Pooled<T> {
-    fn drop(&mut self) {
-        let bytes = self.len * size_of::<T>();
-        pool::release(bytes);
-        if let Some(block) = self.block.take() {
-            pool::give(block, bytes, T::KIND);
-        }
-    }
-}
-
-/// Elements that arrays share: a few in place, copied with the array; less than the pool keeps in one allocation with their
-/// counter; more in a block of the pool.
+/// A few bytes in place, copied with the array; less than the pool keeps in one allocation with their counter; more in a block of
+/// the pool. They are always initialised, and as many as the elements take, or more.
 #[derive(Clone, Debug)]
-pub(crate) enum Buffer<T: Plain> {
-    Few { words: Words, len: u8 },
+enum Memory {
+    Few { words: [u64; FEW / 8], len: u8 },
     Small { words: Arc<[u64]>, len: u16 },
-    Many(Arc<Pooled<T>>),
+    Many { block: Arc<Pooled>, len: usize },
 }
 
-impl<T: Plain> Buffer<T> {
+/// Elements of one dtype that arrays share.
+#[derive(Clone, Debug)]
+pub(crate) struct Buffer {
+    dtype: DType,
+    memory: Memory,
+}
+
+impl Buffer {
     /// `len` elements of any values.
-    pub(crate) fn new(len: usize) -> Self {
+    pub(crate) fn new<T: Element>(len: usize) -> Self {
         let bytes = len * size_of::<T>();
-        if bytes <= FEW {
-            Self::Few { words: Words::default(), len: len as u8 }
+        let kind = match T::DTYPE {
+            DType::Bool => Kind::Bool,
+            DType::I64 | DType::F32 | DType::F64 => Kind::Number,
+        };
+        let memory = if bytes <= FEW {
+            Memory::Few { words: [0; FEW / 8], len: len as u8 }
         } else if bytes < pool::MIN {
-            Self::Small { words: std::iter::repeat_n(0, bytes.div_ceil(8)).collect(), len: len as u16 }
+            Memory::Small { words: std::iter::repeat_n(0, bytes.div_ceil(8)).collect(), len: len as u16 }
         } else {
-            Self::Many(Arc::new(Pooled::new(len)))
-        }
+            Memory::Many { block: Arc::new(Pooled::new(bytes, kind)), len }
+        };
+        Self { dtype: T::DTYPE, memory }
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
     }
 
     /// Whether no other array shares the memory.
     pub(crate) fn is_unique(&self) -> bool {
-        match self {
-            Self::Few { .. } => true,
-            Self::Small { words, .. } => Arc::strong_count(words) == 1,
-            Self::Many(elements) => Arc::strong_count(elements) == 1,
+        match &self.memory {
+            Memory::Few { .. } => true,
+            Memory::Small { words, .. } => Arc::strong_count(words) == 1,
+            Memory::Many { block, .. } => Arc::strong_count(block) == 1,
         }
     }
 
-    /// For writing, of a buffer that was just made.
-    pub(crate) fn fresh(&mut self) -> &mut [T] {
+    /// The elements for writing, of a buffer that was just made of this type.
+    pub(crate) fn fresh<T: Element>(&mut self) -> &mut [T] {
         self.get_mut().expect("no other array has it yet")
     }
 
-    /// For writing, if no other array shares the memory.
-    pub(crate) fn get_mut(&mut self) -> Option<&mut [T]> {
-        match self {
-            Self::Few { words, len } => Some(slice_mut(words, usize::from(*len))),
-            Self::Small { words, len } => {
-                Arc::get_mut(words).map(|words| slice_mut(words, usize::from(*len)))
-            }
-            Self::Many(elements) => Arc::get_mut(elements).map(Pooled::slice_mut),
-        }
-    }
-}
-
-impl<T: Plain> Deref for Buffer<T> {
-    type Target = [T];
+    /// The elements, if they are of this type.
     #[inline]
-    fn deref(&self) -> &[T] {
-        match self {
-            Self::Few { words, len } => slice(words, usize::from(*len)),
-            Self::Small { words, len } => slice(words, usize::from(*len)),
-            Self::Many(elements) => elements.slice(),
+    pub(crate) fn get<T: Element>(&self) -> Option<&[T]> {
+        if self.dtype != T::DTYPE {
+            return None;
         }
+        let (first, len) = match &self.memory {
+            Memory::Few { words, len } => (words.as_ptr().cast(), usize::from(*len)),
+            Memory::Small { words, len } => (words.as_ptr().cast(), usize::from(*len)),
+            Memory::Many { block, len } => (block.first().cast::<T>().cast_const(), *len),
+        };
+        // SAFETY: the memory was made for `len` elements of this dtype, aligned to 8 bytes at least, and is borrowed as long as the
+        // slice. `Element` is sealed and has one type a dtype, so it was written as `T` only, and began as zeros or as what was
+        // written to another buffer of its kind: of numbers, whose bits may be any, or of bools.
+        Some(unsafe { std::slice::from_raw_parts(first, len) })
+    }
+
+    /// The elements for writing, if they are of this type and no other array shares the memory.
+    #[inline]
+    pub(crate) fn get_mut<T: Element>(&mut self) -> Option<&mut [T]> {
+        if self.dtype != T::DTYPE {
+            return None;
+        }
+        let (first, len) = match &mut self.memory {
+            Memory::Few { words, len } => (words.as_mut_ptr().cast(), usize::from(*len)),
+            Memory::Small { words, len } => (Arc::get_mut(words)?.as_mut_ptr().cast(), usize::from(*len)),
+            Memory::Many { block, len } => (Arc::get_mut(block)?.first().cast::<T>(), *len),
+        };
+        // SAFETY: as in `get`; the memory is borrowed exclusively.
+        Some(unsafe { std::slice::from_raw_parts_mut(first, len) })
     }
 }
 
@@ -224,8 +192,8 @@ impl<T: Plain> Deref for Buffer<T> {
 mod tests {
     use super::*;
 
-    fn buffer<T: Plain>(values: &[T]) -> Buffer<T> {
-        let mut buffer = Buffer::new(values.len());
+    fn buffer<T: Element>(values: &[T]) -> Buffer {
+        let mut buffer = Buffer::new::<T>(values.len());
         buffer.get_mut().expect("new").copy_from_slice(values);
         buffer
     }
@@ -234,14 +202,33 @@ mod tests {
     fn buffers_hold_what_was_written() {
         for len in [0, 1, 3, 255, 256, 257, 5000] {
             let values: Vec<f32> = (0..len).map(|i| i as f32).collect();
-            assert_eq!(&*buffer(&values), &values[..]);
+            assert_eq!(buffer(&values).get(), Some(&values[..]));
+        }
+    }
+
+    #[test]
+    fn buffers_have_elements_of_their_own_dtype_only() {
+        for len in [1, 5, 5000] {
+            let mut numbers = buffer(&vec![0.5; len]);
+            assert!(numbers.get::<i64>().is_none() && numbers.get_mut::<bool>().is_none());
+        }
+    }
+
+    #[test]
+    fn a_shared_buffer_is_not_written_to() {
+        for len in [5, 5000] {
+            let mut one = buffer(&vec![1_i64; len]);
+            let other = one.clone();
+            assert!(!one.is_unique() && one.get_mut::<i64>().is_none());
+            drop(other);
+            assert!(one.is_unique() && one.get_mut::<i64>().is_some());
         }
     }
 
     #[test]
     fn bool_buffers_are_valid_after_reuse() {
         drop(buffer(&[f32::NAN; 1000]));
-        let fresh = Buffer::<bool>::new(4000);
-        assert!(fresh.iter().all(|&b| u8::from(b) <= 1));
+        let fresh = Buffer::new::<bool>(4000);
+        assert!(fresh.get::<bool>().expect("bools").iter().all(|&b| u8::from(b) <= 1));
     }
 }

@@ -66,7 +66,7 @@ pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> 
     compare("gradcheck", inputs, &found, value)
 }
 
-/// The same for the gradients themselves: compares the derivative of `f`'s gradients with their central differences.
+/// [`gradcheck`] of the gradients themselves: compares the derivative of `f`'s gradients with their central differences.
 ///
 /// [`torch.autograd.gradgradcheck`](https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradgradcheck.html).
 ///

@@ -2,8 +2,8 @@
 
 use crate::array::Array;
 use crate::dtype::TWO_63;
+use crate::dtype::dispatch;
 use crate::shape::IntoShape;
-use crate::storage::dispatch;
 use crate::tensor::IntoElement;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 
@@ -101,12 +101,12 @@ impl Number {
 
     /// An error if the number is beyond the range of `dtype`; infinities and NaN are within that of floats.
     pub(crate) fn check_range(self, op: &'static str, dtype: DType) -> Result<()> {
-        let fits = match (self, dtype) {
-            (Self::Float(x), DType::I64) => (-TWO_63..TWO_63).contains(&x),
-            (Self::Float(x), DType::F32) => !x.is_finite() || x.abs() <= f64::from(f32::MAX),
-            _ => true,
-        };
         let Self::Float(x) = self else { return Ok(()) };
+        let fits = match dtype {
+            DType::I64 => (-TWO_63..TWO_63).contains(&x),
+            DType::F32 => !x.is_finite() || x.abs() <= f64::from(f32::MAX),
+            DType::F64 | DType::Bool => true,
+        };
         if fits { Ok(()) } else { Err(Error::argument(op, format!("{x} is beyond the range of {dtype}"))) }
     }
 }

@@ -92,12 +92,6 @@ pub(crate) fn tensor_text(shape: &[usize], values: &Values, history: &History) -
     tensor_text_with(&print_options(), shape, values, history)
 }
 
-/// The text of a shape: `torch.Size([2, 3])`.
-#[allow(dead_code, reason = "shapes print through it in nn")]
-pub(crate) fn size_text(shape: &[usize]) -> String {
-    format!("torch.Size({shape:?})")
-}
-
 const OPENING: &str = "tensor(";
 
 fn tensor_text_with(options: &PrintOptions, shape: &[usize], values: &Values, history: &History) -> String {
@@ -474,11 +468,5 @@ mod tests {
             tensor_text_with(&extreme, &[2, 2], &tiny, &History::Leaf),
             "tensor([...],\n       dtype=torch.float64,\n       requires_grad=True)"
         );
-    }
-
-    #[test]
-    fn sizes_print_like_lists() {
-        assert_eq!(size_text(&[2, 3]), "torch.Size([2, 3])");
-        assert_eq!(size_text(&[]), "torch.Size([])");
     }
 }

@@ -1,4 +1,4 @@
-//! Element types: what they are, how they convert, how two of them promote.
+//! Element types: what they are, how they convert, how two of them promote, and how a dtype becomes a Rust type.
 
 use std::fmt;
 
@@ -22,7 +22,10 @@ impl DType {
     /// assert!(downhill::DType::F32.is_float() && !downhill::DType::I64.is_float());
     /// ```
     pub const fn is_float(self) -> bool {
-        matches!(self, Self::F32 | Self::F64)
+        match self {
+            Self::F32 | Self::F64 => true,
+            Self::I64 | Self::Bool => false,
+        }
     }
 
     /// The smallest dtype that holds both ([PyTorch's rule](https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc)
@@ -55,9 +58,15 @@ impl fmt::Display for DType {
     }
 }
 
+mod sealed {
+    /// What keeps [`Element`](super::Element) to its four types.
+    pub trait Sealed {}
+}
+
 /// A Rust type that a tensor can hold: `f32`, `f64`, `i64`, `bool`.
+// One type a dtype: buffers rely on it.
 pub trait Element:
-    crate::storage::Stored + Copy + Default + PartialEq + PartialOrd + Send + Sync + fmt::Debug + 'static
+    sealed::Sealed + Copy + Default + PartialEq + PartialOrd + Send + Sync + fmt::Debug + 'static
 {
     /// The dtype of this type.
     const DTYPE: DType;
@@ -73,10 +82,26 @@ pub trait Element:
     /// `i64` to its minimum), anything to `bool` by `!= 0`.
     #[must_use]
     fn cast<U: Element>(self) -> U;
+    /// The sum; integers wrap, booleans or.
+    #[doc(hidden)]
+    #[must_use]
+    fn plus(self, other: Self) -> Self;
+    /// The difference; integers wrap, of booleans whether they differ.
+    #[doc(hidden)]
+    #[must_use]
+    fn minus(self, other: Self) -> Self;
+    /// The product; integers wrap, booleans and.
+    #[doc(hidden)]
+    #[must_use]
+    fn times(self, other: Self) -> Self;
 }
 
 macro_rules! element {
-    ($type:ty, $dtype:ident, $of:ident, |$x:ident| $bool:expr, $i64:expr, $f32:expr, $f64:expr) => {
+    (
+        $type:ty, $dtype:ident, $of:ident, |$x:ident| $bool:expr, $i64:expr, $f32:expr, $f64:expr;
+        |$a:ident, $b:ident| $plus:expr, $minus:expr, $times:expr
+    ) => {
+        impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: DType = DType::$dtype;
             #[inline(always)]
@@ -99,6 +124,21 @@ macro_rules! element {
             fn cast<U: Element>(self) -> U {
                 U::$of(self)
             }
+            #[inline(always)]
+            fn plus(self, $b: Self) -> Self {
+                let $a = self;
+                $plus
+            }
+            #[inline(always)]
+            fn minus(self, $b: Self) -> Self {
+                let $a = self;
+                $minus
+            }
+            #[inline(always)]
+            fn times(self, $b: Self) -> Self {
+                let $a = self;
+                $times
+            }
         }
     };
 }
@@ -112,13 +152,57 @@ fn truncated(x: f64) -> i64 {
     if x.abs() < TWO_63 { x as i64 } else { i64::MIN }
 }
 
-element!(bool, Bool, of_bool, |x| x, x != 0, x != 0.0, x != 0.0);
-element!(i64, I64, of_i64, |x| i64::from(x), x, truncated(x.into()), truncated(x));
-element!(f32, F32, of_f32, |x| f32::from(u8::from(x)), x as f32, x, x as f32);
-element!(f64, F64, of_f64, |x| f64::from(u8::from(x)), x as f64, f64::from(x), x);
+element!(bool, Bool, of_bool, |x| x, x != 0, x != 0.0, x != 0.0; |a, b| a | b, a ^ b, a & b);
+element!(
+    i64, I64, of_i64, |x| i64::from(x), x, truncated(x.into()), truncated(x);
+    |a, b| a.wrapping_add(b), a.wrapping_sub(b), a.wrapping_mul(b)
+);
+element!(f32, F32, of_f32, |x| f32::from(u8::from(x)), x as f32, x, x as f32; |a, b| a + b, a - b, a * b);
+element!(f64, F64, of_f64, |x| f64::from(u8::from(x)), x as f64, f64::from(x), x; |a, b| a + b, a - b, a * b);
 
-/// `f32` or `f64`: the types that formulas are read at and kernels of floating-point operations are written for.
-pub trait Float: Element + crate::real::Real<Mask = bool> + crate::kernel::softmax::Row {}
+/// The end of an operation on floats that was given others.
+#[cold]
+pub(crate) fn not_float(dtype: DType) -> ! {
+    unreachable!(
+        "{dtype} in an operation on floats, which refuses or converts others before it looks at elements"
+    )
+}
 
-impl Float for f32 {}
-impl Float for f64 {}
+/// Runs `$body` with `$T` standing for the dtype's Rust type: `dispatch!(dtype, T => f::<T>(x))`;
+/// with `float` in front, for the two floats only, see [`not_float`].
+macro_rules! dispatch {
+    (float $dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            dtype @ ($crate::DType::I64 | $crate::DType::Bool) => $crate::dtype::not_float(dtype),
+        }
+    };
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            $crate::DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            $crate::DType::Bool => {
+                type $T = bool;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use dispatch;

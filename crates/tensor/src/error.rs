@@ -112,6 +112,16 @@ impl Error {
         Self::Argument { op, message: message.into() }
     }
 
+    /// An [`Error::DType`] of an operation that takes `f32` and `f64` only.
+    ///
+    /// ```
+    /// let error = downhill::Error::not_float("mean", downhill::DType::I64);
+    /// assert_eq!(error.to_string(), "mean: expected float32 or float64, but got int64");
+    /// ```
+    pub fn not_float(op: &'static str, got: DType) -> Self {
+        Self::DType { op, expected: "float32 or float64", got }
+    }
+
     /// An [`Error::Shape`] with these words.
     ///
     /// ```
@@ -121,5 +131,21 @@ impl Error {
     /// ```
     pub fn shape(op: &'static str, expected: impl Into<String>, got: &Shape) -> Self {
         Self::Shape { op, expected: expected.into(), got: Box::new(*got) }
+    }
+}
+
+/// A check that ends in an error.
+impl DType {
+    /// Refuses all but floats, for an operation of this name.
+    ///
+    /// # Errors
+    /// [`Error::DType`] unless the dtype is `f32` or `f64`.
+    ///
+    /// ```
+    /// use downhill::DType;
+    /// assert!(DType::F64.check_float("mean").is_ok() && DType::Bool.check_float("mean").is_err());
+    /// ```
+    pub fn check_float(self, op: &'static str) -> Result<()> {
+        if self.is_float() { Ok(()) } else { Err(Error::not_float(op, self)) }
     }
 }

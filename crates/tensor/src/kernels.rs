@@ -12,7 +12,6 @@
     reason = "several arrays at one index vectorise, zipped iterators need not"
 )]
 
-use crate::kernel::math::Math;
 use crate::kernel::matmul::{self, Matrix};
 use crate::kernel::parallel::{BLOCK, Sink};
 use crate::kernel::reduce::WideSum;
@@ -146,7 +145,7 @@ pub fn for_jobs<J: Send>(jobs: Vec<J>, work: usize, f: impl Fn(J) + Sync) {
 /// `out` the first `m × n` elements of a slice, row by row. An operand is a slice with the distances between its rows and
 /// between its columns: `[k, 1]` if `a` lies row by row, `[1, m]` if its transpose does.
 ///
-/// It runs on the thread that calls it: a part of a larger product, in a job of [`for_jobs`] or [`for_chunks`].
+/// The product runs on the thread that calls it: a part of a larger product, in a job of [`for_jobs`] or [`for_chunks`].
 /// [`Tensor::matmul`](crate::Tensor::matmul) uses all threads.
 ///
 /// # Panics
@@ -312,7 +311,7 @@ pub fn sum_tiles<T: Float, const N: usize>(
     f: &(dyn Fn(usize, Tiles<'_, T, N>, &mut [f64], Option<&mut [T]>) + Sync),
 ) -> f64 {
     let block = |start: usize, mut out: Option<Sink<'_, T>>| {
-        let (mut sum, mut terms) = (WideSum::<f64>::new(), [0.0; TILE]);
+        let (mut sum, mut terms) = (WideSum::new(), [0.0; TILE]);
         for_tiles(&inputs, start, BLOCK.min(count - start), |at, n, tiles| {
             let terms = &mut terms[..n];
             match &mut out {
@@ -359,7 +358,7 @@ pub fn sum_few<T: Float, U: Float, const N: usize>(
 }
 
 #[inline(never)]
-fn feed(sum: &mut WideSum<f64>, terms: &[f64]) {
+fn feed(sum: &mut WideSum, terms: &[f64]) {
     vectorize!(sum.feed(terms));
 }
 
@@ -491,7 +490,7 @@ pub fn max_and_wide_sum<T: Float>(row: &[T]) -> (T, f64) {
 pub fn map_softmax<T: Float>(row: &[T], (max, sum): (T, f64), out: &mut [T], f: impl Fn(usize, f64) -> f64) {
     let (max, scale) = (max.cast::<f64>(), 1.0 / sum);
     for (i, (o, &x)) in out.iter_mut().zip(row).enumerate() {
-        *o = T::of_f64(f(i, <T as Math>::wide_exp(x.cast::<f64>() - max) * scale));
+        *o = T::of_f64(f(i, T::wide_exp(x.cast::<f64>() - max) * scale));
     }
 }
 
@@ -516,5 +515,5 @@ pub fn fast_exps<T: Float>(x: &mut [T]) {
 /// ```
 #[inline(always)]
 pub fn fast_exp<T: Float>(x: T) -> T {
-    <T as Math>::fast_exp(x)
+    x.fast_exp()
 }

@@ -103,7 +103,7 @@ impl Layout {
         out
     }
 
-    /// The same elements in the same order under another shape, if that needs no copy.
+    /// These elements in the same order under another shape, if that needs no copy.
     pub(crate) fn view(&self, shape: &Shape) -> Option<Self> {
         if self.is_contiguous() {
             let mut out = Self::contiguous(*shape);

@@ -138,7 +138,7 @@ impl Shape {
         Ok(mask)
     }
 
-    /// The same with dimension `dim` of another size.
+    /// This shape with dimension `dim` of another size.
     pub(crate) fn with(mut self, dim: usize, size: usize) -> Self {
         self[..].get(dim).expect("a dimension of this shape");
         self.dims[dim] = size;

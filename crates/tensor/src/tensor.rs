@@ -2,15 +2,14 @@
 
 use crate::array::Array;
 use crate::autograd::node::Node;
-use crate::buffer::Buffer;
+use crate::dtype::dispatch;
 use crate::shape::IntoShape;
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Shape};
 use triomphe::Arc;
 
 /// An n-dimensional array of `f32`, `f64`, `i64` or `bool` that may remember how it was computed.
 ///
-/// Its elements never change; cloning is one atomic increment; it can be shared between threads.
+/// A tensor's elements never change; cloning is one atomic increment; it can be shared between threads.
 ///
 /// ```
 /// use downhill::Tensor;
@@ -54,7 +53,7 @@ impl Tensor {
         self.0.node.as_ref()
     }
 
-    /// The same value with another history.
+    /// This value with another history.
     pub(crate) fn with_node(mut self, node: Option<Arc<Node>>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.node = node;
@@ -241,7 +240,7 @@ impl Tensor {
         Self::from_slice(&values, shape)
     }
 
-    /// The same from a slice.
+    /// [`from_vec`](Self::from_vec) from a slice.
     ///
     /// # Errors
     /// [`Error::Shape`] if the shape has another number of elements.
@@ -256,7 +255,14 @@ impl Tensor {
         if shape.numel() != values.len() {
             return Err(Error::shape("from_vec", format!("a shape of {} elements", values.len()), &shape));
         }
-        Ok(Self::constant(Array::new(T::buffer(values), shape)))
+        Ok(Self::of(values, shape))
+    }
+
+    /// As many values as the shape has elements.
+    fn of<T: IntoElement>(values: &[T], shape: Shape) -> Self {
+        Self::constant(Array::build(shape, |out: &mut [T::Element]| {
+            out.iter_mut().zip(values).for_each(|(o, x)| *o = x.element());
+        }))
     }
 
     /// A tensor whose elements `write` sets: how an operation of your own makes its result without a copy.
@@ -281,13 +287,6 @@ pub trait IntoElement: Copy {
     type Element: Element;
     /// The element.
     fn element(self) -> Self::Element;
-    #[doc(hidden)]
-    #[allow(private_interfaces)]
-    fn buffer(values: &[Self]) -> Buffer<Self::Element> {
-        let mut buffer = Buffer::new(values.len());
-        buffer.get_mut().expect("new").iter_mut().zip(values).for_each(|(o, x)| *o = x.element());
-        buffer
-    }
 }
 
 macro_rules! into_element {
@@ -314,7 +313,7 @@ macro_rules! from_nested {
         impl<T: IntoElement, $(const $dims: usize),*> From<$type> for Tensor {
             fn from($x: $type) -> Self {
                 let values: &[T] = $flat;
-                Self::constant(Array::new(T::buffer(values), Shape::of(&[$($dims),*])))
+                Self::of(values, Shape::of(&[$($dims),*]))
             }
         }
     };
@@ -327,7 +326,7 @@ from_nested!(A B C D; [[[[T; D]; C]; B]; A]; |x| x.as_flattened().as_flattened()
 /// A 1-d tensor.
 impl<T: IntoElement> From<&[T]> for Tensor {
     fn from(values: &[T]) -> Self {
-        Self::constant(Array::new(T::buffer(values), Shape::of(&[values.len()])))
+        Self::of(values, Shape::of(&[values.len()]))
     }
 }
 

@@ -111,9 +111,7 @@ impl Loss for BCELoss {
                 target.shape(),
             ));
         }
-        if !input.dtype().is_float() {
-            return Err(Error::DType { op, expected: "float32 or float64", got: input.dtype() });
-        }
+        input.dtype().check_float(op)?;
         if input.dtype() != target.dtype() {
             return Err(Error::DType { op, expected: "a target of the input's dtype", got: target.dtype() });
         }
@@ -150,8 +148,9 @@ fn within_unit(x: &Tensor, t: &Tensor) -> Result<bool> {
     }
     let (x, t) = (x.contiguous(), t.contiguous());
     Ok(match x.dtype() {
+        DType::F32 => outside::<f32>(&x, &t)? == 0.0,
         DType::F64 => outside::<f64>(&x, &t)? == 0.0,
-        _ => outside::<f32>(&x, &t)? == 0.0,
+        got @ (DType::I64 | DType::Bool) => return Err(Error::not_float(BCELoss::OP, got)),
     })
 }
 

@@ -72,7 +72,7 @@ pub(super) fn softplus<R: Real>(z: R) -> R {
     z.clone().max(R::lit(0.0)) + (-z.abs()).exp().log1p()
 }
 
-/// The same with both weights, those that are missing being 1: `[x, t, w, p]`.
+/// The loss with both weights, those that are missing being 1: `[x, t, w, p]`.
 #[derive(Clone, Debug)]
 struct BothWeights;
 
@@ -114,9 +114,7 @@ impl Loss for BCEWithLogitsLoss {
             ));
         }
         for x in [input, target] {
-            if !x.dtype().is_float() {
-                return Err(Error::DType { op, expected: "float32 or float64", got: x.dtype() });
-            }
+            x.dtype().check_float(op)?;
         }
         if self.weight.is_none() && self.pos_weight.is_none() {
             return pointwise(self, [input, target], self.reduction);

@@ -69,10 +69,13 @@ impl CosineEmbeddingLoss {
         }
         let plain =
             a.dtype() == b.dtype() && a.shape() == b.shape() && a.shape()[..target.dim()] == **target.shape();
+        if !plain {
+            return self.definition(a, b, target);
+        }
         match a.dtype() {
-            DType::F64 if plain => self.fused::<f64>(a, b, target),
-            DType::F32 if plain => self.fused::<f32>(a, b, target),
-            _ => self.definition(a, b, target),
+            DType::F32 => self.fused::<f32>(a, b, target),
+            DType::F64 => self.fused::<f64>(a, b, target),
+            DType::I64 | DType::Bool => self.definition(a, b, target),
         }
     }
 

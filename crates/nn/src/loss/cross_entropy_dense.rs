@@ -32,8 +32,9 @@ impl CrossEntropyLoss {
         let targets = Rows::new(OP, target, &shape)?;
         check_weight(OP, self.weight.as_ref(), &rows)?;
         match input.dtype() {
+            DType::F32 => self.dense::<f32>(&rows, &targets),
             DType::F64 => self.dense::<f64>(&rows, &targets),
-            _ => self.dense::<f32>(&rows, &targets),
+            got @ (DType::I64 | DType::Bool) => Err(Error::not_float(OP, got)),
         }
     }
 

@@ -1,16 +1,12 @@
 //! Cross-entropy of rows of few classes. Rows lie side by side in the lanes of a vector: each is then as fast as an entry of a
 //! long one, and nothing is added up across lanes.
 
-use super::cross_entropy::{Indices, weight};
+use super::cross_entropy::{Indices, LONG, weight};
 use downhill_tensor::real::Real;
 use downhill_tensor::{Float, kernels};
 
 /// Classes that PyTorch adds up one after the other on every processor.
 const SHORT: usize = 8;
-
-/// Classes from which rows are no longer short: their exponentials are computed once and scaled, in half the time and no less exactly.
-/// The gradients of fewer cost nothing, and keep PyTorch's digits where they cancel over a batch.
-pub(super) const LONG: usize = 64;
 
 /// Rows that are worked on at once.
 const ROWS: usize = 32;

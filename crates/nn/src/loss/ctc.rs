@@ -124,8 +124,9 @@ impl CTCLoss {
         let (batched, x) = self.batch(log_probs)?;
         let lattice = self.lattice(&x, targets, &input_lengths.into(), &target_lengths.into())?;
         let loss = match x.dtype() {
+            DType::F32 => self.fused::<f32>(&x, lattice)?,
             DType::F64 => self.fused::<f64>(&x, lattice)?,
-            _ => self.fused::<f32>(&x, lattice)?,
+            got @ (DType::I64 | DType::Bool) => return Err(Error::not_float(OP, got)),
         };
         if batched || self.reduction != Reduction::None { Ok(loss) } else { loss.squeeze_dim(0) }
     }
@@ -134,9 +135,7 @@ impl CTCLoss {
     #[inline]
     fn batch(&self, log_probs: &Tensor) -> Result<(bool, Tensor)> {
         let shape = log_probs.shape();
-        if !log_probs.dtype().is_float() {
-            return Err(Error::DType { op: OP, expected: "float32 or float64", got: log_probs.dtype() });
-        }
+        log_probs.dtype().check_float(OP)?;
         if !(2..=3).contains(&shape.rank()) || shape.numel() == 0 {
             let expected = "log-probabilities of shape (T, N, C) or (T, C), not empty";
             return Err(Error::shape(OP, expected, shape));

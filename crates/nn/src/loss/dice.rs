@@ -63,9 +63,7 @@ impl Loss for DiceLoss {
             return Err(Error::shape(op, expected, target.shape()));
         }
         let dtype = input.dtype().promote(target.dtype());
-        if !dtype.is_float() {
-            return Err(Error::DType { op, expected: "float32 or float64", got: dtype });
-        }
+        dtype.check_float(op)?;
         let samples = |x: &Tensor| x.to_dtype(dtype).unsqueeze(-1)?.flatten(1, -1);
         let (x, t) = (samples(input)?, samples(target)?);
         let sum = |x: &Tensor| x.sum_dim(1, false);

@@ -34,7 +34,7 @@ fn check_gamma(op: &'static str, gamma: f64) -> Result<()> {
 /// `1 − p` is `−expm1(ln p)`, which does not cancel for sure rows.
 ///
 /// # Errors
-/// Those of [`CrossEntropyLoss`](crate::CrossEntropyLoss) with class indices; a negative `gamma`.
+/// What [`CrossEntropyLoss`](crate::CrossEntropyLoss) refuses of class indices; a negative `gamma`.
 ///
 /// # Examples
 /// ```

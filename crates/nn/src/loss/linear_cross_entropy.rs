@@ -15,7 +15,7 @@ const OP: &str = "linear_cross_entropy";
 /// than everything else.
 ///
 /// # Formula
-/// That of [`CrossEntropyLoss`] for the logits `x · Wᵀ + b`. With `out_features` each row has several targets, and each of these its own
+/// [`CrossEntropyLoss`]'s for the logits `x · Wᵀ + b`. With `out_features` each row has several targets, and each of these its own
 /// part of the layer.
 ///
 /// # Gradient
@@ -37,7 +37,7 @@ const OP: &str = "linear_cross_entropy";
 /// hold, they contribute exactly nothing.
 ///
 /// # Errors
-/// Those of [`CrossEntropyLoss`]; sizes that do not fit; any `ignore_index` with probabilities; several targets for an input without rows.
+/// What [`CrossEntropyLoss`] refuses; sizes that do not fit; any `ignore_index` with probabilities; several targets for an input without rows.
 ///
 /// # Examples
 /// ```
@@ -222,7 +222,7 @@ impl LinearCrossEntropyOptions {
 /// `linear_weight` `(num_classes, d₁ …, in_features)`, `linear_bias` without the last.
 ///
 /// # Errors
-/// As there.
+/// What [`LinearCrossEntropyLoss`] refuses.
 ///
 /// # Examples
 /// ```
@@ -247,7 +247,7 @@ pub fn linear_cross_entropy(
     let fit = Fit::new(input, linear_weight, target, linear_bias, options)?;
     match input.dtype() {
         DType::F64 => run::<f64>(fit, linear_weight, target, linear_bias, options),
-        dtype if fit.sizes.are_small() => {
+        dtype @ DType::F32 if fit.sizes.are_small() => {
             let wide = |x: &Tensor| if x.dtype() == dtype { x.to_dtype(DType::F64) } else { x.clone() };
             let [input, linear_weight, target] = [input, linear_weight, target].map(wide);
             let bias = linear_bias.map(wide);
@@ -256,7 +256,8 @@ pub fn linear_cross_entropy(
             let loss = linear_cross_entropy(&input, &linear_weight, &target, bias.as_ref(), &options)?;
             Ok(rounded(fit.name, &loss, dtype))
         }
-        _ => run::<f32>(fit, linear_weight, target, linear_bias, options),
+        DType::F32 => run::<f32>(fit, linear_weight, target, linear_bias, options),
+        got @ (DType::I64 | DType::Bool) => Err(Error::not_float(OP, got)),
     }
 }
 
@@ -282,9 +283,7 @@ impl Fit {
         options: &LinearCrossEntropyOptions,
     ) -> Result<Self> {
         options.check()?;
-        if !input.dtype().is_float() {
-            return Err(Error::DType { op: OP, expected: "float32 or float64", got: input.dtype() });
-        }
+        input.dtype().check_float(OP)?;
         if let Some(other) = [Some(linear), bias].into_iter().flatten().find(|t| t.dtype() != input.dtype()) {
             let expected = "linear_weight and linear_bias of the input's dtype";
             return Err(Error::DType { op: OP, expected, got: other.dtype() });

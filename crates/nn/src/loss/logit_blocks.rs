@@ -26,7 +26,7 @@ pub(super) enum Target<'a, T> {
 /// The factor of each term in what is differentiated.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Factors<'a, T> {
-    /// That of the cross-entropies, and that of the `z_loss` terms.
+    /// One factor for all cross-entropies, and one for all `z_loss` terms.
     Same(f64, f64),
     /// One a row and output.
     Each(&'a [T]),
@@ -90,7 +90,7 @@ struct Block<'a, T> {
     output: usize,
     /// Which rows, without the ignored ones.
     rows: &'a [usize],
-    /// They, side by side, and the transpose of that.
+    /// The rows' inputs as a matrix, and its transpose.
     x: &'a [T],
     turned: &'a [T],
 }
@@ -217,7 +217,7 @@ impl<T: Float> Block<'_, T> {
         self.all.class_weight(c) * (share * t + every)
     }
 
-    /// It, where it is the same in all rows.
+    /// [`spread`](Self::spread), where it is the same in all rows.
     #[inline(always)]
     fn same_spread(&self, c: usize) -> Option<f64> {
         matches!(self.all.target, Target::Classes(_)).then(|| self.all.class_weight(c) * self.all.shares.1)

@@ -102,12 +102,12 @@ use downhill_tensor::{DType, Error, Result, Tensor};
 /// What becomes of the terms of a loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reduction {
-    /// They stay as they are: one number a term.
+    /// Terms stay as they are: one number a term.
     None,
-    /// Their mean. What it divides by is said at each loss.
+    /// The mean of the terms. What it divides by is said at each loss.
     #[default]
     Mean,
-    /// Their sum.
+    /// The sum of the terms.
     Sum,
 }
 

@@ -77,9 +77,7 @@ impl Pointwise<2> for Classes {
 impl Loss for MultiLabelSoftMarginLoss {
     #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        if !input.dtype().is_float() {
-            return Err(Error::DType { op: OP, expected: "float32 or float64", got: input.dtype() });
-        }
+        input.dtype().check_float(OP)?;
         if target.dtype() == DType::Bool {
             return Err(Error::DType { op: OP, expected: "a target of numbers", got: DType::Bool });
         }

@@ -4,7 +4,7 @@ use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
 use downhill_tensor::autograd::fused;
-use downhill_tensor::{DType, Float, Result, Tensor, kernels};
+use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 
 /// Minus the log-probability of the right class.
 ///
@@ -61,8 +61,9 @@ impl Loss for NLLLoss {
         let classes =
             Classes::new(op, &rows, target, self.weight.as_ref(), self.ignore_index, self.reduction)?;
         match input.dtype() {
+            DType::F32 => run::<f32>(&rows, classes, name(input)),
             DType::F64 => run::<f64>(&rows, classes, name(input)),
-            _ => run::<f32>(&rows, classes, name(input)),
+            got @ (DType::I64 | DType::Bool) => Err(Error::not_float(op, got)),
         }
     }
 }

@@ -62,7 +62,7 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     /// The term of one element of each input.
     fn value<R: Real>(&self, inputs: [R; N]) -> R;
 
-    /// Its gradient to each input.
+    /// The gradient of [`value`](Self::value) to each input.
     fn grad<R: Real>(&self, inputs: [R; N]) -> [R; N];
 
     /// The gradient of the reduced loss: [`grad`](Self::grad) times `g`, divided by `count` for a mean. Overridden where
@@ -110,7 +110,7 @@ pub fn pointwise<L: Pointwise<N>, const N: usize>(
 /// A [`pointwise`] loss whose terms are multiplied by `weight`, if there is one; it is broadcast and promoted like an input.
 ///
 /// # Errors
-/// Those of [`pointwise`].
+/// What [`pointwise`] refuses.
 ///
 /// ```
 /// use downhill::Tensor;
@@ -130,7 +130,11 @@ pub fn pointwise_weighted<L: Pointwise<N>, const N: usize>(
     prepare(L::OP, L::INTEGERS, &mut inputs, weight.as_mut())?;
     let dtype = inputs[0].dtype();
     let saved = Arc::new(Saved { inputs, weight, reduction, ready: Ready::default(), loss: loss.clone() });
-    if dtype == DType::F64 { run::<f64, N>(name, saved) } else { run::<f32, N>(name, saved) }
+    match dtype {
+        DType::F32 => run::<f32, N>(name, saved),
+        DType::F64 => run::<f64, N>(name, saved),
+        DType::I64 | DType::Bool => Err(Error::not_float(L::OP, dtype)),
+    }
 }
 
 /// A weight in the shape of the input.
@@ -181,9 +185,7 @@ fn prepare(
     if integers {
         dtype = dtype.promote(DType::F32);
     }
-    if !dtype.is_float() {
-        return Err(Error::DType { op, expected: "float32 or float64", got: dtype });
-    }
+    dtype.check_float(op)?;
     for x in inputs.iter_mut().chain(weight) {
         // Three clones would be a tenth of a small loss.
         if x.dtype() == dtype && *x.shape() == shape && x.is_contiguous() {

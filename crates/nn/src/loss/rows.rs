@@ -17,9 +17,7 @@ pub(super) struct Rows {
 impl Rows {
     /// The input with its classes last. `target` has the input's shape without them.
     pub(super) fn new(op: &'static str, input: &Tensor, target: &Shape) -> Result<Self> {
-        if !input.dtype().is_float() {
-            return Err(Error::DType { op, expected: "float32 or float64", got: input.dtype() });
-        }
+        input.dtype().check_float(op)?;
         let shape = input.shape();
         let (classes, expected, matrix) = match shape.rank() {
             0 => return Err(Error::shape(op, "an input of at least one dimension", shape)),
@@ -49,9 +47,7 @@ impl Rows {
     /// An input of shape `()`, `(C)` or `(N, C)` with at least one class, for losses that take no other. `shape` is that of
     /// the terms, one a row.
     pub(super) fn of_matrix(op: &'static str, input: &Tensor, shape: Shape) -> Result<Self> {
-        if !input.dtype().is_float() {
-            return Err(Error::DType { op, expected: "float32 or float64", got: input.dtype() });
-        }
+        input.dtype().check_float(op)?;
         let classes = input.shape().last().copied().unwrap_or(1);
         if input.dim() > 2 || classes == 0 {
             return Err(Error::shape(op, "a vector or a matrix with at least one class", input.shape()));
@@ -251,8 +247,9 @@ pub(super) fn row_wise<L: RowWise>(
     reduction: Reduction,
 ) -> Result<Tensor> {
     match rows.input.dtype() {
+        DType::F32 => run::<f32, L>(name, loss, rows, reduction),
         DType::F64 => run::<f64, L>(name, loss, rows, reduction),
-        _ => run::<f32, L>(name, loss, rows, reduction),
+        DType::I64 | DType::Bool => unreachable!("Rows refuses all but floats"),
     }
 }
 

@@ -14,7 +14,7 @@ use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
 /// one of `d(a, n)` and `d(p, n)` stands for `d(a, n)`.
 ///
 /// # Gradient
-/// That of `d(a, p) − d(a, n)` where the loss is positive, 0 elsewhere; where `d(a, n) = d(p, n)`, half through each.
+/// The gradient of `d(a, p) − d(a, n)` where the loss is positive, 0 elsewhere; where `d(a, n) = d(p, n)`, half through each.
 ///
 /// # Shape
 /// Three tensors `(D)` or `(…, D)` with the same number of dimensions, which broadcast; the terms have the shape without `D`.
@@ -76,10 +76,14 @@ impl TripletMarginLoss {
     #[inline]
     pub(super) fn named(&self, op: &'static str, inputs: [&Tensor; 3]) -> Result<Tensor> {
         check(op, inputs, self.margin)?;
-        match (self.rows(inputs), inputs.map(Tensor::dtype)) {
-            (Some(shape), [DType::F32, DType::F32, DType::F32]) => self.fused::<f32>(op, inputs, &shape),
-            (Some(shape), [DType::F64, DType::F64, DType::F64]) => self.fused::<f64>(op, inputs, &shape),
-            _ => self.definition(op, inputs),
+        let (dtype, shape) = (inputs[0].dtype(), self.rows(inputs));
+        let Some(shape) = shape.filter(|_| inputs.iter().all(|x| x.dtype() == dtype)) else {
+            return self.definition(op, inputs);
+        };
+        match dtype {
+            DType::F32 => self.fused::<f32>(op, inputs, &shape),
+            DType::F64 => self.fused::<f64>(op, inputs, &shape),
+            DType::I64 | DType::Bool => self.definition(op, inputs),
         }
     }
 

@@ -79,13 +79,13 @@ impl Distance for PairwiseDistance {
 /// `max(0, margin + d(a, p) − d(a, n))`; with `swap`, the smaller one of `d(a, n)` and `d(p, n)` stands for `d(a, n)`.
 ///
 /// # Gradient
-/// That of `d(a, p) − d(a, n)` where the loss is positive, 0 elsewhere; where `d(a, n) = d(p, n)`, half through each.
+/// The gradient of `d(a, p) − d(a, n)` where the loss is positive, 0 elsewhere; where `d(a, n) = d(p, n)`, half through each.
 ///
 /// # Shape
 /// Three tensors with the same number of dimensions; the terms have the shape of the distances.
 ///
 /// # Stability
-/// That of the distance: a norm whose argument is 0 has no slope there, so add an eps as [`PairwiseDistance`] does.
+/// The distance's: a norm whose argument is 0 has no slope there, so add an eps as [`PairwiseDistance`] does.
 ///
 /// # Errors
 /// A margin that is not positive; shapes that do not fit; the distance's own.

@@ -5,16 +5,27 @@ use crate::{Error, Parameter, Result, text};
 use downhill_tensor::kernels::update;
 use downhill_tensor::{Float, Tensor};
 
-/// What [`Adam`] is to do.
+/// What [`Adam`] and [`AdamW`] are to do; [`AdamOptions`] and [`AdamWOptions`] are names for it. `DECOUPLED` says whether weight
+/// decay stays out of the running means, as in [`AdamW`].
+///
+/// # Examples
+/// ```
+/// use downhill::nn::{AdamOptions, AdamWOptions};
+///
+/// let (adam, adamw) = (AdamOptions::default(), AdamWOptions::default());
+/// assert_eq!((adam.lr, adam.betas, adam.eps, adam.weight_decay), (1e-3, (0.9, 0.999), 1e-8, 0.0));
+/// assert_eq!((adamw.lr, adamw.betas, adamw.eps, adamw.weight_decay), (1e-3, (0.9, 0.999), 1e-8, 0.01));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamOptions {
+pub struct AdamFamilyOptions<const DECOUPLED: bool> {
     /// The learning rate `γ`.
     pub lr: f64,
     /// The shares `β₁` and `β₂` of the running means that are kept from step to step.
     pub betas: (f64, f64),
     /// What is added to the divisor `ε`.
     pub eps: f64,
-    /// The factor `λ` of the parameter that is added to its gradient.
+    /// The factor `λ`: of the parameter that is added to its gradient for [`Adam`], by which the parameter shrinks, times the
+    /// learning rate, for [`AdamW`].
     pub weight_decay: f64,
     /// Whether to divide by the largest mean of squares so far.
     pub amsgrad: bool,
@@ -22,35 +33,23 @@ pub struct AdamOptions {
     pub maximize: bool,
 }
 
-/// PyTorch's: a learning rate of 0.001, `β` of 0.9 and 0.999, `ε` of 1e-8, nothing else.
-impl Default for AdamOptions {
-    fn default() -> Self {
-        Self { lr: 1e-3, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, amsgrad: false, maximize: false }
-    }
-}
+/// What [`Adam`] is to do.
+pub type AdamOptions = AdamFamilyOptions<false>;
 
 /// What [`AdamW`] is to do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamWOptions {
-    /// The learning rate `γ`.
-    pub lr: f64,
-    /// The shares `β₁` and `β₂` of the running means that are kept from step to step.
-    pub betas: (f64, f64),
-    /// What is added to the divisor `ε`.
-    pub eps: f64,
-    /// The factor `λ` by which the parameter shrinks, times the learning rate.
-    pub weight_decay: f64,
-    /// Whether to divide by the largest mean of squares so far.
-    pub amsgrad: bool,
-    /// Whether to climb instead of descend.
-    pub maximize: bool,
-}
+pub type AdamWOptions = AdamFamilyOptions<true>;
 
-/// PyTorch's: as [`AdamOptions`], with a weight decay of 0.01.
-impl Default for AdamWOptions {
+/// PyTorch's: a learning rate of 0.001, `β` of 0.9 and 0.999, `ε` of 1e-8, for [`AdamW`] a weight decay of 0.01, nothing else.
+impl<const DECOUPLED: bool> Default for AdamFamilyOptions<DECOUPLED> {
     fn default() -> Self {
-        let AdamOptions { lr, betas, eps, amsgrad, maximize, .. } = AdamOptions::default();
-        Self { lr, betas, eps, weight_decay: 0.01, amsgrad, maximize }
+        Self {
+            lr: 1e-3,
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            weight_decay: if DECOUPLED { 0.01 } else { 0.0 },
+            amsgrad: false,
+            maximize: false,
+        }
     }
 }
 
@@ -112,54 +111,39 @@ const MEAN: &str = "exp_avg";
 const SQUARE: &str = "exp_avg_sq";
 const HIGHEST: &str = "max_exp_avg_sq";
 
-macro_rules! rule {
-    ($options:ty, $name:literal, $decoupled:literal) => {
-        impl Rule for $options {
-            const NAME: &'static str = $name;
-            const BUFFERS: &'static [&'static str] = &[MEAN, SQUARE, HIGHEST];
+impl<const DECOUPLED: bool> Rule for AdamFamilyOptions<DECOUPLED> {
+    const NAME: &'static str = if DECOUPLED { "AdamW" } else { "Adam" };
+    const BUFFERS: &'static [&'static str] = &[MEAN, SQUARE, HIGHEST];
 
-            fn settings(&mut self) -> Vec<(&'static str, Setting<'_>)> {
-                vec![
-                    ("lr", (&mut self.lr).into()),
-                    ("betas.0", (&mut self.betas.0).into()),
-                    ("betas.1", (&mut self.betas.1).into()),
-                    ("eps", (&mut self.eps).into()),
-                    ("weight_decay", (&mut self.weight_decay).into()),
-                    ("amsgrad", (&mut self.amsgrad).into()),
-                    ("maximize", (&mut self.maximize).into()),
-                ]
-            }
+    fn settings(&mut self) -> Vec<(&'static str, Setting<'_>)> {
+        vec![
+            ("lr", (&mut self.lr).into()),
+            ("betas.0", (&mut self.betas.0).into()),
+            ("betas.1", (&mut self.betas.1).into()),
+            ("eps", (&mut self.eps).into()),
+            ("weight_decay", (&mut self.weight_decay).into()),
+            ("amsgrad", (&mut self.amsgrad).into()),
+            ("maximize", (&mut self.maximize).into()),
+        ]
+    }
 
-            fn check(&self) -> Result<()> {
-                for (name, value) in [("lr", self.lr), ("eps", self.eps), ("weight_decay", self.weight_decay)]
-                {
-                    check_not_negative($name, name, value)?;
-                }
-                for (name, beta) in [("betas.0", self.betas.0), ("betas.1", self.betas.1)] {
-                    if !(0.0..1.0).contains(&beta) {
-                        let message =
-                            format!("{name} must be at least 0 and below 1, but is {}", text::float(beta));
-                        return Err(Error::argument($name, message));
-                    }
-                }
-                Ok(())
-            }
-
-            fn step<T: Float>(
-                &self,
-                parameter: &Parameter,
-                grad: &Tensor,
-                memory: &mut Memory,
-            ) -> Result<()> {
-                let Self { lr, betas, eps, weight_decay, amsgrad, maximize } = *self;
-                let options = AdamOptions { lr, betas, eps, weight_decay, amsgrad, maximize };
-                Step::<T>::new(options, $decoupled, memory.steps()).run(parameter, grad, memory, amsgrad)
+    fn check(&self) -> Result<()> {
+        for (name, value) in [("lr", self.lr), ("eps", self.eps), ("weight_decay", self.weight_decay)] {
+            check_not_negative(Self::NAME, name, value)?;
+        }
+        for (name, beta) in [("betas.0", self.betas.0), ("betas.1", self.betas.1)] {
+            if !(0.0..1.0).contains(&beta) {
+                let message = format!("{name} must be at least 0 and below 1, but is {}", text::float(beta));
+                return Err(Error::argument(Self::NAME, message));
             }
         }
-    };
+        Ok(())
+    }
+
+    fn step<T: Float>(&self, parameter: &Parameter, grad: &Tensor, memory: &mut Memory) -> Result<()> {
+        Step::<T>::new(self, memory.steps()).run(parameter, grad, memory, self.amsgrad)
+    }
 }
-rule!(AdamOptions, "Adam", false);
-rule!(AdamWOptions, "AdamW", true);
 
 /// The options as numbers of the parameter's type, and the formula.
 // Rounded where PyTorch rounds.
@@ -175,9 +159,9 @@ struct Step<T> {
 }
 
 impl<T: Float> Step<T> {
-    fn new(options: AdamOptions, decoupled: bool, step: f64) -> Self {
-        let AdamOptions { lr, betas: (beta1, beta2), eps, weight_decay, maximize, .. } = options;
-        let (keep, decay) = if decoupled { (1.0 - lr * weight_decay, 0.0) } else { (1.0, weight_decay) };
+    fn new<const DECOUPLED: bool>(options: &AdamFamilyOptions<DECOUPLED>, step: f64) -> Self {
+        let AdamFamilyOptions { lr, betas: (beta1, beta2), eps, weight_decay, maximize, .. } = *options;
+        let (keep, decay) = if DECOUPLED { (1.0 - lr * weight_decay, 0.0) } else { (1.0, weight_decay) };
         Self {
             slope: Slope { decay: T::lit(decay), maximize },
             keep: T::lit(keep),

@@ -50,8 +50,7 @@ impl Default for ClipNormOptions {
 pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNormOptions) -> Result<Tensor> {
     let ClipNormOptions { norm_type, error_if_nonfinite } = options;
     let grads: Vec<_> = parameters.iter().filter_map(Parameter::grad).map(|grad| grad.detach()).collect();
-    let mixed = grads.iter().any(|grad| grad.dtype() == DType::F64);
-    let dtype = if mixed { DType::F64 } else { DType::F32 };
+    let dtype = grads.iter().map(Tensor::dtype).fold(DType::F32, DType::promote);
     let norms = grads.iter().map(|grad| Ok(grad.norm(norm_type)?.to_dtype(dtype)));
     let norms: Vec<_> = norms.collect::<Result<_>>()?;
     if norms.is_empty() {

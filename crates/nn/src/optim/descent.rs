@@ -192,8 +192,9 @@ impl<R: Rule> Optimizer for Descent<R> {
             let (options, grad) = (&self.options[*group], grad.detach().contiguous());
             memory.steps += 1;
             match grad.dtype() {
+                DType::F32 => options.step::<f32>(parameter, &grad, memory)?,
                 DType::F64 => options.step::<f64>(parameter, &grad, memory)?,
-                _ => options.step::<f32>(parameter, &grad, memory)?,
+                got @ (DType::I64 | DType::Bool) => return Err(Error::not_float(R::NAME, got)),
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ mod schedule;
 mod sgd;
 
 pub use adagrad::{Adagrad, AdagradOptions};
-pub use adam::{Adam, AdamOptions, AdamW, AdamWOptions};
+pub use adam::{Adam, AdamFamilyOptions, AdamOptions, AdamW, AdamWOptions};
 pub use clip::{ClipNormOptions, clip_grad_norm_, clip_grad_value_};
 pub use descent::Descent;
 pub use rmsprop::{RMSprop, RMSpropOptions};

@@ -1,109 +1,64 @@
 //! The one loop: newest node first, until nothing waits.
 
+use super::mode::with_grad_mode;
 use super::node::{Grad, Node, Op};
-use super::with_grad_mode;
+use crate::ops::arithmetic::add_owned;
 use crate::{Result, Tensor};
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::mem;
 use triomphe::Arc;
-
-/// Node ids are distinct already: they are their own hash.
-#[derive(Default)]
-pub(super) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only ids are hashed")
-    }
-    fn write_u64(&mut self, id: u64) {
-        // The table takes its control byte from the high bits.
-        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-pub(super) type ById<T> = HashMap<u64, T, BuildHasherDefault<IdHasher>>;
-
-/// Orders nodes by age, newest first out of a max-heap.
-struct Newest(Arc<Node>);
-
-impl PartialEq for Newest {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id == other.0.id
-    }
-}
-impl Eq for Newest {}
-impl PartialOrd for Newest {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Newest {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.id.cmp(&other.0.id)
-    }
-}
 
 /// Where gradients go.
 pub(super) enum Want {
     /// Into the leaves that are reached.
     Leaves,
-    /// Into the map, for the nodes that are its keys; nodes older than all of them are not visited.
-    Nodes { found: ById<Option<Tensor>>, oldest: u64 },
+    /// Into the map, for the nodes whose ids are its keys; nodes older than all of them are not visited.
+    Nodes { found: BTreeMap<u64, Option<Tensor>>, oldest: u64 },
 }
 
-/// Gradients that wait for their node. The newest node of all may wait in a place of its own: in a chain of operations it is the
-/// only one, and needs neither heap nor map.
+/// A node, and the sum of the gradients that have arrived for it so far.
+type Waiting = (Arc<Node>, Tensor);
+
+/// The nodes that wait, by id. The newest of all may wait outside of the tree: in a chain of operations it is the only one.
 #[derive(Default)]
 struct Queue {
-    newest: Option<(Arc<Node>, Tensor)>,
-    heap: BinaryHeap<Newest>,
-    waiting: ById<Tensor>,
+    newest: Option<Waiting>,
+    older: BTreeMap<u64, Waiting>,
 }
 
 impl Queue {
+    /// Adds a gradient to those that have arrived for a node.
     fn push(&mut self, to: Arc<Node>, grad: Tensor) -> Result<()> {
-        match &self.newest {
-            Some((node, _)) if node.id > to.id => return self.enqueue(to, grad),
-            None if self.heap.peek().is_some_and(|next| next.0.id >= to.id) => {
-                return self.enqueue(to, grad);
-            }
-            _ => {}
-        }
-        self.newest = Some(match self.newest.take() {
-            Some((node, earlier)) if node.id == to.id => (node, accumulate(earlier, grad)?),
-            older => {
-                if let Some((node, grad)) = older {
-                    self.enqueue(node, grad)?;
-                }
-                (to, grad)
-            }
-        });
-        Ok(())
-    }
-
-    fn enqueue(&mut self, to: Arc<Node>, grad: Tensor) -> Result<()> {
         let id = to.id;
-        let sum = if let Some(earlier) = self.waiting.remove(&id) {
-            accumulate(earlier, grad)?
-        } else {
-            self.heap.push(Newest(to));
-            grad
+        let newest = match &self.newest {
+            Some((node, _)) => Some(node.id),
+            None => self.older.last_key_value().map(|(&id, _)| id),
         };
-        self.waiting.insert(id, sum);
+        if newest < Some(id) {
+            if let Some((node, grad)) = self.newest.replace((to, grad)) {
+                self.older.insert(node.id, (node, grad));
+            }
+            return Ok(());
+        }
+        let sum = match &mut self.newest {
+            Some((node, sum)) if node.id == id => sum,
+            _ => match self.older.entry(id) {
+                Entry::Occupied(waiting) => &mut waiting.into_mut().1,
+                Entry::Vacant(place) => {
+                    place.insert((to, grad));
+                    return Ok(());
+                }
+            },
+        };
+        let earlier = mem::replace(sum, grad.clone());
+        *sum = add_owned(earlier, &grad)?;
         Ok(())
     }
 
-    fn pop(&mut self) -> Option<(Arc<Node>, Tensor)> {
-        if self.newest.is_some() {
-            return self.newest.take();
-        }
-        let Newest(node) = self.heap.pop()?;
-        let grad = self.waiting.remove(&node.id).expect("a node enters the heap with its gradient");
-        Some((node, grad))
+    /// The newest node that waits.
+    fn pop(&mut self) -> Option<Waiting> {
+        self.newest.take().or_else(|| self.older.pop_last().map(|(_, waiting)| waiting))
     }
 }
 
@@ -113,10 +68,6 @@ fn fit(grad: Tensor, to: &Node) -> Result<Tensor> {
         return Ok(grad);
     }
     Ok(grad.sum_to(&to.shape)?.to_dtype(to.dtype))
-}
-
-fn accumulate(earlier: Tensor, grad: Tensor) -> Result<Tensor> {
-    crate::ops::arithmetic::add_owned(earlier, &grad)
 }
 
 /// Sends the gradients of `roots` back along the tape.
@@ -146,7 +97,7 @@ pub(super) fn run(
             };
             let Some(op) = Node::op(&mut node, retain) else {
                 if matches!(want, Want::Leaves) {
-                    node.accumulate(grad, accumulate)?;
+                    node.accumulate(grad, |earlier, grad| add_owned(earlier, &grad))?;
                 }
                 continue;
             };

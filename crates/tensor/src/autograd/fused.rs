@@ -1,7 +1,8 @@
 //! A kernel that carries its definition: first derivatives run the kernel, derivatives of derivatives the definition.
 
+use super::mode::grad_enabled;
 use super::node::{Edge, attach, edge, record};
-use super::{GradOptions, grad_enabled, grad_with};
+use super::{GradOptions, grad_with};
 use crate::{Result, Tensor};
 use triomphe::Arc;
 
@@ -63,7 +64,7 @@ where
     attach(name, value, edges)
 }
 
-/// The same tensor under a node of its own.
+/// A tensor's value under a node of its own.
 fn alias(x: &Tensor) -> Tensor {
     record("AliasBackward0", x.value().clone(), [edge(x, &(), |g, ()| Ok((*g).clone()))])
 }

@@ -14,68 +14,19 @@
 
 mod engine;
 mod fused;
+mod mode;
 pub(crate) mod node;
 mod ready;
 
 pub use fused::fused;
+pub use mode::{enable_grad, grad_enabled, no_grad};
 pub use node::{Edge, Grad, edge};
 pub use ready::Ready;
 
 use crate::{Error, Result, Tensor};
-use engine::{ById, Want};
+use engine::Want;
 use node::Node;
-use std::cell::Cell;
 use triomphe::Arc;
-
-thread_local! {
-    static ENABLED: Cell<bool> = const { Cell::new(true) };
-}
-
-/// Whether operations on this thread record what their derivatives need.
-///
-/// ```
-/// assert!(downhill::grad_enabled());
-/// assert!(!downhill::no_grad(downhill::grad_enabled));
-/// ```
-pub fn grad_enabled() -> bool {
-    ENABLED.get()
-}
-
-pub(crate) fn with_grad_mode<R>(enabled: bool, f: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            ENABLED.set(self.0);
-        }
-    }
-    let _restore = Restore(ENABLED.replace(enabled));
-    f()
-}
-
-/// Runs `f` without recording: its results are constants. A closure and not a guard, because a guard that is not
-/// bound to a name would end at once.
-///
-/// Per thread, as [`torch.no_grad`](https://docs.pytorch.org/docs/stable/generated/torch.no_grad.html).
-///
-/// ```
-/// use downhill::{Tensor, no_grad};
-/// let x = Tensor::from([1.0_f32]).requires_grad_()?;
-/// assert!(!no_grad(|| x.exp()).requires_grad());
-/// # Ok::<(), downhill::Error>(())
-/// ```
-pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
-    with_grad_mode(false, f)
-}
-
-/// Runs `f` with recording on, inside of a [`no_grad`].
-///
-/// ```
-/// use downhill::{enable_grad, grad_enabled, no_grad};
-/// assert!(no_grad(|| enable_grad(grad_enabled)));
-/// ```
-pub fn enable_grad<R>(f: impl FnOnce() -> R) -> R {
-    with_grad_mode(true, f)
-}
 
 /// What [`Tensor::backward_with_options`] may keep.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,7 +53,7 @@ pub struct GradOptions {
 /// [`torch.autograd.grad`](https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html) with its defaults.
 ///
 /// # Errors
-/// Those of [`grad_with`]; an input that `output` does not depend on is one.
+/// What [`grad_with`] refuses, an input that `output` does not depend on included.
 ///
 /// ```
 /// use downhill::{Tensor, autograd::grad};
@@ -142,7 +93,7 @@ pub fn grad_with(
     let nodes = inputs.iter().map(|x| x.node().ok_or(Error::NoGrad { op: "grad" }));
     let ids = nodes.map(|node| node.map(|n| n.id)).collect::<Result<Vec<_>>>()?;
     let Some(&oldest) = ids.iter().min() else { return Ok(Vec::new()) };
-    let found: ById<_> = ids.iter().map(|&id| (id, None)).collect();
+    let found = ids.iter().map(|&id| (id, None)).collect();
     let mut want = Want::Nodes { found, oldest };
     let roots = outputs.iter().map(|(y, g)| root("grad", y, *g, options.create_graph));
     let roots = roots.collect::<Result<Vec<_>>>()?;
@@ -201,7 +152,7 @@ impl Tensor {
         self.backward_with_options(None, BackwardOptions::default())
     }
 
-    /// The same from a tensor of any shape, given the gradient of what follows with respect to it.
+    /// [`backward`](Self::backward) from a tensor of any shape, given the gradient of what follows with respect to it.
     ///
     /// # Errors
     /// As [`backward`](Self::backward), and [`Error::Shape`] for a gradient of another shape.
@@ -217,7 +168,7 @@ impl Tensor {
         self.backward_with_options(Some(gradient), BackwardOptions::default())
     }
 
-    /// The same with [`BackwardOptions`].
+    /// [`backward_with`](Self::backward_with) and [`BackwardOptions`].
     ///
     /// # Errors
     /// As [`backward_with`](Self::backward_with).
@@ -237,7 +188,7 @@ impl Tensor {
         engine::run([root], &mut Want::Leaves, create_graph, retain_graph || create_graph)
     }
 
-    /// The same value as a leaf of the graph: a tensor whose [`grad`](Self::grad) `backward` fills.
+    /// This value as a leaf of the graph: a tensor whose [`grad`](Self::grad) `backward` fills.
     ///
     /// # Errors
     /// [`Error::DType`] unless the elements are floats.
@@ -248,13 +199,7 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn requires_grad_(&self) -> Result<Tensor> {
-        if !self.dtype().is_float() {
-            return Err(Error::DType {
-                op: "requires_grad_",
-                expected: "float32 or float64",
-                got: self.dtype(),
-            });
-        }
+        self.dtype().check_float("requires_grad_")?;
         Ok(Tensor::attached(self.value().clone(), Some(Node::leaf(self.value()))))
     }
 
@@ -314,7 +259,7 @@ impl Tensor {
         Ok(())
     }
 
-    /// The same value as a constant.
+    /// This value as a constant.
     ///
     /// ```
     /// let x = downhill::Tensor::from([1.0_f32]).requires_grad_()?;

@@ -1,5 +1,6 @@
 //! A point on the tape: where a value came from and how gradients go back from it.
 
+use super::mode::grad_enabled;
 use crate::array::Array;
 use crate::{DType, Error, Result, Shape, Tensor};
 use std::cell::RefCell;
@@ -132,14 +133,14 @@ impl Grad<'_> {
     /// Only for operations recorded with their output.
     pub(crate) fn output(&self) -> Tensor {
         let value = self.output.expect("recorded with record_output");
-        Tensor::attached(value.clone(), super::grad_enabled().then(|| self.node.clone()))
+        Tensor::attached(value.clone(), grad_enabled().then(|| self.node.clone()))
     }
 }
 
 /// The edge from an operation to its input `to`; `vjp` maps the gradient of the result and what was saved to the
 /// gradient of `to`.
 ///
-/// It is `None`, and saves nothing, where no gradient is wanted: outside of grad mode or for a constant. The engine
+/// The edge is `None`, and saves nothing, where no gradient is wanted: outside of grad mode or for a constant. The engine
 /// sums the gradient to `to`'s shape (undoing broadcasting) and casts it to its dtype, so `vjp` need not.
 ///
 /// ```
@@ -163,7 +164,7 @@ pub fn edge<S: Clone + Send + Sync + 'static>(
 
 /// The node of an input whose gradient is wanted.
 fn wanted(to: &Tensor) -> Option<Arc<Node>> {
-    to.node().filter(|_| super::grad_enabled()).cloned()
+    to.node().filter(|_| grad_enabled()).cloned()
 }
 
 impl Node {
@@ -244,7 +245,7 @@ pub(crate) fn record<const N: usize>(name: &'static str, value: Array, edges: [O
     Tensor::attached(value, node)
 }
 
-/// The same for a derivative that reads [`Grad::output`].
+/// [`record`] for a derivative that reads [`Grad::output`].
 pub(crate) fn record_output<const N: usize>(
     name: &'static str,
     value: Array,

@@ -1,34 +1,19 @@
 //! The call into the library that multiplies matrices. The third file with `unsafe`: its interface takes pointers.
 #![allow(unsafe_code, reason = "the library's entry points take raw pointers")]
 
-use super::matmul::{Matrix, Multiply};
+use crate::dtype::{DType, Element};
 use gemm_common::Parallelism;
+use std::any::Any;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// A kernel of the library: `c = alpha · c + beta · a · b` for an `m × n` matrix `c` and `k` columns of `a`. Of each matrix it gets
-/// the first element and the distances between its columns and its rows.
-pub(crate) type Kernel<T> = unsafe fn(
-    usize,
-    usize,
-    usize,
-    *mut T,
-    isize,
-    isize,
-    bool,
-    *const T,
-    isize,
-    isize,
-    *const T,
-    isize,
-    isize,
-    T,
-    T,
-    bool,
-    bool,
-    bool,
-    Parallelism,
-);
+/// A matrix: element `(i, j)` is `data[i·row_stride + j·column_stride]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrix<'a, T> {
+    pub(crate) data: &'a [T],
+    pub(crate) row_stride: usize,
+    pub(crate) column_stride: usize,
+}
 
 /// A rectangle of a row-major matrix, to be written to.
 #[derive(Debug)]
@@ -72,63 +57,83 @@ pub(crate) fn blocks<T>(out: &mut [T], n: usize, (down, along): (usize, usize)) 
         .collect()
 }
 
-/// `out = a · b`, or `out += a · b`, on one thread, for the `k` columns of `a` that meet the rows of `b`; `a` begins in the
-/// block's first row, `b` in its first column.
-pub(crate) fn gemm<T: Multiply>(
-    k: usize,
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    out: Block<'_, T>,
-    accumulate: bool,
-) {
-    let (m, n) = (out.rows, out.columns);
-    let last = |x: &Matrix<'_, T>, rows: usize, columns: usize| {
-        (rows - 1) * x.row_stride + (columns - 1) * x.column_stride
-    };
-    assert!(m > 0 && k > 0 && n > 0, "the caller has handled empty products");
-    assert!(last(&a, m, k) < a.data.len() && last(&b, k, n) < b.data.len(), "matrices lie within their data");
-    let kernel = T::KERNEL.expect("f32 and f64 only")();
-    let strides = |x: &Matrix<'_, T>| (x.column_stride as isize, x.row_stride as isize);
-    let ((a_columns, a_rows), (b_columns, b_rows), stride) = (strides(&a), strides(&b), out.stride as isize);
-    let (a, b, c) = (a.data.as_ptr(), b.data.as_ptr(), out.first);
-    let (zero, one) = (T::default(), T::one());
-    let factor = if accumulate { one } else { zero };
-    // The kernel writes columns: rows of the result are columns of its transpose, which is bᵀ · aᵀ.
-    // SAFETY: by the assertions above every element that the strides reach lies within its slice, and those of `out` are
-    // the block's own; they are borrowed mutably and so overlap neither operand.
-    unsafe {
-        if stride > 1 {
-            let (x, y) = ((b, b_rows, b_columns), (a, a_rows, a_columns));
-            kernel(
-                n,
-                m,
-                k,
-                c,
-                stride,
-                1,
-                accumulate,
-                x.0,
-                x.1,
-                x.2,
-                y.0,
-                y.1,
-                y.2,
-                factor,
-                one,
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
+/// A function of the library: `c = alpha · c + beta · a · b` for an `m × n` matrix `c` and `k` columns of `a`. Of each matrix it
+/// gets the first element and the distances between its columns and its rows.
+type Function<T> = unsafe fn(
+    usize,
+    usize,
+    usize,
+    *mut T,
+    isize,
+    isize,
+    bool,
+    *const T,
+    isize,
+    isize,
+    *const T,
+    isize,
+    isize,
+    T,
+    T,
+    bool,
+    bool,
+    bool,
+    Parallelism,
+);
+
+/// The library's kernel for a type.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernel<T>(Function<T>);
+
+impl<T: Element> Kernel<T> {
+    /// The kernel, if the library has one for the type.
+    pub(crate) fn find() -> Option<Self> {
+        let function: &dyn Any = match T::DTYPE {
+            DType::F32 => &gemm_f32::gemm::f32::get_gemm_fn(),
+            DType::F64 => &gemm_f64::gemm::f64::get_gemm_fn(),
+            DType::I64 | DType::Bool => return None,
+        };
+        Some(Self(*function.downcast_ref().expect("a function on this type")))
+    }
+
+    /// `out = a · b`, or `out += a · b`, on one thread, for the `k` columns of `a` that meet the rows of `b`; `a` begins in the
+    /// block's first row, `b` in its first column.
+    pub(crate) fn run(
+        self,
+        k: usize,
+        a: Matrix<'_, T>,
+        b: Matrix<'_, T>,
+        out: Block<'_, T>,
+        accumulate: bool,
+    ) {
+        let (m, n) = (out.rows, out.columns);
+        let last = |x: &Matrix<'_, T>, rows: usize, columns: usize| {
+            (rows - 1) * x.row_stride + (columns - 1) * x.column_stride
+        };
+        assert!(m > 0 && k > 0 && n > 0, "the caller has handled empty products");
+        let within = last(&a, m, k) < a.data.len() && last(&b, k, n) < b.data.len();
+        assert!(within, "matrices lie within their data");
+        let itself = |x: Matrix<'_, T>| (x.data.as_ptr(), x.column_stride as isize, x.row_stride as isize);
+        let transpose = |x: Matrix<'_, T>| (x.data.as_ptr(), x.row_stride as isize, x.column_stride as isize);
+        let stride = out.stride as isize;
+        // The kernel writes columns: rows of the result are columns of its transpose, which is bᵀ · aᵀ.
+        let (m, n, to, x, y) = if stride > 1 {
+            (n, m, (stride, 1), transpose(b), transpose(a))
         } else {
-            let (x, y) = ((a, a_columns, a_rows), (b, b_columns, b_rows));
-            kernel(
+            (m, n, (1, stride), itself(a), itself(b))
+        };
+        let one = T::of_bool(true);
+        let alpha = if accumulate { one } else { T::default() };
+        // SAFETY: by the assertions above every element that the strides reach lies within its slice, and those of `out` are
+        // the block's own; they are borrowed mutably and so overlap neither operand.
+        unsafe {
+            (self.0)(
                 m,
                 n,
                 k,
-                c,
-                1,
-                stride,
+                out.first,
+                to.0,
+                to.1,
                 accumulate,
                 x.0,
                 x.1,
@@ -136,7 +141,7 @@ pub(crate) fn gemm<T: Multiply>(
                 y.0,
                 y.1,
                 y.2,
-                factor,
+                alpha,
                 one,
                 false,
                 false,

@@ -1,16 +1,11 @@
-//! Matrix products: a library's kernel on our own blocks.
+//! Matrix products: a library's kernel on blocks of our own. Integers, and booleans as `or` of `and`, multiply in plain loops.
 
-use super::gemm::{self, Block, gemm};
+use super::gemm::{Block, Kernel, blocks};
 use super::parallel;
 use super::simd::vectorize;
+use crate::dtype::Element;
 
-/// A matrix: element `(i, j)` is `data[i·rows + j·columns]`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Matrix<'a, T> {
-    pub(crate) data: &'a [T],
-    pub(crate) row_stride: usize,
-    pub(crate) column_stride: usize,
-}
+pub(crate) use super::gemm::Matrix;
 
 /// Multiplications up to which the plain loops are used.
 // The library packs its operands; below this its overhead shows, and the plain order of additions is PyTorch's own.
@@ -43,41 +38,8 @@ fn pieces([m, k, n]: [usize; 3], b_is_transposed: bool, threads: usize) -> (usiz
     if n >= m { (across, pieces) } else { (pieces, across) }
 }
 
-/// Number types that matrices multiply in; integers wrap.
-pub(crate) trait Multiply: Copy + Default + Send + Sync + 'static {
-    /// The library's kernel, if it has one for the type.
-    const KERNEL: Option<fn() -> gemm::Kernel<Self>>;
-    fn one() -> Self;
-    fn times(self, other: Self) -> Self;
-    fn plus(self, other: Self) -> Self;
-}
-
-macro_rules! multiply {
-    ($type:ty, $kernel:expr, $one:literal, |$x:ident, $y:ident| $times:expr, $plus:expr) => {
-        impl Multiply for $type {
-            const KERNEL: Option<fn() -> gemm::Kernel<Self>> = $kernel;
-            fn one() -> Self {
-                $one
-            }
-            #[inline(always)]
-            fn times(self, $y: Self) -> Self {
-                let $x = self;
-                $times
-            }
-            #[inline(always)]
-            fn plus(self, $y: Self) -> Self {
-                let $x = self;
-                $plus
-            }
-        }
-    };
-}
-multiply!(f32, Some(gemm_f32::gemm::f32::get_gemm_fn), 1.0, |x, y| x * y, x + y);
-multiply!(f64, Some(gemm_f64::gemm::f64::get_gemm_fn), 1.0, |x, y| x * y, x + y);
-multiply!(i64, None, 1, |x, y| x.wrapping_mul(y), x.wrapping_add(y));
-
 /// `out = a · b`, or `out += a · b`, for `m × k` and `k × n` matrices, `out` row-major; on all threads.
-pub(crate) fn matmul<T: Multiply>(
+pub(crate) fn matmul<T: Element>(
     [m, k, n]: [usize; 3],
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
@@ -88,8 +50,8 @@ pub(crate) fn matmul<T: Multiply>(
     product([m, k, n], a, b, out, accumulate, pieces);
 }
 
-/// The same on the thread that calls it.
-pub(crate) fn matmul_here<T: Multiply>(
+/// [`matmul`] on the thread that calls it.
+pub(crate) fn matmul_here<T: Element>(
     [m, k, n]: [usize; 3],
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
@@ -99,7 +61,7 @@ pub(crate) fn matmul_here<T: Multiply>(
     product([m, k, n], a, b, out, accumulate, (1, 1));
 }
 
-fn product<T: Multiply>(
+fn product<T: Element>(
     [m, k, n]: [usize; 3],
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
@@ -116,20 +78,19 @@ fn product<T: Multiply>(
         }
         return;
     }
-    if T::KERNEL.is_none() || work([m, k, n]) <= SMALL {
-        return plain(k, n, a, b, out, accumulate);
-    }
+    let kernel = if work([m, k, n]) > SMALL { Kernel::find() } else { None };
+    let Some(kernel) = kernel else { return plain(k, n, a, b, out, accumulate) };
     let run = |out: Block<'_, T>| {
         let a = Matrix { data: &a.data[out.row * a.row_stride..], ..a };
         let b = Matrix { data: &b.data[out.column * b.column_stride..], ..b };
-        gemm(k, a, b, out, accumulate);
+        kernel.run(k, a, b, out, accumulate);
     };
-    let mut blocks = gemm::blocks(out, n, pieces);
+    let mut blocks = blocks(out, n, pieces);
     if blocks.len() == 1 { blocks.drain(..).for_each(run) } else { parallel::for_jobs(blocks, &run) }
 }
 
-/// In order of `k`, product and sum rounded apart: what PyTorch's small products do.
-fn plain<T: Multiply>(
+/// The product in order of `k`, each product and sum rounded: what PyTorch's small products do.
+fn plain<T: Element>(
     k: usize,
     n: usize,
     a: Matrix<'_, T>,
@@ -194,7 +155,7 @@ mod tests {
         (i as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) as f64 / 1e19 - 1.0
     }
 
-    fn same_bits<T: Multiply + PartialEq + std::fmt::Debug>(
+    fn same_bits<T: Element>(
         [m, k, n]: [usize; 3],
         [a_turned, b_turned]: [bool; 2],
         threads: usize,

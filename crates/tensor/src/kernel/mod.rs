@@ -5,7 +5,6 @@
 //! - Results have the same bits for every number of threads and every width of vector unit: blocks and lanes
 //!   are fixed by length, never by the machine.
 //! - Loops worth vectorising run inside [`vectorize!`](simd); no other file names an instruction set.
-#![allow(dead_code, reason = "the operations that call these kernels land one by one")]
 #![allow(
     clippy::inline_always,
     reason = "a function left out of line is compiled for the baseline: see `simd`"
@@ -19,6 +18,8 @@ pub(crate) mod map;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod parallel;
+pub(crate) mod quick;
+pub(crate) mod real;
 pub(crate) mod reduce;
 pub(crate) mod simd;
 pub(crate) mod softmax;

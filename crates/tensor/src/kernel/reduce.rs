@@ -5,9 +5,9 @@
 //! costs nothing where memory is the limit and makes the mean of a million losses exact to the last digit.
 
 use super::parallel;
+use super::real::Float;
 use super::simd::{fetch, vectorize};
-use crate::dtype::Element;
-use std::ops::{Add, AddAssign};
+use std::ops::AddAssign;
 
 /// Elements up to which sums follow PyTorch's order; its own starts to depend on the threads there.
 pub(crate) const EXACT: usize = 1 << 15;
@@ -27,48 +27,33 @@ const PIECE: usize = 256;
 /// Terms computed at a time in long sums: a few pages of a first-level cache.
 const SCRATCH: usize = 2048;
 
-/// What a sum is made of: a number type with a wider accumulator and PyTorch's number of lanes.
-#[allow(unreachable_pub, reason = "the bound that seals `Float`")]
-pub trait Summand: Element + Add<Output = Self> + AddAssign {
-    /// The type that long sums accumulate in.
-    type Wide: Copy + Default + Send + Sync + Add<Output = Self::Wide> + AddAssign;
-    fn wide(self) -> Self::Wide;
-    fn narrow(wide: Self::Wide) -> Self;
-    /// Sums of rows of `n` in PyTorch's order.
-    fn torch_rows(data: &[Self], n: usize, out: &mut [Self]);
-    /// The sum of one row in PyTorch's order.
-    fn torch_row(row: &[Self]) -> Self {
-        let mut sum = [Self::default()];
-        Self::torch_rows(row, row.len(), &mut sum);
-        sum[0]
-    }
-    /// Column sums of a row-major `n × width` matrix in PyTorch's order.
-    fn torch_columns(data: &[Self], width: usize, out: &mut [Self]);
+/// Lanes of PyTorch's sums: those of a vector of 32 bytes, 8 or 4.
+const fn lanes<T>() -> usize {
+    let lanes = 32 / size_of::<T>();
+    assert!(lanes == 8 || lanes == 4, "of f32 or of f64");
+    lanes
 }
 
-macro_rules! summand {
-    ($type:ty, $wide:ty, $lanes:literal) => {
-        impl Summand for $type {
-            type Wide = $wide;
-            #[inline]
-            fn wide(self) -> $wide {
-                self.into()
-            }
-            #[inline]
-            fn narrow(wide: $wide) -> Self {
-                wide as Self
-            }
-            fn torch_rows(data: &[Self], n: usize, out: &mut [Self]) {
-                torch_rows::<Self, $lanes>(data, n, out);
-            }
-            fn torch_columns(data: &[Self], width: usize, out: &mut [Self]) {
-                torch_columns::<Self, $lanes>(data, width, out);
-            }
-        }
-    };
+/// Sums of rows of `n` in PyTorch's order.
+fn torch_rows<T: Float>(data: &[T], n: usize, out: &mut [T]) {
+    if const { lanes::<T>() == 8 } { row_sums::<T, 8>(data, n, out) } else { row_sums::<T, 4>(data, n, out) }
 }
-summand!(f32, f64, 8);
-summand!(f64, f64, 4);
+
+/// The sum of one row in PyTorch's order.
+fn torch_row<T: Float>(row: &[T]) -> T {
+    let mut sum = [T::default()];
+    torch_rows(row, row.len(), &mut sum);
+    sum[0]
+}
+
+/// Column sums of a row-major `n × width` matrix in PyTorch's order.
+fn torch_columns<T: Float>(data: &[T], width: usize, out: &mut [T]) {
+    if const { lanes::<T>() == 8 } {
+        column_sums::<T, 8>(data, width, out);
+    } else {
+        column_sums::<T, 4>(data, width, out);
+    }
+}
 
 /// `L` sums side by side.
 #[derive(Clone, Copy)]
@@ -89,7 +74,7 @@ impl<T: Copy + Default + AddAssign, const L: usize> Lanes<T, L> {
 }
 
 #[inline(always)]
-fn add_all<T: Summand, const L: usize, const G: usize>(sums: &mut [Lanes<T, L>; G], items: [Lanes<T, L>; G]) {
+fn add_all<T: Float, const L: usize, const G: usize>(sums: &mut [Lanes<T, L>; G], items: [Lanes<T, L>; G]) {
     for (sum, item) in sums.iter_mut().zip(items) {
         sum.add(item);
     }
@@ -98,7 +83,7 @@ fn add_all<T: Summand, const L: usize, const G: usize>(sums: &mut [Lanes<T, L>; 
 /// PyTorch's cascade, `G` of them at once, for each alone would wait for its own additions: `step` items make a partial sum of the
 /// first level, `step` of those one of the second, …
 #[inline(always)]
-fn cascades<T: Summand, const L: usize, const G: usize>(
+fn cascades<T: Float, const L: usize, const G: usize>(
     count: usize,
     item: impl Fn(usize) -> [Lanes<T, L>; G],
 ) -> [Lanes<T, L>; G] {
@@ -132,7 +117,7 @@ fn cascades<T: Summand, const L: usize, const G: usize>(
 
 /// Four cascades, added up: item `i` goes to cascade `i % 4`.
 #[inline(always)]
-fn interleaved<T: Summand, const L: usize>(count: usize, item: impl Fn(usize) -> Lanes<T, L>) -> Lanes<T, L> {
+fn interleaved<T: Float, const L: usize>(count: usize, item: impl Fn(usize) -> Lanes<T, L>) -> Lanes<T, L> {
     let [mut sum, rest @ ..] = cascades(
         count / 4,
         #[inline(always)]
@@ -145,7 +130,8 @@ fn interleaved<T: Summand, const L: usize>(count: usize, item: impl Fn(usize) ->
     sum
 }
 
-fn torch_rows<T: Summand, const L: usize>(data: &[T], n: usize, out: &mut [T]) {
+/// [`torch_rows`] with `L` lanes.
+fn row_sums<T: Float, const L: usize>(data: &[T], n: usize, out: &mut [T]) {
     vectorize!(T: for (i, out) in out.iter_mut().enumerate() {
         let row = &data[i * n..][..n];
         fetch(data, (i + 2) * n, n.min(4 * PIECE));
@@ -168,7 +154,8 @@ fn torch_rows<T: Summand, const L: usize>(data: &[T], n: usize, out: &mut [T]) {
     });
 }
 
-fn torch_columns<T: Summand, const L: usize>(data: &[T], width: usize, out: &mut [T]) {
+/// [`torch_columns`] with `L` lanes.
+fn column_sums<T: Float, const L: usize>(data: &[T], width: usize, out: &mut [T]) {
     let rows = data.len().checked_div(width).unwrap_or(0);
     // PyTorch takes whole groups of four vectors (or four columns) by plain cascades, the rest by interleaved ones.
     let group = if width >= L { 4 * L } else { 4 };
@@ -205,7 +192,7 @@ struct Column<'a, T> {
     j: usize,
 }
 
-impl<T: Summand> Column<'_, T> {
+impl<T: Float> Column<'_, T> {
     #[inline(always)]
     fn at(&self, i: usize) -> Lanes<T, 1> {
         Lanes([self.data[i * self.width + self.j]])
@@ -232,37 +219,37 @@ impl<T: Summand> Column<'_, T> {
     }
 }
 
-/// Lanes of a wide sum. Of 32 the compiler makes scalars.
+/// Lanes of a sum in `f64`. Of 32 the compiler makes scalars.
 const WIDE: usize = 16;
 
-/// A sum in the wide type that is fed a few terms at a time: fixed lanes, then a fixed tree.
+/// A sum in `f64` that is fed a few terms at a time: fixed lanes, then a fixed tree.
 #[derive(Clone, Copy)]
-pub(crate) struct WideSum<T: Summand>([T::Wide; WIDE]);
+pub(crate) struct WideSum([f64; WIDE]);
 
-impl<T: Summand> WideSum<T> {
+impl WideSum {
     #[inline(always)]
     pub(crate) fn new() -> Self {
-        Self([T::Wide::default(); WIDE])
+        Self([0.0; WIDE])
     }
 
     /// Adds terms; only the last ones may be no multiple of [`WIDE`].
     #[inline(always)]
-    pub(crate) fn feed(&mut self, terms: &[T]) {
+    pub(crate) fn feed<T: Float>(&mut self, terms: &[T]) {
         let (chunks, tail) = terms.as_chunks::<WIDE>();
         let mut lanes = self.0;
         for chunk in chunks {
             for (a, &x) in lanes.iter_mut().zip(chunk) {
-                *a += x.wide();
+                *a += x.cast::<f64>();
             }
         }
         for (a, &x) in lanes.iter_mut().zip(tail) {
-            *a += x.wide();
+            *a += x.cast::<f64>();
         }
         self.0 = lanes;
     }
 
     #[inline(always)]
-    pub(crate) fn total(self) -> T::Wide {
+    pub(crate) fn total(self) -> f64 {
         let mut lanes = self.0;
         let mut width = WIDE / 2;
         while width > 0 {
@@ -276,30 +263,30 @@ impl<T: Summand> WideSum<T> {
     }
 }
 
-/// Sum of a block in the wide type, two at once: one would wait for its own additions (2²⁴ elements take a Zen 5 core 2.2 ms with
+/// The sum of a block in `f64`, two at once: one would wait for its own additions (2²⁴ elements take a Zen 5 core 2.2 ms with
 /// one, 1.5 with two).
 #[inline(always)]
-fn wide_row<T: Summand>(row: &[T]) -> T::Wide {
-    let (mut even, mut odd) = ([T::Wide::default(); WIDE], [T::Wide::default(); WIDE]);
+fn wide_row<T: Float>(row: &[T]) -> f64 {
+    let (mut even, mut odd) = ([0.0; WIDE], [0.0; WIDE]);
     let (pairs, tail) = row.as_chunks::<{ 2 * WIDE }>();
     for (i, piece) in pairs.chunks(PIECE / (2 * WIDE)).enumerate() {
         fetch(row, (i + 8) * PIECE, PIECE);
         for pair in piece {
             for i in 0..WIDE {
-                even[i] += pair[i].wide();
+                even[i] += pair[i].cast::<f64>();
             }
             for i in 0..WIDE {
-                odd[i] += pair[WIDE + i].wide();
+                odd[i] += pair[WIDE + i].cast::<f64>();
             }
         }
     }
-    let (mut even, odd) = (WideSum::<T>(even), WideSum::<T>(odd));
+    let (mut even, odd) = (WideSum(even), WideSum(odd));
     even.feed(tail);
     even.total() + odd.total()
 }
 
 /// Partial sums combined pairwise, in order.
-pub(crate) fn pairwise<W: Copy + Default + Add<Output = W>>(parts: &mut [W]) -> W {
+pub(crate) fn pairwise(parts: &mut [f64]) -> f64 {
     let mut n = parts.len();
     while n > 1 {
         for i in 0..n / 2 {
@@ -314,22 +301,22 @@ pub(crate) fn pairwise<W: Copy + Default + Add<Output = W>>(parts: &mut [W]) -> 
 }
 
 /// Partial sums combined pairwise and rounded once.
-pub(crate) fn combine<T: Summand>(parts: &mut [T::Wide]) -> T {
-    T::narrow(pairwise(parts))
+pub(crate) fn combine<T: Float>(parts: &mut [f64]) -> T {
+    T::of_f64(pairwise(parts))
 }
 
 /// The sum of `count` terms that `fill(start, out)` computes block by block; the terms themselves are never stored
 /// beyond a block.
-pub(crate) fn sum_terms<T: Summand>(count: usize, work: usize, fill: &(dyn Fn(usize, &mut [T]) + Sync)) -> T {
+pub(crate) fn sum_terms<T: Float>(count: usize, work: usize, fill: &(dyn Fn(usize, &mut [T]) + Sync)) -> T {
     if count <= FEW {
         let mut terms = [T::default(); FEW];
         fill(0, &mut terms[..count]);
-        return T::torch_row(&terms[..count]);
+        return torch_row(&terms[..count]);
     }
-    let mut parts = vec![T::Wide::default(); count.div_ceil(EXACT)];
+    let mut parts = vec![0.0; count.div_ceil(EXACT)];
     parallel::for_chunks(&mut parts, 1, work * EXACT, &|block, part| {
         let (start, end) = (block * EXACT, (block * EXACT + EXACT).min(count));
-        let (mut scratch, mut sum) = ([T::default(); SCRATCH], WideSum::<T>::new());
+        let (mut scratch, mut sum) = ([T::default(); SCRATCH], WideSum::new());
         for at in (start..end).step_by(SCRATCH) {
             let terms = &mut scratch[..SCRATCH.min(end - at)];
             fill(at, terms);
@@ -341,11 +328,11 @@ pub(crate) fn sum_terms<T: Summand>(count: usize, work: usize, fill: &(dyn Fn(us
 }
 
 /// The sum of a slice.
-pub(crate) fn sum<T: Summand>(data: &[T]) -> T {
+pub(crate) fn sum<T: Float>(data: &[T]) -> T {
     if data.len() <= EXACT {
-        return T::torch_row(data);
+        return torch_row(data);
     }
-    let mut parts = vec![T::Wide::default(); data.len().div_ceil(EXACT)];
+    let mut parts = vec![0.0; data.len().div_ceil(EXACT)];
     parallel::for_chunks(&mut parts, 1, EXACT, &|block, part| {
         let end = (block * EXACT + EXACT).min(data.len());
         part[0] = vectorize!(T: wide_row(&data[block * EXACT..end]));
@@ -354,7 +341,7 @@ pub(crate) fn sum<T: Summand>(data: &[T]) -> T {
 }
 
 /// Sums over the middle of a row-major `outer × n × inner` array.
-pub(crate) fn sum_middle<T: Summand>(data: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(crate) fn sum_middle<T: Float>(data: &[T], n: usize, inner: usize, out: &mut [T]) {
     if n == 0 || inner == 0 {
         return out.fill(T::default());
     }
@@ -366,7 +353,7 @@ pub(crate) fn sum_middle<T: Summand>(data: &[T], n: usize, inner: usize, out: &m
         return parallel::for_chunks(out, (EXACT / n).max(1), n, &|start, out| {
             let rows = &data[start * n..];
             if n <= EXACT {
-                return T::torch_rows(rows, n, out);
+                return torch_rows(rows, n, out);
             }
             rows.chunks_exact(n).zip(out).for_each(|(row, out)| *out = sum(row));
         });
@@ -378,19 +365,19 @@ pub(crate) fn sum_middle<T: Summand>(data: &[T], n: usize, inner: usize, out: &m
 }
 
 /// Column sums of a row-major matrix.
-fn columns<T: Summand>(data: &[T], width: usize, out: &mut [T]) {
+fn columns<T: Float>(data: &[T], width: usize, out: &mut [T]) {
     if data.len() <= EXACT {
-        return T::torch_columns(data, width, out);
+        return torch_columns(data, width, out);
     }
     // Blocks of whole rows, each with a row of partial sums.
     let block = (EXACT / width).max(1) * width;
-    let mut parts = vec![T::Wide::default(); data.len().div_ceil(block) * width];
+    let mut parts = vec![0.0; data.len().div_ceil(block) * width];
     parallel::for_chunks(&mut parts, width, block / width, &|start, part| {
         let first = start / width * block;
         let rows = &data[first..(first + block).min(data.len())];
         vectorize!(T: for row in rows.chunks_exact(width) {
             for (a, &x) in part.iter_mut().zip(row) {
-                *a += x.wide();
+                *a += x.cast::<f64>();
             }
         });
     });
@@ -398,7 +385,7 @@ fn columns<T: Summand>(data: &[T], width: usize, out: &mut [T]) {
     for part in rest.chunks_exact(width) {
         total.iter_mut().zip(part).for_each(|(a, &x)| *a += x);
     }
-    out.iter_mut().zip(total).for_each(|(o, &mut a)| *o = T::narrow(a));
+    out.iter_mut().zip(total).for_each(|(o, &mut a)| *o = T::of_f64(a));
 }
 
 #[cfg(test)]

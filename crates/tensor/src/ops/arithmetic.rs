@@ -4,11 +4,11 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
 use crate::construct::Number;
+use crate::dtype::dispatch;
 use crate::kernel::map;
 use crate::kernel::parallel;
 use crate::kernel::simd::vectorize;
 use crate::real::Real;
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 use std::borrow::Cow;
 
@@ -69,12 +69,12 @@ impl Operand {
         self.tensor().map_or(&Shape::SCALAR, Tensor::shape)
     }
 
-    /// As a tensor of this dtype.
     /// An error if it is a number beyond the range of `dtype`.
     pub(crate) fn check_range(&self, op: &'static str, dtype: DType) -> Result<()> {
         if let Self::Number(n) = self { n.check_range(op, dtype) } else { Ok(()) }
     }
 
+    /// A tensor of this dtype.
     pub(crate) fn to_tensor(&self, dtype: DType) -> Tensor {
         match self {
             Self::Tensor(x) => x.to_dtype(dtype),
@@ -152,39 +152,6 @@ pub(crate) fn spread<'a>(a: &'a Array, shape: &Shape) -> Cow<'a, Array> {
     if a.shape() == shape { Cow::Borrowed(a) } else { Cow::Owned(a.expand(shape)) }
 }
 
-/// Number types that `add`, `sub` and `mul` compute in; integers wrap, booleans or and and.
-pub(crate) trait Ring: Element {
-    fn plus(self, other: Self) -> Self;
-    fn minus(self, other: Self) -> Self;
-    fn times(self, other: Self) -> Self;
-}
-
-macro_rules! ring {
-    ($type:ty, |$a:ident, $b:ident| $plus:expr, $minus:expr, $times:expr) => {
-        impl Ring for $type {
-            #[inline(always)]
-            fn plus(self, $b: Self) -> Self {
-                let $a = self;
-                $plus
-            }
-            #[inline(always)]
-            fn minus(self, $b: Self) -> Self {
-                let $a = self;
-                $minus
-            }
-            #[inline(always)]
-            fn times(self, $b: Self) -> Self {
-                let $a = self;
-                $times
-            }
-        }
-    };
-}
-ring!(f32, |a, b| a + b, a - b, a * b);
-ring!(f64, |a, b| a + b, a - b, a * b);
-ring!(i64, |a, b| a.wrapping_add(b), a.wrapping_sub(b), a.wrapping_mul(b));
-ring!(bool, |a, b| a | b, a ^ b, a & b);
-
 /// A pointwise operation on two operands; `$f` is read at every dtype's type.
 macro_rules! pointwise2 {
     ($op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
@@ -227,7 +194,7 @@ impl Tensor {
     pub fn add(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
         let dtype = promote(self, &other);
-        let value = pointwise2!("add", self, &other, dtype, Ring::plus);
+        let value = pointwise2!("add", self, &other, dtype, Element::plus);
         Ok(record(
             "AddBackward0",
             value,
@@ -252,7 +219,7 @@ impl Tensor {
         let other = other.into();
         self.check_sub(&other)?;
         let dtype = promote(self, &other);
-        let value = pointwise2!("sub", self, &other, dtype, Ring::minus);
+        let value = pointwise2!("sub", self, &other, dtype, Element::minus);
         Ok(record(
             "SubBackward0",
             value,
@@ -357,7 +324,7 @@ impl Tensor {
     pub fn mul(&self, other: impl Into<Operand>) -> Result<Tensor> {
         let other = other.into();
         let dtype = promote(self, &other);
-        let value = pointwise2!("mul", self, &other, dtype, Ring::times);
+        let value = pointwise2!("mul", self, &other, dtype, Element::times);
         Ok(record(
             "MulBackward0",
             value,
@@ -413,27 +380,18 @@ impl Tensor {
     pub fn div_rounded(&self, other: impl Into<Operand>, rounding: Rounding) -> Result<Tensor> {
         let other = other.into();
         let dtype = promote(self, &other);
-        if dtype == DType::Bool {
-            return Err(Error::DType { op: "div", expected: "numbers to round the quotient of", got: dtype });
-        }
-        let value = if dtype.is_float() {
-            pointwise2!(float "div", self, &other, dtype, |a, b| match rounding {
-                Rounding::Trunc => Real::trunc(a / b),
-                Rounding::Floor => floor_div(a, b),
-            })
-        } else {
-            let shape = Shape::broadcast("div", self.shape(), other.shape())?;
-            let b = other.to_tensor(DType::I64);
-            if shape.numel() > 0 && b.value().to_vec::<i64>().contains(&0) {
-                return Err(Error::argument("div", "integer division by zero"));
+        let value = match dtype {
+            DType::Bool => {
+                let expected = "numbers to round the quotient of";
+                return Err(Error::DType { op: "div", expected, got: dtype });
             }
-            let (a, b) = (self.value().to_dtype(DType::I64), Side::Array(Cow::Borrowed(b.value())));
-            zip::<i64, i64>(&a, &b, &shape, |a, b| match rounding {
-                Rounding::Trunc => a.wrapping_div(b),
-                Rounding::Floor => {
-                    a.wrapping_div(b) - i64::from(a.wrapping_rem(b) != 0 && (a < 0) != (b < 0))
-                }
-            })
+            DType::I64 => int_div(self, &other, rounding)?,
+            DType::F32 | DType::F64 => {
+                pointwise2!(float "div", self, &other, dtype, |a, b| match rounding {
+                    Rounding::Trunc => Real::trunc(a / b),
+                    Rounding::Floor => floor_div(a, b),
+                })
+            }
         };
         Ok(record(
             "DivBackward1",
@@ -539,6 +497,19 @@ impl Tensor {
     }
 }
 
+fn int_div(a: &Tensor, b: &Operand, rounding: Rounding) -> Result<Array> {
+    let shape = Shape::broadcast("div", a.shape(), b.shape())?;
+    let b = b.to_tensor(DType::I64);
+    if shape.numel() > 0 && b.value().to_vec::<i64>().contains(&0) {
+        return Err(Error::argument("div", "integer division by zero"));
+    }
+    let (a, b) = (a.value().to_dtype(DType::I64), Side::Array(Cow::Borrowed(b.value())));
+    Ok(zip::<i64, i64>(&a, &b, &shape, |a, b| match rounding {
+        Rounding::Trunc => a.wrapping_div(b),
+        Rounding::Floor => a.wrapping_div(b) - i64::from(a.wrapping_rem(b) != 0 && (a < 0) != (b < 0)),
+    }))
+}
+
 /// Rounds `a / b` down as Python does: exact where the quotient is near an integer.
 #[inline(always)]
 fn floor_div<T: crate::Float>(a: T, b: T) -> T {
@@ -559,24 +530,26 @@ fn floor_div<T: crate::Float>(a: T, b: T) -> T {
 }
 
 fn power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
-    if dtype == DType::Bool {
-        let Operand::Number(n) = exponent else {
-            return Err(Error::DType { op: "pow", expected: "numbers", got: dtype });
-        };
-        let y = n.cast::<bool>();
-        return Ok(base.value().map(|x: bool| x || !y));
-    }
-    if dtype == DType::I64 {
-        if let Operand::Number(n) = exponent
-            && n.cast::<i64>() < 0
-        {
-            let message = format!("integers cannot be raised to the negative power {}", n.cast::<i64>());
-            return Err(Error::argument("pow", message));
+    match (dtype, exponent) {
+        (DType::Bool, Operand::Tensor(_)) => Err(Error::DType { op: "pow", expected: "numbers", got: dtype }),
+        (DType::Bool, Operand::Number(n)) => {
+            let y = n.cast::<bool>();
+            Ok(base.value().map(|x: bool| x || !y))
         }
-        let shape = Shape::broadcast("pow", base.shape(), exponent.shape())?;
-        let (a, b) = (base.value().cast(dtype), Side::new(exponent, dtype));
-        return Ok(zip::<i64, i64>(&a, &b, &shape, int_pow));
+        (DType::I64, Operand::Number(n)) if n.cast::<i64>() < 0 => {
+            let message = format!("integers cannot be raised to the negative power {}", n.cast::<i64>());
+            Err(Error::argument("pow", message))
+        }
+        (DType::I64, _) => {
+            let shape = Shape::broadcast("pow", base.shape(), exponent.shape())?;
+            let (a, b) = (base.value().cast(dtype), Side::new(exponent, dtype));
+            Ok(zip::<i64, i64>(&a, &b, &shape, int_pow))
+        }
+        (DType::F32 | DType::F64, _) => float_power(base, exponent, dtype),
     }
+}
+
+fn float_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
     // The exponents that PyTorch computes without a power function, with its roundings.
     if let Operand::Number(n) = exponent {
         let x = base.value().to_dtype(dtype);

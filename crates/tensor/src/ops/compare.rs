@@ -3,9 +3,9 @@
 use crate::array::Array;
 use crate::autograd::node::record;
 use crate::autograd::{Edge, edge};
+use crate::dtype::dispatch;
 use crate::kernel::map;
 use crate::ops::arithmetic::{Operand, Side, pointwise2, promote, spread, zip};
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Number, Result, Shape, Tensor};
 
 fn compare(op: &'static str, a: &Tensor, b: &Operand, f: impl Compare) -> Result<Tensor> {

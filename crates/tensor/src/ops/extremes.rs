@@ -3,11 +3,11 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::{Grad, record, record_output};
+use crate::dtype::dispatch;
 use crate::kernel::fold;
 use crate::ops::compare::{is_nan, larger, smaller};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::{Dims, Mask};
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 
 /// Which end of the order is looked for.
@@ -28,23 +28,21 @@ pub(crate) fn check_empty(op: &'static str, shape: &Shape, mask: &Mask) -> Resul
 
 #[inline]
 pub(crate) fn extreme(plan: &Plan, end: End) -> Array {
-    let dtype = plan.input.dtype();
-    if dtype == DType::Bool {
-        let numbers = Plan { input: plan.input.to_dtype(DType::I64), ..*plan };
-        return extreme(&numbers, end).to_dtype(dtype);
-    }
-    dispatch!(dtype, T => Array::build(plan.shape, |out: &mut [T]| {
+    dispatch!(plan.input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
         let (data, extents) = (plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner]);
         if out.is_empty() {
             return;
         }
+        let (lowest, highest) = match T::DTYPE {
+            DType::Bool => (false.cast(), true.cast()),
+            DType::I64 => (i64::MIN.cast(), i64::MAX.cast()),
+            DType::F32 | DType::F64 => (f64::NEG_INFINITY.cast(), f64::INFINITY.cast()),
+        };
         match end {
             End::Largest => {
-                let lowest = f64::NEG_INFINITY.cast();
                 fold::fold_middle(data, extents, out, lowest, larger::<T>, larger::<T>, |x| x);
             }
             End::Smallest => {
-                let highest = if dtype == DType::I64 { i64::MAX.cast() } else { f64::INFINITY.cast() };
                 fold::fold_middle(data, extents, out, highest, smaller::<T>, smaller::<T>, |x| x);
             }
         }

@@ -6,11 +6,10 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
+use crate::dtype::dispatch;
 use crate::kernel::index::{self as kernel, Pick};
-use crate::ops::arithmetic::Ring;
 use crate::ops::view::wrapped;
-use crate::storage::dispatch;
-use crate::{DType, Error, Result, Shape, Tensor};
+use crate::{DType, Element, Error, Result, Shape, Tensor};
 use std::sync::Arc;
 
 /// Rows of an array seen as `outer × n × inner`.
@@ -46,7 +45,7 @@ pub(crate) fn picked(name: &'static str, x: &Tensor, rows: &Rows, shape: Shape) 
 fn put_back(g: &Tensor, rows: &Rows, shape: Shape) -> Tensor {
     let (dense, mut value) = (g.value().contiguous(), g.filled(&shape, 0).into_value());
     dispatch!(g.dtype(), T => kernel::pick_back(
-        dense.slice::<T>().unwrap_or_default(), &rows.pick(), value.make_mut(), Ring::plus,
+        dense.slice::<T>().unwrap_or_default(), &rows.pick(), value.make_mut(), Element::plus,
     ));
     let back = edge(g, &(rows.clone(), *g.shape()), |h, (rows, shape)| {
         Ok(picked("IndexSelectBackward0", h, rows, *shape))

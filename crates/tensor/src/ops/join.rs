@@ -3,10 +3,10 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record_many;
+use crate::dtype::dispatch;
 use crate::kernel::index as kernel;
 use crate::ops::index::{Rows, picked};
 use crate::shape::Dims;
-use crate::storage::dispatch;
 use crate::{DType, Error, Result, Shape, Tensor};
 use std::borrow::Borrow;
 use std::sync::Arc;

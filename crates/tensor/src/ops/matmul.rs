@@ -4,11 +4,11 @@ use crate::array::Array;
 use crate::autograd::node::record;
 use crate::autograd::{Grad, edge};
 use crate::construct::Number;
+use crate::dtype::dispatch;
 use crate::kernel::map::place;
-use crate::kernel::matmul::{self, Matrix, Multiply};
+use crate::kernel::matmul::{self, Matrix};
 use crate::kernel::parallel;
 use crate::layout::Layout;
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 
 /// The matrices of the last two dimensions.
@@ -23,7 +23,7 @@ fn product(a: &Array, b: &Array) -> Array {
     let rank = a.shape().rank();
     let (m, k, n) = (a.shape()[rank - 2], a.shape()[rank - 1], b.shape()[rank - 1]);
     let shape = a.shape().with(rank - 1, n);
-    fn run<T: Element + Multiply>(a: &Array, b: &Array, shape: Shape, [m, k, n]: [usize; 3]) -> Array {
+    fn run<T: Element>(a: &Array, b: &Array, shape: Shape, [m, k, n]: [usize; 3]) -> Array {
         if shape.rank() == 2 {
             return Array::build(shape, |out| {
                 matmul::matmul([m, k, n], matrix::<T>(a), matrix(b), out, false);
@@ -48,7 +48,8 @@ fn product(a: &Array, b: &Array) -> Array {
     match a.dtype() {
         DType::F32 => run::<f32>(a, b, shape, [m, k, n]),
         DType::F64 => run::<f64>(a, b, shape, [m, k, n]),
-        _ => run::<i64>(a, b, shape, [m, k, n]),
+        DType::I64 => run::<i64>(a, b, shape, [m, k, n]),
+        DType::Bool => unreachable!("check_dtypes refuses booleans"),
     }
 }
 
@@ -275,7 +276,7 @@ impl Tensor {
     /// read: its NaNs do not show.
     ///
     /// # Errors
-    /// Those of [`mm`](Self::mm), [`Error::Broadcast`] if `self` does not expand to the product's shape,
+    /// What [`mm`](Self::mm) refuses, [`Error::Broadcast`] if `self` does not expand to the product's shape,
     /// [`Error::Argument`] for float factors of integer matrices.
     ///
     /// ```
@@ -442,12 +443,7 @@ fn scaled(x: &Tensor, factor: Number) -> Result<Tensor> {
 }
 
 /// `value = beta · bias + alpha · value`, in place.
-fn add_bias<T: Element + crate::ops::arithmetic::Ring>(
-    value: &mut Array,
-    bias: &Array,
-    beta: Number,
-    alpha: Number,
-) {
+fn add_bias<T: Element>(value: &mut Array, bias: &Array, beta: Number, alpha: Number) {
     let (b, a) = (beta.cast::<T>(), alpha.cast::<T>());
     let (skip, plain) = (beta.cast::<f64>() == 0.0, (beta.cast::<f64>(), alpha.cast::<f64>()) == (1.0, 1.0));
     let columns = value.shape()[1].max(1);

@@ -3,12 +3,12 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record_output;
+use crate::dtype::dispatch;
 use crate::kernel::parallel;
 use crate::ops::compare::is_nan;
 use crate::ops::extremes::{check_empty, record_chosen, split_among_equals};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::Mask;
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Tensor};
 use std::cmp::Ordering;
 

@@ -4,9 +4,9 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::{Grad, record, record_output};
+use crate::dtype::dispatch;
 use crate::kernel::map;
 use crate::real::{Real, Traced};
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
 
 /// What a derivative is written in.
@@ -245,7 +245,7 @@ macro_rules! keep {
                 match self.dtype() {
                     crate::DType::Bool => self.to_dtype(crate::DType::$bool),
                     crate::DType::I64 => Tensor::constant(self.value().map(|$i: i64| -> i64 { $int })),
-                    _ => unary::<Row>(self),
+                    crate::DType::F32 | crate::DType::F64 => unary::<Row>(self),
                 }
             }
         )*}
@@ -338,10 +338,7 @@ impl Tensor {
     /// ```
     #[inline]
     pub fn round_decimals(&self, decimals: i32) -> Result<Tensor> {
-        if !self.dtype().is_float() {
-            let expected = "float32 or float64";
-            return Err(Error::DType { op: "round", expected, got: self.dtype() });
-        }
+        self.dtype().check_float("round")?;
         let value = dispatch!(float self.dtype(), T => {
             // The power is exact in both types up to 10^10.
             let scale = T::of_f64(10_f64.powi(decimals.saturating_abs()));

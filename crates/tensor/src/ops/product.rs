@@ -3,11 +3,10 @@
 use crate::array::Array;
 use crate::autograd::node::{record, record_output};
 use crate::autograd::{GradOptions, edge, grad_with};
+use crate::dtype::dispatch;
 use crate::kernel::fold;
-use crate::ops::arithmetic::Ring;
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::Mask;
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
 
 /// Integers for booleans.
@@ -25,7 +24,7 @@ fn product(plan: &Plan) -> Array {
             return out.fill(one);
         }
         let data = input.slice::<T>().unwrap_or_default();
-        fold::fold_middle(data, [plan.n, plan.inner], out, one, Ring::times, Ring::times, |x| x);
+        fold::fold_middle(data, [plan.n, plan.inner], out, one, Element::times, Element::times, |x| x);
     }))
 }
 
@@ -156,16 +155,20 @@ fn running(x: &Tensor, dim: usize, backwards: bool) -> Tensor {
     let shape = *x.shape();
     let value = if shape.numel() == 0 {
         input
-    } else if input.dtype() == DType::I64 {
-        Array::build(shape, |out| {
-            let data = input.slice::<i64>().unwrap_or_default();
-            fold::scan_middle(data, extents, out, backwards, 0, i64::wrapping_add, |sum| sum);
-        })
     } else {
-        dispatch!(float input.dtype(), T => Array::build(shape, |out: &mut [T]| {
-            let data = input.slice::<T>().unwrap_or_default();
-            fold::scan_middle(data, extents, out, backwards, 0.0, |sum: f64, x| sum + x.cast::<f64>(), Element::cast::<T>);
-        }))
+        match input.dtype() {
+            DType::Bool => unreachable!("numbers has made them integers"),
+            DType::I64 => Array::build(shape, |out| {
+                let data = input.slice::<i64>().unwrap_or_default();
+                fold::scan_middle(data, extents, out, backwards, 0, i64::wrapping_add, |sum| sum);
+            }),
+            DType::F32 | DType::F64 => {
+                dispatch!(float input.dtype(), T => Array::build(shape, |out: &mut [T]| {
+                    let (data, add) = (input.slice::<T>().unwrap_or_default(), |sum: f64, x: T| sum + x.cast::<f64>());
+                    fold::scan_middle(data, extents, out, backwards, 0.0, add, Element::cast::<T>);
+                }))
+            }
+        }
     };
     record("CumsumBackward0", value, [edge(x, &(), move |g, ()| Ok(running(g, dim, !backwards)))])
 }

@@ -3,10 +3,10 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
+use crate::dtype::dispatch;
 use crate::kernel::{fold, reduce};
 use crate::shape::{Dims, Mask};
-use crate::storage::dispatch;
-use crate::{DType, Error, Result, Shape, Tensor};
+use crate::{DType, Result, Shape, Tensor};
 
 /// A reduction as the kernels see it: a row-major `outer × n × inner` array, reduced over the middle.
 pub(crate) struct Plan {
@@ -61,9 +61,11 @@ fn sum_array(plan: &Plan) -> Array {
                 fold::fold_middle(data, [n, inner], out, 0, add, add, |sum| sum);
             })
         }
-        dtype => dispatch!(float dtype, T => Array::build(plan.shape, |out: &mut [T]| {
-            reduce::sum_middle(input.slice::<T>().unwrap_or_default(), n, inner, out);
-        })),
+        DType::F32 | DType::F64 => {
+            dispatch!(float input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
+                reduce::sum_middle(input.slice::<T>().unwrap_or_default(), n, inner, out);
+            }))
+        }
     }
 }
 
@@ -142,9 +144,7 @@ impl Tensor {
     }
 
     fn averaged(&self, name: &'static str, mask: &Mask, keepdim: bool) -> Result<Tensor> {
-        if !self.dtype().is_float() {
-            return Err(Error::DType { op: "mean", expected: "float32 or float64", got: self.dtype() });
-        }
+        self.dtype().check_float("mean")?;
         let plan = Plan::new(self.value(), mask, keepdim);
         let sum = sum_array(&plan);
         // A true division: the product with 1/n rounds differently in a quarter of the cases.

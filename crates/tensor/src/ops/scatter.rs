@@ -3,11 +3,11 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
+use crate::dtype::dispatch;
 use crate::kernel::index::{self as kernel, Along};
 use crate::layout::Layout;
-use crate::ops::arithmetic::{Operand, Ring};
+use crate::ops::arithmetic::Operand;
 use crate::ops::index::{check_bounds, check_index_dtype};
-use crate::storage::dispatch;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 
 /// What `scatter` does with an element that it finds where it puts one.
@@ -73,7 +73,7 @@ fn gathered(x: &Tensor, d: usize, index: &Tensor) -> Tensor {
 /// Zeros of this shape, to which `g` has been added along dimension `d`: the gradient of a gather.
 pub(crate) fn scattered_zeros(g: &Tensor, shape: Shape, d: usize, index: &Tensor) -> Tensor {
     let zeros = g.filled(&shape, 0).into_value();
-    let value = dispatch!(g.dtype(), T => put::<T>(zeros, d, index, &g.into(), Ring::plus));
+    let value = dispatch!(g.dtype(), T => put::<T>(zeros, d, index, &g.into(), Element::plus));
     let back = edge(g, &(d, index.clone()), |h, (d, index)| Ok(gathered(h, *d, index)));
     record("ScatterAddBackward0", value, [back])
 }
@@ -133,7 +133,7 @@ impl Tensor {
     /// [`torch.scatter`](https://docs.pytorch.org/docs/stable/generated/torch.scatter.html).
     ///
     /// # Errors
-    /// Those of [`gather`](Self::gather), [`Error::DType`] for a source of another dtype, [`Error::Shape`] for one of
+    /// What [`gather`](Self::gather) refuses, [`Error::DType`] for a source of another dtype, [`Error::Shape`] for one of
     /// another number of dimensions than the index, or smaller.
     ///
     /// ```
@@ -161,7 +161,7 @@ impl Tensor {
         ))
     }
 
-    /// The same, but each element of the source is added to, or multiplied with, the one it meets.
+    /// [`scatter`](Self::scatter), but each element of the source is added to, or multiplied with, the one it meets.
     ///
     /// `torch.scatter(…, reduce="add")` or `"multiply"`. The product has no derivative, as in PyTorch; the sum has one
     /// here (there, only [`scatter_add`](Self::scatter_add) does).
@@ -187,7 +187,7 @@ impl Tensor {
             return Ok(self.added("ScatterBackward2", d, index, &source));
         }
         let value =
-            dispatch!(self.dtype(), T => put::<T>(self.value().clone(), d, index, &source, Ring::times));
+            dispatch!(self.dtype(), T => put::<T>(self.value().clone(), d, index, &source, Element::times));
         let no = || Err(Error::argument("scatter", "the product with what is there has no derivative"));
         let edges = [
             edge(self, &(), move |_, ()| no()),
@@ -218,7 +218,7 @@ impl Tensor {
 
     fn added(&self, name: &'static str, d: usize, index: &Tensor, source: &Operand) -> Tensor {
         let value =
-            dispatch!(self.dtype(), T => put::<T>(self.value().clone(), d, index, source, Ring::plus));
+            dispatch!(self.dtype(), T => put::<T>(self.value().clone(), d, index, source, Element::plus));
         record(
             name,
             value,

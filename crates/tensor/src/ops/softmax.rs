@@ -3,11 +3,11 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record_output;
+use crate::dtype::dispatch;
 use crate::kernel::softmax;
 use crate::ops::reduce::Plan;
 use crate::shape::Dims;
-use crate::storage::dispatch;
-use crate::{Error, Result, Tensor, grad_enabled};
+use crate::{Result, Tensor, grad_enabled};
 
 /// Size of a dimension, and the number of elements one step along it skips.
 fn extents(x: &Tensor, dim: usize) -> (usize, usize) {
@@ -39,9 +39,7 @@ macro_rules! backward {
 
 fn check(op: &'static str, x: &Tensor, dim: isize) -> Result<usize> {
     let dim = x.shape().dim(op, dim)?;
-    if !x.dtype().is_float() {
-        return Err(Error::DType { op, expected: "float32 or float64", got: x.dtype() });
-    }
+    x.dtype().check_float(op)?;
     Ok(dim)
 }
 

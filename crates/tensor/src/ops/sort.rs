@@ -3,9 +3,9 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
+use crate::dtype::dispatch;
 use crate::kernel::sort as kernel;
 use crate::ops::scatter::{gather_array, scattered_zeros};
-use crate::storage::dispatch;
 use crate::{DType, Error, Result, Tensor};
 
 /// The indices of the first `k` entries of dimension `d` in order. A scalar counts as one entry.

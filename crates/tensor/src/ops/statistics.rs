@@ -3,21 +3,13 @@
 use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::{record, record_output};
+use crate::dtype::dispatch;
 use crate::kernel::{fold, reduce};
 use crate::ops::extremes::{End, check_empty, extreme};
 use crate::ops::reduce::{ALL, Plan};
 use crate::real::Real;
 use crate::shape::{Dims, Mask};
-use crate::storage::dispatch;
-use crate::{Element, Error, Float, Result, Tensor};
-
-#[inline]
-fn check_float(op: &'static str, x: &Tensor) -> Result<()> {
-    if x.dtype().is_float() {
-        return Ok(());
-    }
-    Err(Error::DType { op, expected: "float32 or float64", got: x.dtype() })
-}
+use crate::{Element, Float, Result, Tensor};
 
 /// Count, mean and sum of squared differences from the mean, by Welford's recurrence; united by Chan's formula.
 #[derive(Clone, Copy, Default)]
@@ -222,7 +214,7 @@ impl Tensor {
     #[inline]
     fn deviation(&self, root: bool, dims: Option<Dims>, correction: f64, keepdim: bool) -> Result<Tensor> {
         let (op, name) = if root { ("std", "StdBackward0") } else { ("var", "VarBackward0") };
-        check_float(op, self)?;
+        self.dtype().check_float(op)?;
         let all = self.dim() == 0 || dims.as_ref().is_none_or(|dims| dims.is_empty());
         let mask = dims.map_or(Ok(ALL), |dims| self.shape().dims(op, &dims))?;
         let plan = Plan::new(self.value(), &mask, keepdim);
@@ -285,7 +277,7 @@ impl Tensor {
 
     #[inline]
     fn normed(&self, p: f64, mask: &Mask, keepdim: bool) -> Result<Tensor> {
-        check_float("norm", self)?;
+        self.dtype().check_float("norm")?;
         if p < 0.0 || p == f64::INFINITY {
             check_empty("norm", self.shape(), mask)?;
         }

@@ -94,7 +94,7 @@ impl Tensor {
         self.viewed(name, layout, [back])
     }
 
-    /// The same elements in row-major order under another shape; one size may be −1. Copies only if it must.
+    /// These elements in row-major order under another shape; one size may be −1. Copies only if it must.
     ///
     /// [`torch.reshape`](https://docs.pytorch.org/docs/stable/generated/torch.reshape.html).
     ///
@@ -116,7 +116,7 @@ impl Tensor {
         Ok(record("UnsafeViewBackward0", dense, [back]))
     }
 
-    /// The same, but an error where it would copy.
+    /// [`reshape`](Self::reshape), but an error where it would copy.
     ///
     /// [`torch.Tensor.view`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html).
     ///
@@ -326,7 +326,7 @@ impl Tensor {
         self.viewed("ExpandBackward0", self.value().layout.expand(shape), [back])
     }
 
-    /// The same as [`expand`](Self::expand) to a shape.
+    /// [`expand`](Self::expand) to a shape.
     ///
     /// [`torch.broadcast_to`](https://docs.pytorch.org/docs/stable/generated/torch.broadcast_to.html).
     ///
@@ -408,7 +408,7 @@ impl Tensor {
     fn embed(&self, shape: &Shape, d: usize, start: usize, step: usize) -> Tensor {
         let length = self.shape()[d];
         let mut value = self.filled(shape, 0).into_value();
-        crate::storage::dispatch!(self.dtype(), T => {
+        crate::dtype::dispatch!(self.dtype(), T => {
             let target = value.layout.slice(d, start, step, length);
             let source = self.value().contiguous();
             let out = value.make_mut::<T>();

@@ -3,9 +3,9 @@
 use super::Generator;
 use super::integer::representable;
 use crate::array::Array;
+use crate::dtype::dispatch;
 use crate::layout::Layout;
 use crate::shape::IntoShape;
-use crate::storage::dispatch;
 use crate::tensor::IntoElement;
 use crate::{DType, Element, Error, Result, Tensor};
 use rand::Rng;
@@ -28,7 +28,7 @@ impl Generator {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn rand(&mut self, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
-        check_float("rand", dtype)?;
+        dtype.check_float("rand")?;
         self.uniform(0.0, 1.0, shape.into_shape("rand")?, dtype)
     }
 
@@ -47,8 +47,11 @@ impl Generator {
     /// ```
     pub fn uniform(&mut self, from: f64, to: f64, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
         let shape = shape.into_shape("uniform")?;
-        check_float("uniform", dtype)?;
-        let max = if dtype == DType::F32 { f64::from(f32::MAX) } else { f64::MAX };
+        let max = match dtype {
+            DType::F32 => f64::from(f32::MAX),
+            DType::F64 => f64::MAX,
+            DType::I64 | DType::Bool => return Err(Error::not_float("uniform", dtype)),
+        };
         for (name, bound) in [("from", from), ("to", to)] {
             // Also refuses NaN.
             if !(-max..=max).contains(&bound) {
@@ -85,7 +88,7 @@ impl Generator {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn randn(&mut self, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
-        check_float("randn", dtype)?;
+        dtype.check_float("randn")?;
         self.normal(0.0, 1.0, shape.into_shape("randn")?, dtype)
     }
 
@@ -104,7 +107,7 @@ impl Generator {
     /// ```
     pub fn normal(&mut self, mean: f64, std: f64, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
         let shape = shape.into_shape("normal")?;
-        check_float("normal", dtype)?;
+        dtype.check_float("normal")?;
         if std.is_nan() || std < 0.0 {
             return Err(Error::argument("normal", format!("std must be at least 0, but got {std:?}")));
         }
@@ -199,7 +202,7 @@ impl Generator {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn bernoulli(&mut self, p: &Tensor) -> Result<Tensor> {
-        check_float("bernoulli", p.dtype())?;
+        p.dtype().check_float("bernoulli")?;
         let (shape, p) = (*p.shape(), p.value().contiguous());
         let array = dispatch!(float p.dtype(), T => {
             let p = &p.raw::<T>()[..shape.numel()];
@@ -271,14 +274,6 @@ impl Tensor {
         Ok(Self::constant(Array::build(shape, |out: &mut [T::Element]| {
             out.fill_with(|| distribution.sample(rng).element());
         })))
-    }
-}
-
-fn check_float(op: &'static str, dtype: DType) -> Result<()> {
-    if dtype.is_float() {
-        Ok(())
-    } else {
-        Err(Error::DType { op, expected: "float32 or float64", got: dtype })
     }
 }
 

@@ -39,7 +39,7 @@ pub trait Schedule {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum PerGroup {
-    /// The same for all.
+    /// One number for all.
     All(f64),
     /// One for each.
     Each(Vec<f64>),

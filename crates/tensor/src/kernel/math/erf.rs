@@ -6,7 +6,7 @@ use super::exp::coarse_expm1;
 ///
 /// Q of degree 9, minimax for the relative error of erf on [0, 3.95] (2⁻³¹), by Remez exchange with 60 digits.
 #[inline(always)]
-pub(super) fn erf_f32(x: f32) -> f32 {
+pub(crate) fn erf_f32(x: f32) -> f32 {
     let a = f64::from(x.abs());
     // erf 3.95 rounds to 1; a comparison, unlike `min`, lets NaN through.
     let a = if a > 3.95 { 3.95 } else { a };

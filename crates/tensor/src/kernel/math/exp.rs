@@ -45,7 +45,7 @@ pub(super) fn coarse_expm1(x: f64) -> f64 {
 
 /// `e^x` to a relative 2⁻³⁰; 0 below −700, ∞ above 700.
 #[inline(always)]
-pub(super) fn coarse_exp(x: f64) -> f64 {
+pub(crate) fn coarse_exp(x: f64) -> f64 {
     let (scale, em1) = coarse(x);
     let y = scale.mul_add(em1, scale);
     let y = if x < -700.0 { 0.0 } else { y };
@@ -53,7 +53,7 @@ pub(super) fn coarse_exp(x: f64) -> f64 {
 }
 
 #[inline(always)]
-pub(super) fn exp_f32(x: f32) -> f32 {
+pub(crate) fn exp_f32(x: f32) -> f32 {
     let (scale, em1) = coarse(f64::from(x));
     let y = scale.mul_add(em1, scale) as f32;
     let y = if x < -104.0 { 0.0 } else { y };
@@ -62,7 +62,7 @@ pub(super) fn exp_f32(x: f32) -> f32 {
 
 /// The algorithm and coefficients of SLEEF 3's `expf` (1.0 ULP).
 #[inline(always)]
-pub(super) fn fast_exp_f32(x: f32) -> f32 {
+pub(crate) fn fast_exp_f32(x: f32) -> f32 {
     let t = x * std::f32::consts::LOG2_E + ROUND_F32;
     let n = t - ROUND_F32;
     let r = n.mul_add(-LN2_LO_F32, n.mul_add(-LN2_HI_F32, x));
@@ -89,7 +89,7 @@ fn powers_f32(t: f32) -> (f32, f32) {
 
 /// The algorithm and coefficients of SLEEF 3's `expm1f` (1.0 ULP).
 #[inline(always)]
-pub(super) fn expm1_f32(x: f32) -> f32 {
+pub(crate) fn expm1_f32(x: f32) -> f32 {
     let t = x * std::f32::consts::LOG2_E + ROUND_F32;
     let n = t - ROUND_F32;
     let r = Pair::new(x, 0.0).add_f32(n * -LN2_HI_F32).add_f32(n * -LN2_LO_F32);
@@ -111,7 +111,7 @@ pub(super) fn expm1_f32(x: f32) -> f32 {
 }
 
 #[inline(always)]
-pub(super) fn tanh_f32(x: f32) -> f32 {
+pub(crate) fn tanh_f32(x: f32) -> f32 {
     let a = x.abs();
     // tanh 20 is 1 - 8e-18; a comparison, unlike `min`, lets NaN through.
     let a = if a > 20.0 { 20.0 } else { a };
@@ -121,7 +121,7 @@ pub(super) fn tanh_f32(x: f32) -> f32 {
 
 /// Degree 11, minimax for `e^r` on ±ln 2 / 2 (2⁻⁵⁷·⁹), by Remez exchange with 60 digits.
 #[inline(always)]
-pub(super) fn exp_f64(x: f64) -> f64 {
+pub(crate) fn exp_f64(x: f64) -> f64 {
     let (t, r) = reduce(x);
     let q = 2.500_005_781_509_221e-8_f64
         .mul_add(r, 2.763_024_805_465_791e-7)

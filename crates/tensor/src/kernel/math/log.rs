@@ -24,7 +24,7 @@ fn series_f32(e: f32, x: Pair) -> f32 {
 
 /// The algorithm and coefficients of SLEEF 3's `logf` (1.0 ULP).
 #[inline(always)]
-pub(super) fn fast_ln_f32(x: f32) -> f32 {
+pub(crate) fn fast_ln_f32(x: f32) -> f32 {
     let tiny = x < f32::MIN_POSITIVE;
     let s = if tiny { x * TWO_64 } else { x };
     let e = exponent_f32(s);
@@ -42,22 +42,6 @@ fn edges_f32(x: f32, y: f32) -> f32 {
     let y = if x < f32::from_bits(1) { f32::NEG_INFINITY } else { y };
     // Not `x < 0.0`: the bits of a NaN went through the series as if it were a number.
     if x >= 0.0 { y } else { f32::NAN }
-}
-
-/// The algorithm and coefficients of SLEEF 3's `log1pf` (1.0 ULP).
-#[inline(always)]
-pub(super) fn fast_log1p_f32(x: f32) -> f32 {
-    // Near the top of the range 2^-e would be subnormal: there, work 64 binades lower.
-    let huge = x > 1e38;
-    let scale = if huge { 1.0 / TWO_64 } else { 1.0 };
-    let e = exponent_f32((x + 1.0) * scale);
-    let t = f32::from_bits((127 - e).cast_unsigned() << 23);
-    let m = (x * scale).mul_add(t, t - 1.0);
-    let e = if huge { e + 64 } else { e };
-    let y = series_f32(e as f32, Pair::new(m, 0.0).div(Pair::fast_sum(2.0, m)));
-    let y = edges_f32(x + 1.0, y);
-    // -0 in, -0 out.
-    if x == 0.0 { x } else { y }
 }
 
 /// `(e, m)` with `u = 2^e m` and `m` in [sqrt 1/2, sqrt 2), for normal and positive `u`.
@@ -88,7 +72,7 @@ fn round_once(e: i32, f: f64, low: f32) -> f32 {
     f64::from(e).mul_add(LN_2, (f * f).mul_add(q, f)) as f32
 }
 
-/// The same in `f32`, for sums of many: of degree 10, by Remez exchange, with a relative error of 2⁻²⁷ beside its roundings.
+/// [`round_once`] in `f32`, for sums of many: of degree 10, by Remez exchange, with a relative error of 2⁻²⁷ beside its roundings.
 #[inline(always)]
 fn short_series(e: i32, f: f32) -> f32 {
     let q = (-0.076_217_264_f32)
@@ -112,19 +96,19 @@ fn reduce_f32(x: f32) -> (i32, f32) {
 }
 
 #[inline(always)]
-pub(super) fn ln_f32(x: f32) -> f32 {
+pub(crate) fn ln_f32(x: f32) -> f32 {
     let (e, f) = reduce_f32(x);
     edges_f32(x, round_once(e, f64::from(f), f))
 }
 
 #[inline(always)]
-pub(super) fn quick_ln_f32(x: f32) -> f32 {
+pub(crate) fn quick_ln_f32(x: f32) -> f32 {
     let (e, f) = reduce_f32(x);
     edges_f32(x, short_series(e, f))
 }
 
 #[inline(always)]
-pub(super) fn log1p_f32(x: f32) -> f32 {
+pub(crate) fn log1p_f32(x: f32) -> f32 {
     log1p_by(
         x,
         #[inline(always)]
@@ -133,7 +117,7 @@ pub(super) fn log1p_f32(x: f32) -> f32 {
 }
 
 #[inline(always)]
-pub(super) fn quick_log1p_f32(x: f32) -> f32 {
+pub(crate) fn quick_log1p_f32(x: f32) -> f32 {
     log1p_by(
         x,
         #[inline(always)]
@@ -155,7 +139,7 @@ fn log1p_by(x: f32, series: impl Fn(i32, f32, f32) -> f32) -> f32 {
 
 /// One rounding of a logarithm in `f64`.
 #[inline(always)]
-pub(super) fn log2_f32(x: f32) -> f32 {
+pub(crate) fn log2_f32(x: f32) -> f32 {
     (ln_f64(f64::from(x)) * LOG2_E) as f32
 }
 
@@ -185,7 +169,7 @@ fn series_f64(u: f64, c: f64, bias: u64) -> f64 {
 }
 
 #[inline(always)]
-pub(super) fn ln_f64(x: f64) -> f64 {
+pub(crate) fn ln_f64(x: f64) -> f64 {
     let tiny = x < f64::MIN_POSITIVE;
     let (s, bias) = if tiny { (x * (1_u64 << 54) as f64, 1023 + 54) } else { (x, 1023) };
     edges_f64(x, series_f64(s, 0.0, bias))
@@ -199,7 +183,7 @@ fn edges_f64(x: f64, y: f64) -> f64 {
 }
 
 #[inline(always)]
-pub(super) fn log1p_f64(x: f64) -> f64 {
+pub(crate) fn log1p_f64(x: f64) -> f64 {
     let u = 1.0 + x;
     // What the sum rounded away; the larger operand first.
     let lost = if x > 1.0 { 1.0 - (u - x) } else { x - (u - 1.0) };

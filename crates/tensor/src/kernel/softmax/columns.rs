@@ -1,21 +1,21 @@
 //! Columns: reductions down the rows of `n × inner` matrices.
 
-use super::super::math::Math;
 use super::super::parallel;
+use super::super::real::{Float, Real};
 use super::super::simd::vectorize;
-use super::{BLOCK, Row, WORK, centred, for_rows, larger, log_sum, shift};
+use super::rows::{BLOCK, WORK, centred, for_rows, larger, log_sum, shift, vector_len};
 
 /// One number per column of each of the `outer` matrices `n × inner`: calls `f(first, at, vector, out)`, where `first` is
 /// the place of the first of these columns in the data, `at` that in `out`'s whole, and `vector` tells whether
 /// `PyTorch` has them in whole vectors.
-fn for_columns<T: Row>(
+fn for_columns<T: Float>(
     n: usize,
     inner: usize,
     out: &mut [T],
     f: impl Fn(usize, usize, bool, &mut [T]) + Sync,
 ) {
-    let whole = inner / T::LANES * T::LANES;
-    parallel::for_chunks(out, (BLOCK / n).max(T::LANES), n * WORK, &|start, chunk| {
+    let whole = inner / vector_len::<T>() * vector_len::<T>();
+    parallel::for_chunks(out, (BLOCK / n).max(vector_len::<T>()), n * WORK, &|start, chunk| {
         let mut done = 0;
         while done < chunk.len() {
             let (entry, column) = ((start + done) / inner, (start + done) % inner);
@@ -30,14 +30,14 @@ fn for_columns<T: Row>(
 
 /// `out = f(a, b, c)`, row by row. `a` has the shape of `out`; `c` has one number per column, and `b` either.
 /// The columns that fill no whole vector go through `rest`: there `PyTorch` calls the C library's exponential.
-fn finish<T: Row>(
+fn finish<T: Float>(
     [n, inner]: [usize; 2],
     [a, b, c]: [&[T]; 3],
     out: &mut [T],
     f: impl Fn(T, T, T) -> T + Sync,
     rest: impl Fn(T, T, T) -> T + Sync,
 ) {
-    let whole = inner / T::LANES * T::LANES;
+    let whole = inner / vector_len::<T>() * vector_len::<T>();
     let dense = b.len() == out.len();
     for_rows(
         out,
@@ -54,16 +54,16 @@ fn finish<T: Row>(
 }
 
 #[inline(always)]
-fn zip<T: Row>(out: &mut [T], a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) {
+fn zip<T: Float>(out: &mut [T], a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) {
     for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
         *o = f(a, b, c);
     }
 }
 
 /// The maxima and `Σ exp(x − max)` of all columns.
-fn column_stats<T: Row>(x: &[T], n: usize, inner: usize) -> (Vec<T>, Vec<T>) {
+fn column_stats<T: Float>(x: &[T], n: usize, inner: usize) -> (Vec<T>, Vec<T>) {
     let count = x.len() / n;
-    let (mut maxima, mut sums) = (vec![T::LOWEST; count], vec![T::default(); count]);
+    let (mut maxima, mut sums) = (vec![T::lit(f64::NEG_INFINITY); count], vec![T::default(); count]);
     for_columns(
         n,
         inner,
@@ -84,9 +84,9 @@ fn column_stats<T: Row>(x: &[T], n: usize, inner: usize) -> (Vec<T>, Vec<T>) {
             for i in 0..n {
                 let columns = sum.iter_mut().zip(&x[first + i * inner..]).zip(&maxima[at..]);
                 if vector {
-                    columns.for_each(|((s, &x), &m)| *s += Math::fast_exp(x - m));
+                    columns.for_each(|((s, &x), &m)| *s += Float::fast_exp(x - m));
                 } else {
-                    columns.for_each(|((s, &x), &m)| *s += Math::exp(x - m));
+                    columns.for_each(|((s, &x), &m)| *s += Real::exp(x - m));
                 }
             }
         },
@@ -95,7 +95,7 @@ fn column_stats<T: Row>(x: &[T], n: usize, inner: usize) -> (Vec<T>, Vec<T>) {
 }
 
 /// The sums of all columns of `g`, or of `g·y`.
-fn column_sums<T: Row>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Vec<T> {
+fn column_sums<T: Float>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Vec<T> {
     let mut sums = vec![T::default(); g.len() / n];
     for_columns(
         n,
@@ -107,7 +107,7 @@ fn column_sums<T: Row>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Vec<
                 let columns = sum.iter_mut().zip(&g[at..]);
                 match y {
                     None => columns.for_each(|(s, &g)| *s += g),
-                    Some(y) => columns.zip(&y[at..]).for_each(|((s, &g), &y)| *s = T::fma(g, y, *s)),
+                    Some(y) => columns.zip(&y[at..]).for_each(|((s, &g), &y)| *s = Real::mul_add(g, y, *s)),
                 }
             }
         },
@@ -115,13 +115,13 @@ fn column_sums<T: Row>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Vec<
     sums
 }
 
-pub(super) fn log_softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(super) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     let (maxima, mut logs) = column_stats(x, n, inner);
-    vectorize!(T: logs.iter_mut().for_each(|s| *s = Math::fast_ln(*s)));
+    vectorize!(T: logs.iter_mut().for_each(|s| *s = Float::fast_ln(*s)));
     finish([n, inner], [x, &maxima, &logs], out, shift, shift);
 }
 
-pub(super) fn softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(super) fn softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     let (maxima, sums) = column_stats(x, n, inner);
     // Here PyTorch divides; along rows it multiplies by the reciprocal.
     finish(
@@ -129,33 +129,33 @@ pub(super) fn softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
         [x, &maxima, &sums],
         out,
         #[inline(always)]
-        |x, max, sum| Math::fast_exp(x - max) / sum,
+        |x, max, sum| Float::fast_exp(x - max) / sum,
         #[inline(always)]
-        |x, max, sum| Math::exp(x - max) / sum,
+        |x, max, sum| Real::exp(x - max) / sum,
     );
 }
 
-pub(super) fn log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(super) fn log_sum_exp<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     let (maxima, sums) = column_stats(x, n, inner);
     vectorize!(T: for ((o, &max), &sum) in out.iter_mut().zip(&maxima).zip(&sums) {
         *o = log_sum(max, sum);
     });
 }
 
-pub(super) fn log_softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
     let sums = column_sums(g, None, n, inner);
     finish(
         [n, inner],
         [y, g, &sums],
         out,
         #[inline(always)]
-        |y, g, sum| T::fma(-Math::fast_exp(y), sum, g),
+        |y, g, sum| Real::mul_add(-Float::fast_exp(y), sum, g),
         #[inline(always)]
-        |y, g, sum| T::fma(-Math::exp(y), sum, g),
+        |y, g, sum| Real::mul_add(-Real::exp(y), sum, g),
     );
 }
 
-pub(super) fn softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(super) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
     let sums = column_sums(g, Some(y), n, inner);
     finish([n, inner], [y, g, &sums], out, centred, centred);
 }

@@ -10,74 +10,19 @@ mod columns;
 mod rows;
 mod short;
 
-use super::math::Math;
-use super::matmul::Multiply;
 use super::parallel::{self, Chunk};
-use super::reduce::Summand;
+use super::real::{Float, Real};
 use super::simd::{fetch, vectorize};
-use crate::dtype::Element;
-use crate::real::Real;
-use rows::{dot, each, exponentials_of_rows, larger, total};
+use rows::{BLOCK, WORK, centred, dot, each, for_rows, log_sum, shift, total, vector_len};
 use std::ops::Range;
 
 pub(crate) use rows::{exponentials, fast_exps, max_and_sum, max_and_wide_sum};
 
-/// An element of an exponential row costs about eight times one that is streamed: 1 ns.
-const WORK: usize = 8;
-
-/// Elements of a block of work.
-const BLOCK: usize = 1 << 12;
-
-/// Lanes of the widest row.
-const WIDE: usize = 16;
-
-/// What rows are made of.
-#[allow(unreachable_pub, private_bounds, reason = "a bound that seals `Float`")]
-pub trait Row: Element + Real<Mask = bool> + Summand + Math + Multiply {
-    /// The lanes that sums are spread over.
-    const LANES: usize;
-    const LOWEST: Self;
-    /// `a·b + c`, rounded once.
-    fn fma(a: Self, b: Self, c: Self) -> Self;
-}
-
-macro_rules! row {
-    ($type:ty, $lanes:literal) => {
-        impl Row for $type {
-            const LANES: usize = $lanes;
-            const LOWEST: Self = <$type>::NEG_INFINITY;
-            #[inline(always)]
-            fn fma(a: Self, b: Self, c: Self) -> Self {
-                a.mul_add(b, c)
-            }
-        }
-    };
-}
-row!(f32, 16);
-row!(f64, 8);
-
-/// `max + ln sum`, where the difference of an infinite maximum from itself is not 0.
-#[inline(always)]
-fn log_sum<T: Row>(max: T, sum: T) -> T {
-    if Real::abs(max) == -T::LOWEST { max } else { max + Math::fast_ln(sum) }
-}
-
-#[inline(always)]
-fn shift<T: Row>(x: T, max: T, log: T) -> T {
-    (x - max) - log
-}
-
-/// The order of `PyTorch`: not `y·g − y·sum`.
-#[inline(always)]
-fn centred<T: Row>(y: T, g: T, sum: T) -> T {
-    (g - sum) * y
-}
-
 /// `out = (x − max) − ln Σ exp(x − max)`.
 #[inline(always)]
-fn log_softmax_row<T: Row>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
+fn log_softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
     let (max, sum) = max_and_sum::<T, T>(x, range.len());
-    let log = Math::fast_ln(sum);
+    let log = Float::fast_ln(sum);
     out.finish(
         range,
         #[inline(always)]
@@ -91,7 +36,7 @@ fn log_softmax_row<T: Row>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>)
 
 /// `out = exp(x − max) · (1 / Σ exp(x − max))`.
 #[inline(always)]
-fn softmax_row<T: Row>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
+fn softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
     let (_, sum): (T, T) = exponentials(x, &mut out[range.clone()]);
     let scale = T::lit(1.0) / sum;
     out.finish(
@@ -107,7 +52,7 @@ fn softmax_row<T: Row>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
 
 /// `out = g − exp(y) Σ g` for the result `y` of [`log_softmax_row`].
 #[inline(always)]
-fn log_softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
+fn log_softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
     let n = range.len();
     let sum: T = total(&g[..n]);
     out.finish(
@@ -121,7 +66,7 @@ fn log_softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range:
                 &g[at..at + out.len()],
                 out,
                 #[inline(always)]
-                |y, g| T::fma(-Math::fast_exp(y), sum, g),
+                |y, g| Real::mul_add(-Float::fast_exp(y), sum, g),
             );
         },
     );
@@ -129,7 +74,7 @@ fn log_softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range:
 
 /// `out = (g − Σ g·y) · y` for the result `y` of [`softmax_row`].
 #[inline(always)]
-fn softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
+fn softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
     let n = range.len();
     let sum = dot(&g[..n], &y[..n]);
     out.finish(
@@ -145,24 +90,15 @@ fn softmax_grad_row<T: Row>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: Ran
     );
 }
 
-/// Calls `f(first, chunk, row)` for every row of `n` elements, in blocks of whole rows; `row` is its range within the chunk.
-fn for_rows<T: Row>(out: &mut [T], n: usize, f: impl Fn(usize, &mut Chunk<'_, T>, Range<usize>) + Sync) {
-    parallel::write_chunks(out, (BLOCK / n).max(1) * n, WORK, &|start, chunk| {
-        vectorize!(T: for at in (0..chunk.len()).step_by(n) {
-            f(start + at, chunk, at..at + n);
-        });
-    });
-}
-
 /// Log-softmax over the middle dimension.
-pub(crate) fn log_softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(crate) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     if out.is_empty() {
         return;
     }
     if inner > 1 {
         return columns::log_softmax(x, n, inner, out);
     }
-    if n < T::LANES {
+    if n < vector_len::<T>() {
         return short::log_softmax(x, n, out);
     }
     for_rows(
@@ -174,14 +110,14 @@ pub(crate) fn log_softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]
 }
 
 /// Softmax over the middle dimension.
-pub(crate) fn softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(crate) fn softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     if out.is_empty() {
         return;
     }
     if inner > 1 {
         return columns::softmax(x, n, inner, out);
     }
-    if n < T::LANES {
+    if n < vector_len::<T>() {
         return short::softmax(x, n, out);
     }
     for_rows(
@@ -193,13 +129,13 @@ pub(crate) fn softmax<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
 }
 
 /// `ln Σ exp(x)` over the middle dimension.
-pub(crate) fn log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(crate) fn log_sum_exp<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     if n == 0 || out.is_empty() {
-        return out.fill(T::LOWEST);
+        return out.fill(T::lit(f64::NEG_INFINITY));
     }
     finite_log_sum_exp(x, n, inner, out);
     // The maximum leaves a NaN out, and where it is infinite the sum is not looked at.
-    for (at, o) in out.iter_mut().enumerate().filter(|(_, o)| o.abs() == -T::LOWEST) {
+    for (at, o) in out.iter_mut().enumerate().filter(|(_, o)| o.abs() == T::lit(f64::INFINITY)) {
         let column = x[at / inner * n * inner + at % inner..].iter().step_by(inner).take(n);
         if column.copied().any(|x| !Real::eq(&x, &x)) {
             *o = T::lit(f64::NAN);
@@ -207,11 +143,11 @@ pub(crate) fn log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]
     }
 }
 
-fn finite_log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+fn finite_log_sum_exp<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     if inner > 1 {
         return columns::log_sum_exp(x, n, inner, out);
     }
-    if n < T::LANES {
+    if n < vector_len::<T>() {
         return short::log_sum_exp(x, n, out);
     }
     parallel::for_chunks(out, (BLOCK / n).max(1), n * WORK, &|start, out| {
@@ -223,14 +159,14 @@ fn finite_log_sum_exp<T: Row>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
 }
 
 /// The gradient of log-softmax from its result `y`.
-pub(crate) fn log_softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(crate) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
     if out.is_empty() {
         return;
     }
     if inner > 1 {
         return columns::log_softmax_grad(y, g, n, inner, out);
     }
-    if n < T::LANES {
+    if n < vector_len::<T>() {
         return short::log_softmax_grad(y, g, n, out);
     }
     for_rows(
@@ -242,14 +178,14 @@ pub(crate) fn log_softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize,
 }
 
 /// The gradient of softmax from its result `y`.
-pub(crate) fn softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
+pub(crate) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
     if out.is_empty() {
         return;
     }
     if inner > 1 {
         return columns::softmax_grad(y, g, n, inner, out);
     }
-    if n < T::LANES {
+    if n < vector_len::<T>() {
         return short::softmax_grad(y, g, n, out);
     }
     for_rows(

@@ -1,15 +1,61 @@
-//! What rows are worked on with: their maxima, exponentials and sums.
+//! Rows: the loop over them, their maxima, exponentials and sums.
 
-use super::super::math::Math;
-use super::super::simd::fetch;
-use super::{Row, WIDE};
+use super::super::parallel::{self, Chunk};
+use super::super::real::{Float, Real};
+use super::super::simd::{fetch, vectorize};
+use std::ops::Range;
+
+/// An element of an exponential row costs about eight times one that is streamed: 1 ns.
+pub(super) const WORK: usize = 8;
+
+/// Elements of a block of work.
+pub(super) const BLOCK: usize = 1 << 12;
+
+/// Lanes of the widest row.
+pub(super) const WIDE: usize = 16;
+
+/// Lanes that sums are spread over: those of an AVX-512 vector.
+pub(super) const fn vector_len<T>() -> usize {
+    64 / size_of::<T>()
+}
+
+/// `max + ln sum`, where the difference of an infinite maximum from itself is not 0.
+#[inline(always)]
+pub(super) fn log_sum<T: Float>(max: T, sum: T) -> T {
+    if Real::abs(max) == T::lit(f64::INFINITY) { max } else { max + Float::fast_ln(sum) }
+}
+
+/// `(x − max) − log`.
+#[inline(always)]
+pub(super) fn shift<T: Float>(x: T, max: T, log: T) -> T {
+    (x - max) - log
+}
+
+/// `(g − sum)·y`, in this order, which is PyTorch's: not `y·g − y·sum`.
+#[inline(always)]
+pub(super) fn centred<T: Float>(y: T, g: T, sum: T) -> T {
+    (g - sum) * y
+}
+
+/// Calls `f(first, chunk, row)` for every row of `n` elements, in blocks of whole rows; `row` is its range within the chunk.
+pub(super) fn for_rows<T: Float>(
+    out: &mut [T],
+    n: usize,
+    f: impl Fn(usize, &mut Chunk<'_, T>, Range<usize>) + Sync,
+) {
+    parallel::write_chunks(out, (BLOCK / n).max(1) * n, WORK, &|start, chunk| {
+        vectorize!(T: for at in (0..chunk.len()).step_by(n) {
+            f(start + at, chunk, at..at + n);
+        });
+    });
+}
 
 /// Elements of a row that are worked on at once.
 const PIECE: usize = 16 * WIDE;
 
 /// The elements of a row's end, the missing ones filled with `pad`.
 #[inline(always)]
-fn load<T: Row>(part: &[T], pad: T) -> [T; WIDE] {
+fn load<T: Float>(part: &[T], pad: T) -> [T; WIDE] {
     let mut lanes = [pad; WIDE];
     lanes[..part.len()].copy_from_slice(part);
     lanes
@@ -17,11 +63,11 @@ fn load<T: Row>(part: &[T], pad: T) -> [T; WIDE] {
 
 /// Adds up the lanes of a row of `n`: one after the other if it is shorter than a vector, otherwise by halves.
 #[inline(always)]
-fn add_up<T: Row, S: Row>(mut lanes: [S; WIDE], n: usize) -> S {
-    if n < T::LANES {
+fn add_up<T: Float, S: Float>(mut lanes: [S; WIDE], n: usize) -> S {
+    if n < vector_len::<T>() {
         return lanes[..n].iter().fold(S::default(), |sum, &x| sum + x);
     }
-    let mut half = T::LANES / 2;
+    let mut half = vector_len::<T>() / 2;
     while half > 0 {
         for i in 0..half {
             let upper = lanes[i + half];
@@ -34,11 +80,11 @@ fn add_up<T: Row, S: Row>(mut lanes: [S; WIDE], n: usize) -> S {
 
 /// Adds terms to the lanes.
 #[inline(always)]
-fn add<T: Row, S: Row>(lanes: &mut [S; WIDE], terms: &[T]) {
-    let chunks = terms.chunks_exact(T::LANES);
+fn add<T: Float, S: Float>(lanes: &mut [S; WIDE], terms: &[T]) {
+    let chunks = terms.chunks_exact(vector_len::<T>());
     let tail = chunks.remainder();
     for chunk in chunks {
-        for i in 0..T::LANES {
+        for i in 0..vector_len::<T>() {
             lanes[i] += chunk[i].cast::<S>();
         }
     }
@@ -49,7 +95,7 @@ fn add<T: Row, S: Row>(lanes: &mut [S; WIDE], terms: &[T]) {
 
 /// The sum of a row, added up in `S`.
 #[inline(always)]
-pub(super) fn total<T: Row, S: Row>(row: &[T]) -> S {
+pub(super) fn total<T: Float, S: Float>(row: &[T]) -> S {
     let mut lanes = [S::default(); WIDE];
     add(&mut lanes, row);
     add_up::<T, S>(lanes, row.len())
@@ -62,7 +108,7 @@ struct Tile<T>([T; PIECE]);
 /// `Σ f(x)` over a row, added up in `S`, and `next` fetched. Terms are computed before any is added: a loop that does both stays
 /// scalar.
 #[inline(always)]
-fn sum<T: Row, S: Row>(row: &[T], next: &[T], f: impl Fn(T) -> T) -> S {
+fn sum<T: Float, S: Float>(row: &[T], next: &[T], f: impl Fn(T) -> T) -> S {
     let (mut lanes, mut tile) = ([S::default(); WIDE], Tile([T::default(); PIECE]));
     for (i, piece) in row.chunks(PIECE).enumerate() {
         fetch(next, i * PIECE, PIECE);
@@ -81,25 +127,25 @@ fn sum<T: Row, S: Row>(row: &[T], next: &[T], f: impl Fn(T) -> T) -> S {
 
 /// `Σ ab` over two rows: rounded twice in whole vectors and in rows shorter than one, once in what is left over.
 #[inline(always)]
-pub(super) fn dot<T: Row>(a: &[T], b: &[T]) -> T {
+pub(super) fn dot<T: Float>(a: &[T], b: &[T]) -> T {
     let mut lanes = [T::default(); WIDE];
-    let (a_chunks, b_chunks) = (a.chunks_exact(T::LANES), b.chunks_exact(T::LANES));
+    let (a_chunks, b_chunks) = (a.chunks_exact(vector_len::<T>()), b.chunks_exact(vector_len::<T>()));
     let tails = a_chunks.remainder().iter().zip(b_chunks.remainder());
     for (a, b) in a_chunks.zip(b_chunks) {
-        for i in 0..T::LANES {
+        for i in 0..vector_len::<T>() {
             lanes[i] += a[i] * b[i];
         }
     }
-    let short = a.len() < T::LANES;
+    let short = a.len() < vector_len::<T>();
     for (sum, (&a, &b)) in lanes.iter_mut().zip(tails) {
-        *sum = if short { a * b } else { T::fma(a, b, *sum) };
+        *sum = if short { a * b } else { Real::mul_add(a, b, *sum) };
     }
     add_up::<T, T>(lanes, a.len())
 }
 
 /// `out = f(a, b)`, whole vectors even at the end of the row.
 #[inline(always)]
-pub(super) fn each<T: Row>(a: &[T], b: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
+pub(super) fn each<T: Float>(a: &[T], b: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
     let whole = out.len() / WIDE * WIDE;
     let (out, end) = out.split_at_mut(whole);
     for ((o, &a), &b) in out.iter_mut().zip(&a[..whole]).zip(&b[..whole]) {
@@ -124,9 +170,9 @@ pub(super) fn larger<T: PartialOrd>(max: T, x: T) -> T {
 }
 
 #[inline(always)]
-fn max<T: Row>(row: &[T]) -> T {
+fn max<T: Float>(row: &[T]) -> T {
     let (chunks, tail) = row.as_chunks::<{ 4 * WIDE }>();
-    let max = tail.iter().fold(T::LOWEST, |max, &x| larger(max, x));
+    let max = tail.iter().fold(T::lit(f64::NEG_INFINITY), |max, &x| larger(max, x));
     if chunks.is_empty() {
         return max;
     }
@@ -154,21 +200,21 @@ fn max<T: Row>(row: &[T]) -> T {
 /// The maximum of a row, the first `n` elements, and `Σ exp(x − max)`; `max + ln sum` is the row's log-sum-exp. An entry of -∞ adds
 /// exactly 0. As much of what follows the row is fetched meanwhile.
 #[inline(always)]
-pub(crate) fn max_and_sum<T: Row, S: Row>(x: &[T], n: usize) -> (T, S) {
+pub(crate) fn max_and_sum<T: Float, S: Float>(x: &[T], n: usize) -> (T, S) {
     let (row, next) = x.split_at(n);
     let max = max(row);
     let sum = sum(
         row,
         next,
         #[inline(always)]
-        |x| Math::fast_exp(x - max),
+        |x| Float::fast_exp(x - max),
     );
     (max, sum)
 }
 
 /// `out = exp(x − max)`; [`max_and_sum`] of the row, to the bit.
 #[inline(always)]
-pub(crate) fn exponentials<T: Row, S: Row>(x: &[T], out: &mut [T]) -> (T, S) {
+pub(crate) fn exponentials<T: Float, S: Float>(x: &[T], out: &mut [T]) -> (T, S) {
     let (row, next) = x.split_at(out.len());
     let max = max(row);
     for (i, (row, out)) in row.chunks(PIECE).zip(out.chunks_mut(PIECE)).enumerate() {
@@ -178,7 +224,7 @@ pub(crate) fn exponentials<T: Row, S: Row>(x: &[T], out: &mut [T]) -> (T, S) {
             row,
             out,
             #[inline(always)]
-            |x, _| Math::fast_exp(x - max),
+            |x, _| Float::fast_exp(x - max),
         );
     }
     (max, total(out))
@@ -186,16 +232,16 @@ pub(crate) fn exponentials<T: Row, S: Row>(x: &[T], out: &mut [T]) -> (T, S) {
 
 /// `x = exp(x)` of every element, whole vectors even at the end.
 #[inline(always)]
-pub(crate) fn fast_exps<T: Row>(x: &mut [T]) {
+pub(crate) fn fast_exps<T: Float>(x: &mut [T]) {
     let (whole, end) = x.split_at_mut(x.len() / WIDE * WIDE);
     for x in whole {
-        *x = Math::fast_exp(*x);
+        *x = Float::fast_exp(*x);
     }
     if !end.is_empty() {
         let mut lanes = load(end, T::default());
         // As in `each`.
         for x in &mut lanes[..std::hint::black_box(WIDE)] {
-            *x = Math::fast_exp(*x);
+            *x = Float::fast_exp(*x);
         }
         end.copy_from_slice(&lanes[..end.len()]);
     }
@@ -203,7 +249,7 @@ pub(crate) fn fast_exps<T: Row>(x: &mut [T]) {
 
 /// [`exponentials`] of rows of `n` elements. Those of short rows are computed side by side, in whole vectors.
 #[inline(always)]
-pub(super) fn exponentials_of_rows<T: Row>(x: &[T], n: usize, out: &mut [T], stats: &mut [(T, T)]) {
+pub(super) fn exponentials_of_rows<T: Float>(x: &[T], n: usize, out: &mut [T], stats: &mut [(T, T)]) {
     for ((row, out), stat) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)).zip(&mut *stats) {
         let max = max(row);
         for (o, &x) in out.iter_mut().zip(row) {
@@ -217,15 +263,15 @@ pub(super) fn exponentials_of_rows<T: Row>(x: &[T], n: usize, out: &mut [T], sta
     }
 }
 
-/// The same with exponentials in `f64`, exact enough for differences of softmaxes.
+/// [`max_and_sum`] with exponentials in `f64`, exact enough for differences of softmaxes.
 #[inline(always)]
-pub(crate) fn max_and_wide_sum<T: Row>(row: &[T]) -> (T, f64) {
+pub(crate) fn max_and_wide_sum<T: Float>(row: &[T]) -> (T, f64) {
     let max = max(row);
     let (wide, mut lanes, mut tile) = (max.cast::<f64>(), [0.0; WIDE], [0.0; 16 * WIDE]);
     for piece in row.chunks(tile.len()) {
         let terms = &mut tile[..piece.len()];
         for (term, &x) in terms.iter_mut().zip(piece) {
-            *term = <T as Math>::wide_exp(x.cast::<f64>() - wide);
+            *term = T::wide_exp(x.cast::<f64>() - wide);
         }
         let (chunks, tail) = terms.as_chunks::<WIDE>();
         for chunk in chunks {

@@ -1,15 +1,15 @@
 //! Rows shorter than a vector: their exponentials are computed side by side, the rest row by row.
 
-use super::super::math::Math;
 use super::super::parallel;
+use super::super::real::{Float, Real};
 use super::super::simd::vectorize;
-use super::{BLOCK, Row, WORK, centred, exponentials_of_rows, log_sum, shift, total};
+use super::rows::{BLOCK, WIDE, WORK, centred, dot, exponentials_of_rows, log_sum, shift, total};
 
 /// Rows that are worked on at once.
 const ROWS: usize = 64;
 
 /// Calls `f(first, out)` for groups of at most [`ROWS`] rows of `n`, compiled for the vector unit.
-fn for_groups<T: Row>(n: usize, out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
+fn for_groups<T: Float>(n: usize, out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     let size = ROWS * n;
     parallel::for_chunks(out, (BLOCK / size).max(1) * size, WORK, &|start, chunk| {
         vectorize!(T: for (i, out) in chunk.chunks_mut(size).enumerate() {
@@ -20,13 +20,13 @@ fn for_groups<T: Row>(n: usize, out: &mut [T], f: impl Fn(usize, &mut [T]) + Syn
 
 /// `out = exp(x − max)`; the maxima and sums of as many rows as there are.
 #[inline(always)]
-fn stats<T: Row>(x: &[T], n: usize, out: &mut [T]) -> [(T, T); ROWS] {
+fn stats<T: Float>(x: &[T], n: usize, out: &mut [T]) -> [(T, T); ROWS] {
     let mut stats = [(T::default(), T::default()); ROWS];
     exponentials_of_rows(x, n, out, &mut stats[..out.len() / n]);
     stats
 }
 
-pub(super) fn log_softmax<T: Row>(x: &[T], n: usize, out: &mut [T]) {
+pub(super) fn log_softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
     for_groups(
         n,
         out,
@@ -35,7 +35,7 @@ pub(super) fn log_softmax<T: Row>(x: &[T], n: usize, out: &mut [T]) {
             let x = &x[at..at + out.len()];
             let mut stats = stats(x, n, out);
             for (_, sum) in &mut stats[..out.len() / n] {
-                *sum = Math::fast_ln(*sum);
+                *sum = Float::fast_ln(*sum);
             }
             for ((row, out), &(max, log)) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)).zip(&stats) {
                 for (o, &x) in out.iter_mut().zip(row) {
@@ -46,7 +46,7 @@ pub(super) fn log_softmax<T: Row>(x: &[T], n: usize, out: &mut [T]) {
     );
 }
 
-pub(super) fn softmax<T: Row>(x: &[T], n: usize, out: &mut [T]) {
+pub(super) fn softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
     for_groups(
         n,
         out,
@@ -63,10 +63,10 @@ pub(super) fn softmax<T: Row>(x: &[T], n: usize, out: &mut [T]) {
     );
 }
 
-pub(super) fn log_sum_exp<T: Row>(x: &[T], n: usize, out: &mut [T]) {
+pub(super) fn log_sum_exp<T: Float>(x: &[T], n: usize, out: &mut [T]) {
     parallel::for_chunks(out, BLOCK, n * WORK, &|start, out| {
         vectorize!(T: for (i, out) in out.chunks_mut(ROWS).enumerate() {
-            let mut scratch = [T::default(); ROWS * super::WIDE];
+            let mut scratch = [T::default(); ROWS * WIDE];
             let x = &x[(start + i * ROWS) * n..][..out.len() * n];
             let stats = stats(x, n, &mut scratch[..x.len()]);
             for (o, (max, sum)) in out.iter_mut().zip(stats) {
@@ -76,7 +76,7 @@ pub(super) fn log_sum_exp<T: Row>(x: &[T], n: usize, out: &mut [T]) {
     });
 }
 
-pub(super) fn log_softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, out: &mut [T]) {
+pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [T]) {
     for_groups(
         n,
         out,
@@ -84,19 +84,19 @@ pub(super) fn log_softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, out: &mut [T]
         |at, out| {
             let (y, g) = (&y[at..at + out.len()], &g[at..at + out.len()]);
             for (o, &y) in out.iter_mut().zip(y) {
-                *o = Math::fast_exp(y);
+                *o = Float::fast_exp(y);
             }
             for (row, g) in out.chunks_exact_mut(n).zip(g.chunks_exact(n)) {
                 let sum: T = total(g);
                 for (o, &g) in row.iter_mut().zip(g) {
-                    *o = T::fma(-*o, sum, g);
+                    *o = Real::mul_add(-*o, sum, g);
                 }
             }
         },
     );
 }
 
-pub(super) fn softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, out: &mut [T]) {
+pub(super) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [T]) {
     for_groups(
         n,
         out,
@@ -104,7 +104,7 @@ pub(super) fn softmax_grad<T: Row>(y: &[T], g: &[T], n: usize, out: &mut [T]) {
         |at, out| {
             let (y, g) = (&y[at..at + out.len()], &g[at..at + out.len()]);
             for ((row, y), g) in out.chunks_exact_mut(n).zip(y.chunks_exact(n)).zip(g.chunks_exact(n)) {
-                let sum = super::dot(g, y);
+                let sum = dot(g, y);
                 for ((o, &y), &g) in row.iter_mut().zip(y).zip(g) {
                     *o = centred(y, g, sum);
                 }

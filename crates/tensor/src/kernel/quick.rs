@@ -1,8 +1,6 @@
 //! The reading of a formula in a sum of many terms.
 
-use super::real::Real;
-use crate::Float;
-use crate::kernel::math::Math;
+use super::real::{Float, Real};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A number whose exponentials and logarithms are within 1.5 units in the last place, and not rounded once: for the terms of a
@@ -42,15 +40,15 @@ macro_rules! quick {
             }
             #[inline(always)]
             fn exp(self) -> Self {
-                Self(Math::fast_exp(self.0))
+                Self(Float::fast_exp(self.0))
             }
             #[inline(always)]
             fn ln(self) -> Self {
-                Self(Math::quick_ln(self.0))
+                Self(Float::quick_ln(self.0))
             }
             #[inline(always)]
             fn log1p(self) -> Self {
-                Self(Math::quick_log1p(self.0))
+                Self(Float::quick_log1p(self.0))
             }
             #[inline(always)]
             fn mul_add(self, a: Self, b: Self) -> Self {
@@ -82,6 +80,6 @@ macro_rules! quick {
 quick!(
     Add add, Sub sub, Mul mul, Div div;
     same expm1 log2 sqrt abs sign sin cos tanh sigmoid erf floor ceil round trunc;
-    two powr max min rem copysign;
+    two powr max min;
     compare lt le eq
 );
