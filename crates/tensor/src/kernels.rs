@@ -169,7 +169,8 @@ pub fn matmul<T: Float>(
 ) {
     let matrix = |data, [row_stride, column_stride]: [usize; 2]| Matrix { data, row_stride, column_stride };
     let (a, b) = (matrix(a, a_strides), matrix(b, b_strides));
-    matmul::matmul_here([m, k, n], a, b, &mut out[..m * n], accumulate);
+    let len = m.checked_mul(n).filter(|&len| len <= out.len()).expect("the result lies within its slice");
+    matmul::matmul_here([m, k, n], a, b, &mut out[..len], accumulate);
 }
 
 /// Elements that a pointwise loop takes from its inputs at once: in arrays of a fixed length the compiler sees that no index is out

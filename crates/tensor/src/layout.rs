@@ -3,6 +3,8 @@
 use crate::shape::{MAX_RANK, Shape};
 
 /// Element `[i, j, …]` lies at `offset + i·strides[0] + j·strides[1] + …`.
+///
+/// Strides are products of a shape's sizes, and the offset is the place of an element: none overflows ([`Shape`]).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Layout {
     pub(crate) shape: Shape,
@@ -45,10 +47,8 @@ impl Layout {
 
     pub(crate) fn permute(&self, dims: &[usize]) -> Self {
         let mut out = *self;
-        for (to, &from) in dims.iter().enumerate() {
-            out.shape[to] = self.shape[from];
-            out.strides[to] = self.strides[from];
-        }
+        out.shape = self.shape.permute(dims);
+        dims.iter().zip(&mut out.strides).for_each(|(&from, stride)| *stride = self.strides[from]);
         out
     }
 
@@ -58,7 +58,7 @@ impl Layout {
         if length > 0 {
             out.offset += start * self.strides[dim];
         }
-        out.shape[dim] = length;
+        out.shape = self.shape.reduced(dim, length);
         out.strides[dim] *= step;
         out
     }
@@ -75,7 +75,7 @@ impl Layout {
     pub(crate) fn unsqueeze(&self, dim: usize) -> Self {
         let step = if dim < self.shape.rank() { self.strides[dim] * self.shape[dim] } else { 1 };
         let mut out = *self;
-        out.shape = self.shape.insert(dim, 1);
+        out.shape = self.shape.unsqueeze(dim);
         out.strides[dim..].rotate_right(1);
         out.strides[dim] = step;
         out

@@ -9,6 +9,9 @@ pub const MAX_RANK: usize = 8;
 
 /// The sizes of a tensor's dimensions. Derefs to `[usize]`.
 ///
+/// Eight times the product of all sizes that are not 0 fits `isize`, in every shape that there is: numbers of elements and of bytes,
+/// strides and offsets are sums and products of parts of it, and so need no checks of their own.
+///
 /// ```
 /// let x = downhill::zeros([2, 3])?;
 /// assert_eq!(x.shape().rank(), 2);
@@ -42,10 +45,11 @@ impl Shape {
     /// The shape of a single number.
     pub const SCALAR: Self = Self { dims: [0; MAX_RANK], rank: 0 };
 
-    /// A shape with these sizes; an error beyond [`MAX_RANK`] dimensions or `isize::MAX` elements.
+    /// A shape with these sizes.
     ///
     /// # Errors
-    /// [`Error::Argument`] naming `op`.
+    /// [`Error::Argument`] naming `op`, for more than [`MAX_RANK`] dimensions, and where `isize::MAX` bytes do not hold 8 for each
+    /// element. A size of 0 does not make up for others that are too large: `[0, 1 << 40, 1 << 40]` is an error, too.
     ///
     /// ```
     /// assert_eq!(downhill::Shape::new("zeros", &[2, 3])?.numel(), 6);
@@ -56,14 +60,19 @@ impl Shape {
             let message = format!("at most {MAX_RANK} dimensions are supported, but got {dims:?}");
             return Err(Error::argument(op, message));
         }
-        let bytes = dims.iter().filter(|&&d| d != 0).try_fold(8_usize, |n, &d| n.checked_mul(d));
-        if bytes.is_none_or(|n| n > isize::MAX as usize) {
-            return Err(Error::argument(op, format!("a tensor of shape {dims:?} is too large")));
-        }
-        Ok(Self::of(dims))
+        Self::of(dims).checked(op)
     }
 
-    /// For dims already known to be few enough.
+    /// The one place where sizes are multiplied with a check.
+    fn checked(self, op: &'static str) -> Result<Self> {
+        let bytes = self.iter().filter(|&&d| d != 0).try_fold(8_usize, |n, &d| n.checked_mul(d));
+        if bytes.is_none_or(|n| n > isize::MAX as usize) {
+            return Err(Error::argument(op, format!("a tensor of shape {self} is too large")));
+        }
+        Ok(self)
+    }
+
+    /// For some sizes of a shape, or the length of a slice.
     pub(crate) fn of(dims: &[usize]) -> Self {
         let mut shape = Self { dims: [0; MAX_RANK], rank: dims.len() as u8 };
         shape.dims[..dims.len()].copy_from_slice(dims);
@@ -85,7 +94,7 @@ impl Shape {
     /// The shape both [broadcast](https://docs.pytorch.org/docs/stable/notes/broadcasting.html) to.
     ///
     /// # Errors
-    /// [`Error::Broadcast`] naming `op`.
+    /// [`Error::Broadcast`] naming `op`, [`Error::Argument`] if the result would be too large ([`Shape::new`]).
     ///
     /// ```
     /// use downhill::Shape;
@@ -108,7 +117,7 @@ impl Shape {
                 _ => return Err(Error::Broadcast { op, lhs: Box::new(*lhs), rhs: Box::new(*rhs) }),
             };
         }
-        Ok(out)
+        out.checked(op)
     }
 
     /// A dimension counted from the front, from one that may be negative; a 0-d tensor counts as having one.
@@ -139,10 +148,24 @@ impl Shape {
     }
 
     /// This shape with dimension `dim` of another size.
-    pub(crate) fn with(mut self, dim: usize, size: usize) -> Self {
-        self[..].get(dim).expect("a dimension of this shape");
+    pub(crate) fn with(mut self, op: &'static str, dim: usize, size: usize) -> Result<Self> {
+        assert!(dim < self.rank(), "a dimension of this shape");
+        self.dims[dim] = size;
+        self.checked(op)
+    }
+
+    /// This shape with dimension `dim` of size 0, 1, or less than it was.
+    pub(crate) fn reduced(mut self, dim: usize, size: usize) -> Self {
+        assert!(size <= self[dim].max(1), "no larger");
         self.dims[dim] = size;
         self
+    }
+
+    /// Dimension `i` of the result is dimension `dims[i]`, each once.
+    pub(crate) fn permute(&self, dims: &[usize]) -> Self {
+        let mut out = *self;
+        dims.iter().zip(&mut out.dims).for_each(|(&from, size)| *size = self[from]);
+        out
     }
 
     /// Without dimension `dim`.
@@ -156,15 +179,17 @@ impl Shape {
         out
     }
 
+    /// For sizes of another shape, each once.
     pub(crate) fn push(&mut self, size: usize) {
         self.dims[self.rank()] = size;
         self.rank += 1;
     }
 
-    pub(crate) fn insert(&self, dim: usize, size: usize) -> Self {
+    /// With a new dimension of size 1.
+    pub(crate) fn unsqueeze(&self, dim: usize) -> Self {
         let mut out = *self;
         out.dims[dim..].rotate_right(1);
-        out.dims[dim] = size;
+        out.dims[dim] = 1;
         out.rank += 1;
         out
     }
@@ -175,13 +200,6 @@ impl Deref for Shape {
     #[inline]
     fn deref(&self) -> &[usize] {
         &self.dims[..self.rank()]
-    }
-}
-
-impl std::ops::DerefMut for Shape {
-    fn deref_mut(&mut self) -> &mut [usize] {
-        let rank = self.rank();
-        &mut self.dims[..rank]
     }
 }
 
@@ -305,19 +323,62 @@ macro_rules! dims_from {
     ($($type:ty),*) => {$(
         impl From<$type> for Dims {
             fn from(dim: $type) -> Self {
-                Self(vec![dim as isize])
+                Self(vec![isize::try_from(dim).unwrap_or(isize::MAX)])
             }
         }
         impl<const N: usize> From<[$type; N]> for Dims {
             fn from(dims: [$type; N]) -> Self {
-                Self(dims.iter().map(|&d| d as isize).collect())
+                Self(dims.iter().map(|&d| isize::try_from(d).unwrap_or(isize::MAX)).collect())
             }
         }
         impl From<&[$type]> for Dims {
             fn from(dims: &[$type]) -> Self {
-                Self(dims.iter().map(|&d| d as isize).collect())
+                Self(dims.iter().map(|&d| isize::try_from(d).unwrap_or(isize::MAX)).collect())
             }
         }
     )*};
 }
 dims_from!(isize, i32, i64, usize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Eight bytes an element, where sizes of 0 count as 1.
+    fn bytes(sizes: &[usize]) -> Option<usize> {
+        sizes.iter().try_fold(8_usize, |n, &d| n.checked_mul(d.max(1))).filter(|&n| n <= isize::MAX as usize)
+    }
+
+    fn sizes() -> impl Strategy<Value = Vec<usize>> {
+        let size = prop_oneof![
+            0_usize..3,
+            (0_u32..64, -1_isize..2).prop_map(|(bits, off)| (1_usize << bits).wrapping_add_signed(off)),
+            any::<usize>(),
+        ];
+        prop::collection::vec(size, 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn a_shape_is_as_large_as_its_sizes_say_or_an_error(sizes in sizes()) {
+            let shape = Shape::new("op", &sizes);
+            prop_assert_eq!(shape.is_ok(), bytes(&sizes).is_some());
+            let Ok(shape) = shape else { return Ok(()) };
+            let numel = sizes.iter().map(|&d| d as u128).product::<u128>();
+            prop_assert_eq!(shape.numel() as u128, numel);
+        }
+
+        #[test]
+        fn shapes_broadcast_to_one_that_is_as_large_as_its_sizes_say(sizes in sizes(), kept in any::<[bool; 6]>()) {
+            let part = |kept: &dyn Fn(usize) -> bool| -> Vec<usize> {
+                sizes.iter().enumerate().map(|(d, &size)| if kept(d) { size } else { 1 }).collect()
+            };
+            let (a, b) = (part(&|d| kept[d]), part(&|d| !kept[d]));
+            let (Ok(a), Ok(b)) = (Shape::new("op", &a), Shape::new("op", &b)) else { return Ok(()) };
+            let both = Shape::broadcast("op", &a, &b);
+            prop_assert_eq!(both.is_ok(), bytes(&sizes).is_some());
+            prop_assert!(both.is_err() || both == Shape::new("op", &sizes));
+        }
+    }
+}

@@ -34,12 +34,16 @@ unsafe impl<T: Send> Send for Block<'_, T> {}
 /// Cuts a matrix of `n` columns into so many pieces along its rows and its columns, of whole sixteens but for the last ones.
 pub(crate) fn blocks<T>(out: &mut [T], n: usize, (down, along): (usize, usize)) -> Vec<Block<'_, T>> {
     let m = out.len() / n;
+    assert!(m * n == out.len(), "whole rows");
     let ranges = |len: usize, pieces: usize| {
         assert!((1..=len.div_ceil(16)).contains(&pieces), "no piece is empty");
-        let border = move |piece: usize| (piece * len.div_ceil(16) / pieces * 16).min(len);
+        // In 128 bits no product overflows, so borders never decrease: no element is in two pieces.
+        let border = move |piece: usize| {
+            let sixteens = piece as u128 * len.div_ceil(16) as u128 / pieces as u128;
+            (sixteens as usize * 16).min(len)
+        };
         (0..pieces).map(move |piece| border(piece)..border(piece + 1))
     };
-    assert!(m * n == out.len(), "whole rows");
     let first = out.as_mut_ptr();
     let block = |rows: Range<usize>, columns: Range<usize>| Block {
         // SAFETY: the ranges begin within m rows and n columns.
@@ -55,6 +59,15 @@ pub(crate) fn blocks<T>(out: &mut [T], n: usize, (down, along): (usize, usize)) 
         .flat_map(|rows| ranges(n, along).map(move |columns| (rows.clone(), columns)))
         .map(|(rows, columns)| block(rows, columns))
         .collect()
+}
+
+impl<T> Matrix<'_, T> {
+    /// Whether the elements of so many rows and columns, one at least, lie within the data.
+    pub(crate) fn fits(&self, rows: usize, columns: usize) -> bool {
+        let down = (rows - 1).checked_mul(self.row_stride);
+        let along = (columns - 1).checked_mul(self.column_stride);
+        down.zip(along).and_then(|(x, y)| x.checked_add(y)).is_some_and(|last| last < self.data.len())
+    }
 }
 
 /// A function of the library: `c = alpha · c + beta · a · b` for an `m × n` matrix `c` and `k` columns of `a`. Of each matrix it
@@ -107,14 +120,12 @@ impl<T: Element> Kernel<T> {
         accumulate: bool,
     ) {
         let (m, n) = (out.rows, out.columns);
-        let last = |x: &Matrix<'_, T>, rows: usize, columns: usize| {
-            (rows - 1) * x.row_stride + (columns - 1) * x.column_stride
-        };
         assert!(m > 0 && k > 0 && n > 0, "the caller has handled empty products");
-        let within = last(&a, m, k) < a.data.len() && last(&b, k, n) < b.data.len();
-        assert!(within, "matrices lie within their data");
-        let itself = |x: Matrix<'_, T>| (x.data.as_ptr(), x.column_stride as isize, x.row_stride as isize);
-        let transpose = |x: Matrix<'_, T>| (x.data.as_ptr(), x.row_stride as isize, x.column_stride as isize);
+        assert!(a.fits(m, k) && b.fits(k, n), "matrices lie within their data");
+        // That of a single row or column does not matter, and may be anything.
+        let step = |x: &Matrix<'_, T>, stride: usize| stride.min(x.data.len()) as isize;
+        let itself = |x: Matrix<'_, T>| (x.data.as_ptr(), step(&x, x.column_stride), step(&x, x.row_stride));
+        let transpose = |x: Matrix<'_, T>| (x.data.as_ptr(), step(&x, x.row_stride), step(&x, x.column_stride));
         let stride = out.stride as isize;
         // The kernel writes columns: rows of the result are columns of its transpose, which is bᵀ · aᵀ.
         let (m, n, to, x, y) = if stride > 1 {
@@ -148,6 +159,35 @@ impl<T: Element> Kernel<T> {
                 false,
                 Parallelism::None,
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matrix_whose_last_place_wraps_does_not_lie_within_its_data() {
+        let data = [0.0_f32; 64];
+        let fits = |row_stride, column_stride, rows, columns| {
+            Matrix { data: &data, row_stride, column_stride }.fits(rows, columns)
+        };
+        assert!(fits(8, 1, 8, 8) && !fits(8, 1, 8, 9) && !fits(8, 1, 9, 8));
+        // Each of these ends at a place below 64, modulo 2^64.
+        assert!(!fits(1 << 62, 1, 5, 8));
+        assert!(!fits(usize::MAX - 6, 1, 2, 8));
+        assert!(!fits(1 << 63, 1 << 63, 2, 2));
+        // That of a single row does not matter.
+        assert!(fits(usize::MAX, 1, 1, 64));
+    }
+
+    #[test]
+    fn blocks_cover_the_matrix_once() {
+        for (m, n, pieces) in [(33, 5, (3, 1)), (5, 33, (1, 2)), (40, 40, (2, 3)), (1, 1, (1, 1))] {
+            let mut out = vec![0; m * n];
+            let covered: usize = blocks(&mut out, n, pieces).iter().map(|b| b.rows * b.columns).sum();
+            assert_eq!(covered, m * n);
         }
     }
 }

@@ -78,6 +78,7 @@ fn product<T: Element>(
         }
         return;
     }
+    assert!(a.fits(m, k) && b.fits(k, n), "matrices lie within their slices");
     let kernel = if work([m, k, n]) > SMALL { Kernel::find() } else { None };
     let Some(kernel) = kernel else { return plain(k, n, a, b, out, accumulate) };
     let run = |out: Block<'_, T>| {

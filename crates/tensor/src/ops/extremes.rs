@@ -95,7 +95,7 @@ pub(crate) fn record_chosen(
         let along = crate::arange(0, n as i64, 1)?;
         let mut shape = Shape::of(&[1; crate::MAX_RANK][..kept.rank()]);
         if kept.rank() > 0 {
-            shape = shape.with(dim, n);
+            shape = shape.with("arange", dim, n)?;
         }
         let hit = places.reshape(kept)?.eq(&along.reshape(&shape)?)?;
         Tensor::where_(&hit, &g.reshape(kept)?, 0.0)

@@ -99,7 +99,7 @@ impl Tensor {
         if self.dim() == 0 {
             return Ok(picked(name, self, &Rows { list, n: 1, inner: 1 }, Shape::SCALAR));
         }
-        let shape = Shape::new(op, &self.shape().with(d, list.len()))?;
+        let shape = self.shape().with(op, d, list.len())?;
         Ok(picked(name, self, &Rows::of(self.shape(), d, list), shape))
     }
 
@@ -155,6 +155,12 @@ impl Tensor {
         for index in list.iter().flatten() {
             places = Shape::broadcast(op, &places, index.shape())?;
         }
+        let size = |d: &usize| self.shape()[*d];
+        let (neighbours, n) = (last - first + 1 == indexed.len(), indexed.iter().map(size).product());
+        let rest: Vec<usize> = (0..self.dim()).filter(|d| !indexed.contains(d)).collect();
+        let kept: Vec<usize> = rest.iter().map(size).collect();
+        let before = if neighbours { first } else { 0 };
+        let shape = Shape::new(op, &[&kept[..before], &places, &kept[before..]].concat())?;
         let mut rows = vec![0; places.numel()];
         for &d in &indexed {
             let size = self.shape()[d];
@@ -163,19 +169,10 @@ impl Tensor {
                 *row = *row * size + wrapped(op, i, size)?;
             }
         }
-        let list = Arc::from(rows);
-        let size = |d: &usize| self.shape()[*d];
-        let n = indexed.iter().map(size).product();
-        if last - first + 1 == indexed.len() {
-            let (before, after) = (&self.shape()[..first], &self.shape()[last + 1..]);
-            let shape = Shape::new(op, &[before, &places, after].concat())?;
-            let rows = Rows { list, n, inner: after.iter().product() };
+        let rows = Rows { list: Arc::from(rows), n, inner: kept[before..].iter().product() };
+        if neighbours {
             return Ok(picked("IndexBackward0", self, &rows, shape));
         }
-        let rest: Vec<usize> = (0..self.dim()).filter(|d| !indexed.contains(d)).collect();
-        let kept: Vec<usize> = rest.iter().map(size).collect();
-        let shape = Shape::new(op, &[&places[..], &kept[..]].concat())?;
-        let rows = Rows { list, n, inner: kept.iter().product() };
         Ok(picked("IndexBackward0", &self.permute([indexed, rest].concat().as_slice())?, &rows, shape))
     }
 
@@ -209,9 +206,9 @@ impl Tensor {
         }
         let shape = Shape::broadcast(op, self.shape(), mask.shape())?;
         let mask = mask.value().expand(&shape).to_vec::<bool>();
-        let list = Arc::from(kernel::places(&mask));
+        let list: Arc<[usize]> = Arc::from(kernel::places(&mask));
+        let found = Shape::new(op, &[list.len()])?;
         let rows = Rows { list, n: mask.len(), inner: 1 };
-        let found = Shape::of(&[rows.list.len()]);
         let x = if *self.shape() == shape { self.clone() } else { self.expanded(&shape) };
         Ok(picked("MaskedSelectBackward0", &x, &rows, found))
     }

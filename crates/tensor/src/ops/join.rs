@@ -88,16 +88,15 @@ impl Tensor {
             return Err(Error::argument(op, "needs at least one tensor"));
         };
         let d = first.shape().dim(op, dim)?;
-        let mut shape = first.shape().with(d, 0);
+        let (mut size, without) = (0_usize, first.shape().reduced(d, 0));
         for x in &parts {
-            let fits = x.dim() == shape.rank() && x.shape().with(d, 0) == first.shape().with(d, 0);
-            if !fits {
+            if x.dim() != without.rank() || x.shape().reduced(d, 0) != without {
                 let expected = format!("shape {} apart from dimension {d}", first.shape());
                 return Err(Error::shape(op, expected, x.shape()));
             }
-            shape = shape.with(d, shape[d].saturating_add(x.shape()[d]));
+            size = size.saturating_add(x.shape()[d]);
         }
-        let value = joined(&parts, common_dtype(&all), Shape::new(op, &shape)?, d);
+        let value = joined(&parts, common_dtype(&all), without.with(op, d, size)?, d);
         let mut start = 0;
         let mut edges = Vec::new();
         for x in parts {
@@ -135,7 +134,7 @@ impl Tensor {
             return Err(Error::shape(op, format!("shape {} as the first", first.shape()), other.shape()));
         }
         let d = first.new_dim(op, dim)?;
-        let shape = Shape::new(op, &first.shape().insert(d, parts.len()))?;
+        let shape = first.shape().unsqueeze(d).with(op, d, parts.len())?;
         let value = joined(&parts, common_dtype(&parts), shape, d);
         let edges = parts
             .iter()
@@ -316,7 +315,7 @@ impl Tensor {
         size: Option<usize>,
         from: impl Fn(usize) -> usize,
     ) -> Result<Tensor> {
-        let shape = Shape::new(op, &self.shape().with(d, size.unwrap_or(usize::MAX)))?;
+        let shape = self.shape().with(op, d, size.unwrap_or(usize::MAX))?;
         let list: Arc<[usize]> = (0..shape[d]).map(from).collect();
         Ok(picked(name, self, &Rows::of(self.shape(), d, list), shape))
     }

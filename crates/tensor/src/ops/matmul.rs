@@ -19,10 +19,10 @@ fn matrix<T: Element>(x: &Array) -> Matrix<'_, T> {
 }
 
 /// The product of two batches of matrices of one dtype; batch dimensions have been broadcast already.
-fn product(a: &Array, b: &Array) -> Array {
+fn product(op: &'static str, a: &Array, b: &Array) -> Result<Array> {
     let rank = a.shape().rank();
     let (m, k, n) = (a.shape()[rank - 2], a.shape()[rank - 1], b.shape()[rank - 1]);
-    let shape = a.shape().with(rank - 1, n);
+    let shape = a.shape().with(op, rank - 1, n)?;
     fn run<T: Element>(a: &Array, b: &Array, shape: Shape, [m, k, n]: [usize; 3]) -> Array {
         if shape.rank() == 2 {
             return Array::build(shape, |out| {
@@ -45,12 +45,12 @@ fn product(a: &Array, b: &Array) -> Array {
             }
         })
     }
-    match a.dtype() {
+    Ok(match a.dtype() {
         DType::F32 => run::<f32>(a, b, shape, [m, k, n]),
         DType::F64 => run::<f64>(a, b, shape, [m, k, n]),
         DType::I64 => run::<i64>(a, b, shape, [m, k, n]),
         DType::Bool => unreachable!("check_dtypes refuses booleans"),
-    }
+    })
 }
 
 /// The transpose of the last two dimensions.
@@ -58,11 +58,12 @@ fn mt(x: &Tensor) -> Result<Tensor> {
     x.transpose(-2, -1)
 }
 
-/// The product of batches of equal rank, as an operation called `name`.
-fn multiply(name: &'static str, a: &Tensor, b: &Tensor) -> Tensor {
-    let value = product(a.value(), b.value());
+/// The product of matrices, or of batches of equal rank.
+fn multiply(op: &'static str, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let value = product(op, a.value(), b.value())?;
     let [left, right] = gradients(a, b);
-    record(name, value, [edge(a, b, left), edge(b, a, right)])
+    let name = if a.dim() == 2 { "MmBackward0" } else { "BmmBackward0" };
+    Ok(record(name, value, [edge(a, b, left), edge(b, a, right)]))
 }
 
 /// What makes of the product's gradient that of an operand, given the other one.
@@ -71,17 +72,13 @@ type Gradient = fn(&Grad<'_>, &Tensor) -> Result<Tensor>;
 /// The gradients of a product, each laid out as its operand is: that of a transposed weight, transposed again, is row-major.
 fn gradients(a: &Tensor, b: &Tensor) -> [Gradient; 2] {
     let turned = |x: &Tensor| matches!(x.value().layout.strides(), [.., 1, columns] if *columns != 1);
-    fn with(a: &Tensor, b: &Tensor) -> Tensor {
-        multiply(transposed_name(a), a, b)
+    fn with(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        multiply("matmul", a, b)
     }
     [
-        if turned(a) { |g, b| mt(&with(b, &mt(g)?)) } else { |g, b| Ok(with(g, &mt(b)?)) },
-        if turned(b) { |g, a| mt(&with(&mt(g)?, a)) } else { |g, a| Ok(with(&mt(a)?, g)) },
+        if turned(a) { |g, b| mt(&with(b, &mt(g)?)?) } else { |g, b| with(g, &mt(b)?) },
+        if turned(b) { |g, a| mt(&with(&mt(g)?, a)?) } else { |g, a| with(&mt(a)?, g) },
     ]
-}
-
-fn transposed_name(g: &Tensor) -> &'static str {
-    if g.dim() == 2 { "MmBackward0" } else { "BmmBackward0" }
 }
 
 fn check_dtypes(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
@@ -129,7 +126,7 @@ impl Tensor {
         check_rank("mm", self, 2)?;
         check_rank("mm", other, 2)?;
         check_inner("mm", self, other, 0)?;
-        Ok(multiply("MmBackward0", self, other))
+        multiply("mm", self, other)
     }
 
     /// The products of two batches of matrices: `(b, m, k) · (b, k, n)`.
@@ -153,7 +150,7 @@ impl Tensor {
             return Err(Error::shape("bmm", expected, other.shape()));
         }
         check_inner("bmm", self, other, 1)?;
-        Ok(multiply("BmmBackward0", self, other))
+        multiply("bmm", self, other)
     }
 
     /// The product of a matrix and a vector: `(m, k) · (k)`.
@@ -174,7 +171,7 @@ impl Tensor {
         check_rank("mv", vector, 1)?;
         check_inner("mv", self, vector, 0)?;
         let column = vector.value().with_layout(vector.value().layout.unsqueeze(1));
-        let value = product(self.value(), &column);
+        let value = product("mv", self.value(), &column)?;
         let value = value.with_layout(Layout::contiguous(value.shape().without(1)));
         Ok(record(
             "MvBackward0",
@@ -205,7 +202,7 @@ impl Tensor {
         check_inner("dot", self, other, 0)?;
         let row = self.value().with_layout(self.value().layout.unsqueeze(0));
         let column = other.value().with_layout(other.value().layout.unsqueeze(1));
-        let value = product(&row, &column);
+        let value = product("dot", &row, &column)?;
         let value = value.with_layout(Layout::contiguous(Shape::SCALAR));
         Ok(record(
             "DotBackward0",
@@ -264,7 +261,7 @@ impl Tensor {
                 let batch = Shape::broadcast(op, &batch_a, &batch_b)?;
                 let with = |x: &Tensor| Shape::new(op, &[&*batch, &x.shape()[x.dim() - 2..]].concat());
                 let (a, b) = (self.expanded(&with(self)?), other.expanded(&with(other)?));
-                let y = multiply("BmmBackward0", &a, &b);
+                let y = multiply(op, &a, &b)?;
                 Ok(y.reshaped_as("UnsafeViewBackward0", y.shape()))
             }
         }
@@ -347,7 +344,7 @@ impl Tensor {
             [
                 edge(bias, &(), |g, ()| Ok((**g).clone())),
                 edge(self, weight, move |g, w| left(g, &mt(w)?)),
-                edge(weight, self, |g, x| Ok(multiply("MmBackward0", &mt(g)?, x))),
+                edge(weight, self, |g, x| multiply("matmul", &mt(g)?, x)),
             ],
         ))
     }
@@ -428,11 +425,11 @@ fn affine(
     beta: Number,
     alpha: Number,
 ) -> Result<Array> {
-    let shape = Shape::of(&[a.shape()[0], b.shape()[1]]);
+    let shape = a.shape().with(op, 1, b.shape()[1])?;
     if Shape::broadcast(op, bias.shape(), &shape)? != shape {
         return Err(Error::Broadcast { op, lhs: Box::new(*bias.shape()), rhs: Box::new(shape) });
     }
-    let mut value = product(a, b);
+    let mut value = product(op, a, b)?;
     let bias = bias.value().expand(&shape);
     dispatch!(value.dtype(), T => add_bias::<T>(&mut value, &bias, beta, alpha));
     Ok(value)

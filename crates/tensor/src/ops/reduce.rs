@@ -28,7 +28,7 @@ impl Plan {
         let mut dropped = Shape::SCALAR;
         for d in 0..old.rank() {
             if mask.0[d] {
-                kept = kept.with(d, 1);
+                kept = kept.reduced(d, 1);
             } else {
                 dropped.push(old[d]);
             }

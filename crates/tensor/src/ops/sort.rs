@@ -19,7 +19,7 @@ fn ranked(x: &Array, d: usize, k: usize, largest: bool) -> Tensor {
     let mut order: Vec<usize> = (0..shape.rank()).collect();
     order.swap(d, last);
     let rows = x.with_layout(x.layout.permute(&order)).contiguous();
-    let indices = dispatch!(x.dtype(), T => Array::build(rows.shape().with(last, k), |out: &mut [i64]| {
+    let indices = dispatch!(x.dtype(), T => Array::build(rows.shape().reduced(last, k), |out: &mut [i64]| {
         kernel::first::<T>(rows.slice().unwrap_or_default(), shape[d], k, largest, out);
     }));
     Tensor::constant(indices.with_layout(indices.layout.permute(&order)).contiguous())

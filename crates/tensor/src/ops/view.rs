@@ -14,17 +14,17 @@ macro_rules! sizes {
     ($($type:ty),*) => {$(
         impl<const N: usize> From<[$type; N]> for Sizes {
             fn from(sizes: [$type; N]) -> Self {
-                Self(sizes.iter().map(|&s| s as i64).collect())
+                Self(sizes.iter().map(|&s| i64::try_from(s).unwrap_or(i64::MAX)).collect())
             }
         }
         impl<const N: usize> From<&[$type; N]> for Sizes {
             fn from(sizes: &[$type; N]) -> Self {
-                Self(sizes.iter().map(|&s| s as i64).collect())
+                Self(sizes.iter().map(|&s| i64::try_from(s).unwrap_or(i64::MAX)).collect())
             }
         }
         impl From<&[$type]> for Sizes {
             fn from(sizes: &[$type]) -> Self {
-                Self(sizes.iter().map(|&s| s as i64).collect())
+                Self(sizes.iter().map(|&s| i64::try_from(s).unwrap_or(i64::MAX)).collect())
             }
         }
         impl From<Vec<$type>> for Sizes {
@@ -34,7 +34,7 @@ macro_rules! sizes {
         }
         impl From<$type> for Sizes {
             fn from(size: $type) -> Self {
-                Self(vec![size as i64])
+                Self(vec![i64::try_from(size).unwrap_or(i64::MAX)])
             }
         }
     )*};
