@@ -120,26 +120,29 @@ impl BatchNorm1d {
     /// Counts the batch and takes its moments into the running averages.
     #[inline]
     fn track(&self, moments: &[Moments], n: usize) -> Result<()> {
-        let mut count = 0.0;
+        let (mut new, mut count) = (Vec::new(), 0.0);
         if let Some(tracked) = &self.num_batches_tracked {
-            tracked.set(tracked.tensor().add(1)?);
-            count = tracked.tensor().item::<i64>()? as f64;
+            let more = tracked.tensor().add(1)?;
+            count = more.item::<i64>()? as f64;
+            new.push((tracked, more));
         }
-        let (Some(mean), Some(var)) = (&self.running_mean, &self.running_var) else { return Ok(()) };
-        if n == 0 {
-            return Ok(());
+        if let (Some(mean), Some(var), 1..) = (&self.running_mean, &self.running_var, n) {
+            let part = self.momentum.unwrap_or(1.0 / count);
+            let correction = n as f64 / (n as f64 - 1.0);
+            let average = |running: &Buffer, batch: &dyn Fn(&Moments) -> f64| {
+                let old = running.tensor();
+                let mut all = old.try_to_dtype(DType::F64)?.to_vec::<f64>()?;
+                all.iter_mut().zip(moments).for_each(|(x, m)| *x = (1.0 - part) * *x + part * batch(m));
+                Tensor::from_vec(all, old.shape())?.try_to_dtype(old.dtype())
+            };
+            new.push((mean, average(mean, &|[mean, _]| *mean)?));
+            new.push((var, average(var, &|[_, variance]| variance * correction)?));
         }
-        let part = self.momentum.unwrap_or(1.0 / count);
-        let correction = n as f64 / (n as f64 - 1.0);
-        let average = |running: &Buffer, batch: &dyn Fn(&Moments) -> f64| {
-            let old = running.tensor();
-            let all = old.to_dtype(DType::F64).to_vec::<f64>()?;
-            let new = all.iter().zip(moments).map(|(old, m)| (1.0 - part) * old + part * batch(m));
-            running.set(Tensor::from(new.collect::<Vec<_>>()).to_dtype(old.dtype()));
-            Ok(())
-        };
-        average(mean, &|[mean, _]| *mean)?;
-        average(var, &|[_, variance]| variance * correction)
+        // Nothing can fail any more.
+        for (buffer, value) in new {
+            buffer.set(value);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -161,7 +164,7 @@ impl BatchNorm1d {
             }
             return Ok(y);
         };
-        let scale = var.add(self.eps)?.rsqrt();
+        let scale = var.add(self.eps)?.try_rsqrt()?;
         if x.dim() == 2 {
             return fixed(x, parameters, mean.clone(), scale);
         }

@@ -116,7 +116,7 @@ impl CosineSimilarity {
         dtype.check_float(op)?;
         let shape = Shape::broadcast(op, a.shape(), b.shape())?;
         let unit = |x: &Tensor| {
-            let x = x.to_dtype(dtype).expand(&shape)?;
+            let x = x.try_to_dtype(dtype)?.expand(&shape)?;
             let norm = x.norm_dim(2.0, self.dim, true)?;
             // The clamped value with the slope of the unclamped one, as in PyTorch.
             let clamped = norm.detach().clamp_min(self.eps)?;

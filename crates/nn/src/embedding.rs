@@ -2,8 +2,10 @@
 
 use crate::{Error, Forward, Module, Parameter, Result, text};
 use downhill_tensor::autograd::edge;
-use downhill_tensor::{DType, Float, Tensor};
+use downhill_tensor::{DType, Float, Tensor, memory};
 use std::collections::HashMap;
+
+const OP: &str = "embedding";
 
 /// The vectors that indices stand for: rows of a table that is learned.
 ///
@@ -119,9 +121,11 @@ impl Embedding {
         let mut rows = rows(input, &self.weight.tensor())?;
         rows.sort_unstable();
         rows.dedup();
-        let used = self.weight.tensor().detach().index_select(0, &Tensor::from(&rows[..]))?;
-        let norms = used.norm_dim(self.norm_type, 1, false)?.to_dtype(DType::F64).to_vec::<f64>()?;
-        let long: Vec<_> = rows.into_iter().zip(norms).filter(|&(_, norm)| norm > max).collect();
+        let index = Tensor::from_slice(&rows, rows.len())?;
+        let used = self.weight.tensor().detach().index_select(0, &index)?;
+        let norms = used.norm_dim(self.norm_type, 1, false)?.try_to_dtype(DType::F64)?.to_vec::<f64>()?;
+        let long = rows.into_iter().zip(norms).filter(|&(_, norm)| norm > max);
+        let long = memory::collect(OP, long)?;
         if long.is_empty() {
             return Ok(());
         }
@@ -176,7 +180,7 @@ pub fn embedding(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 /// The indices, which must be rows of `weight`.
 #[inline]
 fn rows(x: &Tensor, weight: &Tensor) -> Result<Vec<usize>> {
-    let op = "embedding";
+    let op = OP;
     if x.dtype() != DType::I64 {
         return Err(Error::DType { op, expected: "int64 indices", got: x.dtype() });
     }
@@ -184,22 +188,23 @@ fn rows(x: &Tensor, weight: &Tensor) -> Result<Vec<usize>> {
         return Err(Error::shape(op, "a weight of 2 dimensions", weight.shape()));
     }
     let size = weight.size(0)?;
-    let row = |index: i64| {
-        let row = usize::try_from(index).ok().filter(|&row| row < size);
-        row.ok_or(Error::Index { op, index, size })
-    };
-    x.to_vec::<i64>()?.into_iter().map(row).collect()
+    let rows = x.to_vec::<i64>()?;
+    if let Some(&index) = rows.iter().find(|&&row| !(0..size as i64).contains(&row)) {
+        return Err(Error::Index { op, index, size });
+    }
+    memory::collect(op, rows.into_iter().map(|row| row as usize))
 }
 
 #[inline]
 fn look_up(x: &Tensor, weight: &Tensor, padding_idx: Option<usize>, by_frequency: bool) -> Result<Tensor> {
     let rows = rows(x, weight)?;
-    let index = Tensor::from(&rows[..]).unsqueeze(1)?;
+    let index = Tensor::from_slice(&rows, [rows.len(), 1])?;
     let (shape, width) = ([x.shape(), &weight.shape()[1..]].concat(), weight.size(1)?);
     let value = weight.detach().index_select(0, &index.squeeze_dim(1)?)?.reshape(&shape[..])?;
     let padding = padding_idx.map(|row| index.eq(row as i64)).transpose()?;
-    let counts = by_frequency.then(|| counts(&rows)).map(|n| n.to_dtype(weight.dtype()).unsqueeze(1));
-    let saved = (*weight.shape(), index, padding, counts.transpose()?);
+    let counts =
+        by_frequency.then(|| counts(&rows)?.try_to_dtype(weight.dtype())?.unsqueeze(1)).transpose()?;
+    let saved = (*weight.shape(), index, padding, counts);
     let back = edge(weight, &saved, move |g, (shape, index, padding, counts)| {
         let mut g = g.reshape([index.numel(), width])?;
         if let Some(padding) = padding {
@@ -208,7 +213,7 @@ fn look_up(x: &Tensor, weight: &Tensor, padding_idx: Option<usize>, by_frequency
         if let Some(counts) = counts {
             g = g.div(counts)?;
         }
-        let zeros = downhill_tensor::zeros(shape)?.to_dtype(g.dtype());
+        let zeros = downhill_tensor::zeros(shape)?.try_to_dtype(g.dtype())?;
         zeros.scatter_add(0, &index.expand(g.shape())?, &g)
     });
     Ok(Tensor::from_op("EmbeddingBackward0", value, [back]))
@@ -216,12 +221,14 @@ fn look_up(x: &Tensor, weight: &Tensor, padding_idx: Option<usize>, by_frequency
 
 /// How often each of the rows occurs among them.
 #[inline]
-fn counts(rows: &[usize]) -> Tensor {
+fn counts(rows: &[usize]) -> Result<Tensor> {
+    // An entry takes more than a key and a value.
+    memory::check::<[u64; 4]>(OP, rows.len())?;
     let mut counts = HashMap::new();
     for row in rows {
         *counts.entry(row).or_insert(0_i64) += 1;
     }
-    Tensor::from(rows.iter().map(|row| counts[row]).collect::<Vec<_>>())
+    Tensor::from_vec(memory::collect(OP, rows.iter().map(|row| counts[row]))?, rows.len())
 }
 
 #[cfg(test)]

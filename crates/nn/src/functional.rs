@@ -137,7 +137,7 @@ pub fn cosine_similarity(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// ```
 #[inline]
 pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    Ok(x.sigmoid())
+    x.try_sigmoid()
 }
 
 /// `max(x, 0)` of each element, [`Tensor::relu`].
@@ -154,7 +154,7 @@ pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
         DType::Bool => Err(Error::DType { op: "relu", expected: "numbers", got: DType::Bool }),
-        DType::I64 | DType::F32 | DType::F64 => Ok(x.relu()),
+        DType::I64 | DType::F32 | DType::F64 => x.try_relu(),
     }
 }
 
@@ -170,7 +170,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 /// ```
 #[inline]
 pub fn tanh(x: &Tensor) -> Result<Tensor> {
-    Ok(x.tanh())
+    x.try_tanh()
 }
 
 /// The logarithm of the logistic function of each element, [`Tensor::log_sigmoid`].
@@ -187,7 +187,7 @@ pub fn tanh(x: &Tensor) -> Result<Tensor> {
 pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
     // PyTorch's kernel has no version for integers.
     x.dtype().check_float("logsigmoid")?;
-    Ok(x.log_sigmoid())
+    x.try_log_sigmoid()
 }
 
 /// Probabilities from logits along a dimension, [`Tensor::softmax`].

@@ -35,7 +35,7 @@ pub fn accuracy(logits: &Tensor, target: &Tensor) -> Result<f64> {
     if target.shape() != &[rows] {
         return Err(Error::shape(op, format!("a target of shape [{rows}]"), target.shape()));
     }
-    let hits = logits.argmax(1, false)?.eq(target)?.to_dtype(DType::F64);
+    let hits = logits.argmax(1, false)?.eq(target)?.try_to_dtype(DType::F64)?;
     hits.mean()?.item()
 }
 

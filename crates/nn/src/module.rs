@@ -119,7 +119,8 @@ pub trait Module: Send + Sync {
     /// Sets all parameters and buffers to the values of these names, converted to their dtypes.
     ///
     /// # Errors
-    /// [`LoadError`] names every entry that is missing, unexpected or of another shape; then nothing has been loaded.
+    /// [`LoadError`] names every entry that is missing, unexpected or of another shape, or says that there is no memory; then nothing
+    /// has been loaded.
     fn load_state_dict(&self, state: &StateDict) -> Result<(), LoadError> {
         let mut error = LoadError::new(self.class_name());
         let mut known = std::collections::HashSet::new();
@@ -146,13 +147,28 @@ pub trait Module: Send + Sync {
         if !error.is_empty() {
             return Err(error);
         }
+        // All that may want memory before anything changes.
+        let mut new = Vec::new();
         walk(self, "", &mut |name, member| {
-            let value = state.get(name);
-            match (member, value) {
-                (Member::Parameter(p), Some(value)) => p.set(value).expect("the shapes were compared"),
-                (Member::Buffer(b), Some(value)) => b.set(value.to_dtype(b.tensor().dtype())),
-                _ => {}
+            let Some(value) = state.get(name) else { return };
+            let converted = match member {
+                Member::Parameter(p) => p.ready_for(value),
+                Member::Buffer(b) => value.try_to_dtype(b.tensor().dtype()),
+                _ => return,
+            };
+            match converted {
+                Ok(value) => new.push(value),
+                Err(memory) => error.memory = Some(Box::new(memory)),
             }
+        });
+        if !error.is_empty() {
+            return Err(error);
+        }
+        let mut new = new.into_iter();
+        walk(self, "", &mut |_, member| match member {
+            Member::Parameter(p) => new.next().map_or((), |value| p.set(&value).expect("ready for it")),
+            Member::Buffer(b) => new.next().map_or((), |value| b.set(value)),
+            _ => {}
         });
         Ok(())
     }
@@ -201,10 +217,19 @@ pub trait Module: Send + Sync {
     /// [`Error::DType`](crate::Error::DType) unless `dtype` is a float.
     fn to_dtype(&self, dtype: DType) -> Result<()> {
         dtype.check_float("Module::to_dtype")?;
-        let mut result = Ok(());
+        let mut new = Vec::new();
         walk(self, "", &mut |_, member| match member {
-            Member::Parameter(p) if p.dtype().is_float() && result.is_ok() => result = p.to_dtype(dtype),
-            Member::Buffer(b) if b.tensor().dtype().is_float() => b.set(b.tensor().to_dtype(dtype)),
+            Member::Parameter(p) => new.push(p.tensor()),
+            Member::Buffer(b) => new.push(b.tensor()),
+            _ => {}
+        });
+        // All of them before anything changes.
+        let convert = |x: Tensor| if x.dtype().is_float() { x.detach().try_to_dtype(dtype) } else { Ok(x) };
+        let mut new = new.into_iter().map(convert).collect::<Result<Vec<_>>>()?.into_iter();
+        let mut result = Ok(());
+        walk(self, "", &mut |_, member| match (member, result.is_ok()) {
+            (Member::Parameter(p), true) => result = new.next().map_or(Ok(()), |value| p.replace(value)),
+            (Member::Buffer(b), true) => new.next().map_or((), |value| b.set(value)),
             _ => {}
         });
         result

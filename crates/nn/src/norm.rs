@@ -2,7 +2,8 @@
 
 use crate::Result;
 use downhill_tensor::autograd::fused;
-use downhill_tensor::{DType, Error, Float, Shape, Tensor, kernels};
+use downhill_tensor::{DType, Error, Float, Shape, Tensor, kernels, memory};
+use std::sync::Arc;
 
 /// Which elements are normalised together; they become the rows of a matrix.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +33,7 @@ impl Rows {
             Self::Channels => {
                 let mut turned = shape.to_vec();
                 turned.swap(0, 1);
-                Ok(rows.reshape(&turned[..])?.transpose(0, 1)?.contiguous())
+                rows.reshape(&turned[..])?.transpose(0, 1)?.try_contiguous()
             }
         }
     }
@@ -50,7 +51,7 @@ pub(crate) fn normalize(
     x: &Tensor,
     [weight, bias]: [Option<&Tensor>; 2],
     eps: f64,
-) -> Result<(Tensor, Vec<Moments>)> {
+) -> Result<(Tensor, Arc<Vec<Moments>>)> {
     match x.dtype() {
         DType::F32 => run::<f32>(name, rows, x, [weight, bias], eps),
         DType::F64 => run::<f64>(name, rows, x, [weight, bias], eps),
@@ -64,11 +65,11 @@ fn run<T: Float>(
     x: &Tensor,
     [weight, bias]: [Option<&Tensor>; 2],
     eps: f64,
-) -> Result<(Tensor, Vec<Moments>)> {
+) -> Result<(Tensor, Arc<Vec<Moments>>)> {
     let (has, none) = ([weight.is_some(), bias.is_some()], Tensor::from(0.0_f32));
     let [w, b] = [weight, bias].map(|t| t.unwrap_or(&none));
-    let flat = rows.split(&x.detach())?.contiguous();
-    let moments = moments::<T>(&flat)?;
+    let flat = rows.split(&x.detach())?.try_contiguous()?;
+    let moments = Arc::new(moments::<T>(&flat)?);
     let value = affine(&scaled::<T>(&flat, &moments, eps)?, has, [&w.detach(), &b.detach()])?;
     let value = rows.join(&value, x.shape())?;
     let kept = moments.clone();
@@ -81,18 +82,18 @@ fn run<T: Float>(
             if i == 2 {
                 return Ok(g);
             }
-            let x = rows.split(x)?.contiguous();
+            let x = rows.split(x)?.try_contiguous()?;
             if i == 1 {
                 return g.mul(&scaled::<T>(&x, &kept, eps)?);
             }
             let g = if has[0] { g.mul(w)? } else { g };
-            rows.join(&slopes::<T>(&g.contiguous(), &x, &kept, eps)?, &shape)
+            rows.join(&slopes::<T>(&g.try_contiguous()?, &x, &kept, eps)?, &shape)
         },
         move |[x, w, b]| {
             let flat = rows.split(x)?;
             let centred = flat.sub(&flat.mean_dim(1, true)?)?;
-            let variance = centred.square().mean_dim(1, true)?;
-            let unit = centred.mul(&variance.add(eps)?.rsqrt())?;
+            let variance = centred.try_square()?.mean_dim(1, true)?;
+            let unit = centred.mul(&variance.add(eps)?.try_rsqrt()?)?;
             rows.join(&affine(&unit, has, [w, b])?, x.shape())
         },
     );
@@ -123,7 +124,7 @@ fn sum(n: usize, f: impl Fn(usize) -> f64) -> f64 {
 /// In two passes and in `f64`: nothing cancels, however far the mean is from 0.
 fn moments<T: Float>(x: &Tensor) -> Result<Vec<Moments>> {
     let (data, n) = (x.as_slice::<T>()?, x.size(1)?);
-    let mut moments = vec![[0.0; 2]; x.size(0)?];
+    let mut moments = memory::vec("normalize", [0.0; 2], x.size(0)?)?;
     kernels::rows::<T, _>(
         n,
         &mut moments,

@@ -121,7 +121,7 @@ impl Parameter {
     /// Takes over the values of a tensor, converted to the parameter's dtype: `parameter.copy_(tensor)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another shape.
+    /// [`Error::Shape`] for another shape, [`Error::Memory`].
     ///
     /// # Examples
     /// ```
@@ -133,11 +133,11 @@ impl Parameter {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn set(&self, tensor: &Tensor) -> Result<()> {
-        let mut value = self.write();
-        if tensor.shape() != value.shape() {
-            return Err(Error::shape("set", format!("shape {}", value.shape()), tensor.shape()));
+        if *tensor.shape() != self.shape() {
+            return Err(Error::shape("set", format!("shape {}", self.shape()), tensor.shape()));
         }
-        let new = tensor.detach().to_dtype(value.dtype()).contiguous();
+        let new = self.ready_for(tensor)?;
+        let mut value = self.write();
         match value.dtype() {
             DType::F32 => value.make_mut::<f32>()?.copy_from_slice(new.as_slice()?),
             DType::F64 => value.make_mut::<f64>()?.copy_from_slice(new.as_slice()?),
@@ -147,12 +147,30 @@ impl Parameter {
         Ok(())
     }
 
+    /// A value in the parameter's dtype and in row-major order, for which [`set`](Self::set) takes no more memory.
+    pub(crate) fn ready_for(&self, value: &Tensor) -> Result<Tensor> {
+        let new = value.detach().try_to_dtype(self.dtype())?.try_contiguous()?;
+        self.unshare()?;
+        Ok(new)
+    }
+
+    /// Takes memory that nobody else holds, after which an update takes none.
+    pub(crate) fn unshare(&self) -> Result<()> {
+        let mut value = self.write();
+        match value.dtype() {
+            DType::F32 => value.make_mut::<f32>().map(|_| ()),
+            DType::F64 => value.make_mut::<f64>().map(|_| ()),
+            DType::I64 => value.make_mut::<i64>().map(|_| ()),
+            DType::Bool => value.make_mut::<bool>().map(|_| ()),
+        }
+    }
+
     /// Lets `write` change the elements, in row-major order: in place when nobody else holds the memory, in a copy otherwise.
     ///
     /// `write` must not use this parameter: it would wait for itself. [`downhill_tensor::kernels::update`] is the fast loop to call in it.
     ///
     /// # Errors
-    /// [`Error::DType`] unless `T` is the parameter's element type.
+    /// [`Error::DType`] unless `T` is the parameter's element type, [`Error::Memory`] for the copy.
     ///
     /// # Examples
     /// ```
@@ -207,9 +225,13 @@ impl Parameter {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn to_dtype(&self, dtype: DType) -> Result<()> {
+        self.replace(self.tensor().detach().try_to_dtype(dtype)?)
+    }
+
+    /// Takes a tensor in the place of its own; its gradient is forgotten if the dtype is another.
+    pub(crate) fn replace(&self, new: Tensor) -> Result<()> {
         let mut value = self.write();
-        if value.dtype() != dtype {
-            let new = value.detach().to_dtype(dtype);
+        if value.dtype() != new.dtype() {
             *value = if value.requires_grad() { new.requires_grad_()? } else { new };
         }
         Ok(())

@@ -113,6 +113,7 @@ impl fmt::Debug for StateDict {
 /// # Ok::<(), downhill::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LoadError {
     /// The module's class.
     pub class: String,
@@ -122,22 +123,30 @@ pub struct LoadError {
     pub unexpected: Vec<String>,
     /// Name, shape in the state, shape in the module.
     pub mismatched: Vec<(String, Shape, Shape)>,
+    /// That there is no memory for the values in the module's dtypes.
+    pub memory: Option<Box<Error>>,
 }
 
 impl LoadError {
     pub(crate) fn new(class: &str) -> Self {
         let class = class.to_string();
-        Self { class, missing: Vec::new(), unexpected: Vec::new(), mismatched: Vec::new() }
+        Self { class, missing: Vec::new(), unexpected: Vec::new(), mismatched: Vec::new(), memory: None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.mismatched.is_empty()
+        self.missing.is_empty()
+            && self.unexpected.is_empty()
+            && self.mismatched.is_empty()
+            && self.memory.is_none()
     }
 }
 
 /// PyTorch's text.
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(error) = &self.memory {
+            return write!(f, "{error}");
+        }
         write!(f, "Error(s) in loading state_dict for {}:", self.class)?;
         for (what, names) in [("Missing", &self.missing), ("Unexpected", &self.unexpected)] {
             if !names.is_empty() {
@@ -161,6 +170,9 @@ impl std::error::Error for LoadError {}
 /// For `?` in functions that return the workspace's error.
 impl From<LoadError> for Error {
     fn from(error: LoadError) -> Self {
-        Self::argument("load_state_dict", error.to_string())
+        match error.memory {
+            Some(error) => *error,
+            None => Self::argument("load_state_dict", error.to_string()),
+        }
     }
 }

@@ -25,7 +25,7 @@ fn apply<F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
 }
 
 fn run<T: Float, F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
-    let dense = x.contiguous();
+    let dense = x.try_contiguous()?;
     let slice = dense.as_slice::<T>()?;
     let value = Tensor::build(x.shape(), |out| {
         kernels::map(
@@ -41,9 +41,9 @@ fn run<T: Float, F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
 
 fn gradient<T: Float, F: Formula>(f: F, g: &Tensor, x: &Tensor) -> Result<Tensor> {
     if grad_enabled() {
-        return Ok(f.grad(Traced::from(g), Traced::from(x)).into_tensor());
+        return f.grad(Traced::from(g), Traced::from(x)).try_into_tensor();
     }
-    let g = g.contiguous();
+    let g = g.try_contiguous()?;
     let slices = [g.as_slice::<T>()?, x.as_slice::<T>()?];
     Tensor::build(x.shape(), |out| {
         kernels::map(

@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::dtype::dispatch;
 use crate::kernel::map::{self, Strided};
 use crate::layout::Layout;
-use crate::{DType, Element, Shape};
+use crate::{DType, Element, Error, Result, Shape, memory};
 use std::borrow::Cow;
 
 #[derive(Clone, Debug)]
@@ -14,16 +14,21 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    /// A new array whose elements `write` sets, every one of them.
+    /// A new array whose elements `write` sets, every one of them, as the result of `op`.
     #[inline]
-    pub(crate) fn build<T: Element>(shape: Shape, write: impl FnOnce(&mut [T])) -> Self {
-        let mut buffer = Buffer::new::<T>(shape.numel());
+    pub(crate) fn build<T: Element>(
+        op: &'static str,
+        shape: Shape,
+        write: impl FnOnce(&mut [T]),
+    ) -> Result<Self> {
+        let buffer = Buffer::new::<T>(shape.numel());
+        let mut buffer = buffer.ok_or_else(|| Error::memory(op, &shape, size_of::<T>()))?;
         write(buffer.fresh());
-        Self { buffer, layout: Layout::contiguous(shape) }
+        Ok(Self { buffer, layout: Layout::contiguous(shape) })
     }
 
-    pub(crate) fn full<T: Element>(shape: Shape, value: T) -> Self {
-        Self::build(shape, |out: &mut [T]| out.fill(value))
+    pub(crate) fn full<T: Element>(op: &'static str, shape: Shape, value: T) -> Result<Self> {
+        Self::build(op, shape, |out: &mut [T]| out.fill(value))
     }
 
     pub(crate) fn shape(&self) -> &Shape {
@@ -58,29 +63,35 @@ impl Array {
     }
 
     /// Itself if row-major, otherwise a row-major copy.
-    pub(crate) fn contiguous(&self) -> Self {
+    pub(crate) fn contiguous(&self, op: &'static str) -> Result<Self> {
         if self.layout.is_contiguous() {
-            return self.clone();
+            return Ok(self.clone());
         }
-        dispatch!(self.dtype(), T => self.map(|x: T| x))
+        dispatch!(self.dtype(), T => self.map(op, |x: T| x))
     }
 
     /// `f` of every element.
-    pub(crate) fn map<A: Element, O: Element>(&self, f: impl Fn(A) -> O + Sync) -> Self {
+    pub(crate) fn map<A: Element, O: Element>(
+        &self,
+        op: &'static str,
+        f: impl Fn(A) -> O + Sync,
+    ) -> Result<Self> {
         let shape = *self.shape();
-        Self::build(shape, |out| map::map1(&shape, self.strided(), out, f))
+        Self::build(op, shape, |out| map::map1(&shape, self.strided(), out, f))
     }
 
-    pub(crate) fn to_dtype(&self, dtype: DType) -> Self {
-        self.cast(dtype).into_owned()
+    pub(crate) fn to_dtype(&self, op: &'static str, dtype: DType) -> Result<Self> {
+        Ok(self.cast(op, dtype)?.into_owned())
     }
 
     /// [`to_dtype`](Self::to_dtype) without a copy of an array that has the dtype.
-    pub(crate) fn cast(&self, dtype: DType) -> Cow<'_, Self> {
+    pub(crate) fn cast(&self, op: &'static str, dtype: DType) -> Result<Cow<'_, Self>> {
         if dtype == self.dtype() {
-            return Cow::Borrowed(self);
+            return Ok(Cow::Borrowed(self));
         }
-        Cow::Owned(dispatch!(self.dtype(), A => dispatch!(dtype, O => self.map(|x: A| x.cast::<O>()))))
+        Ok(Cow::Owned(
+            dispatch!(self.dtype(), A => dispatch!(dtype, O => self.map(op, |x: A| x.cast::<O>())))?,
+        ))
     }
 
     pub(crate) fn expand(&self, shape: &Shape) -> Self {
@@ -93,12 +104,12 @@ impl Array {
     }
 
     /// A row-major array that nobody else holds, by copying if need be.
-    pub(crate) fn make_mut<T: Element>(&mut self) -> &mut [T] {
+    pub(crate) fn make_mut<T: Element>(&mut self, op: &'static str) -> Result<&mut [T]> {
         if !self.is_unique() {
-            *self = self.map(|x: T| x);
+            *self = self.map(op, |x: T| x)?;
         }
         let n = self.numel();
-        &mut self.buffer.get_mut().expect("the dtype was matched, and it is unique")[..n]
+        Ok(&mut self.buffer.get_mut().expect("the dtype was matched, and it is unique")[..n])
     }
 
     /// Element `index` in row-major order.
@@ -106,7 +117,30 @@ impl Array {
         self.raw::<T>()[map::place(self.shape(), self.layout.strides(), index)]
     }
 
-    pub(crate) fn to_vec<T: Element>(&self) -> Vec<T> {
-        self.contiguous().slice().expect("contiguous").to_vec()
+    /// The elements in order.
+    pub(crate) fn to_vec<T: Element>(&self, op: &'static str) -> Result<Vec<T>> {
+        if let Some(elements) = self.slice::<T>() {
+            return memory::collect(op, elements.iter().copied());
+        }
+        let mut out = memory::vec(op, T::default(), self.numel())?;
+        map::map1(self.shape(), self.strided(), &mut out, |x: T| x);
+        Ok(out)
+    }
+
+    /// Whether `same` holds for the elements of two arrays of one shape and dtype. Neither is copied as a whole, and what both repeat
+    /// is compared once.
+    pub(crate) fn all_pairs<T: Element>(&self, other: &Self, same: impl Fn(T, T) -> bool) -> bool {
+        let (a, b) = (self.layout.strides(), other.layout.strides());
+        let repeats = |d: usize| a[d] == 0 && b[d] == 0;
+        let once = |x: &Self| x.with_layout(x.layout.cut(repeats));
+        let (x, y) = (once(self), once(other));
+        let (shape, n) = (*x.shape(), x.numel());
+        let (mut a, mut b) = ([T::default(); 512], [T::default(); 512]);
+        (0..n).step_by(a.len()).all(|start| {
+            let len = (n - start).min(a.len());
+            map::pack(x.raw(), &shape, x.layout.strides(), start, &mut a[..len]);
+            map::pack(y.raw(), &shape, y.layout.strides(), start, &mut b[..len]);
+            a[..len].iter().zip(&b[..len]).all(|(&a, &b)| same(a, b))
+        })
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::dtype::{DType, Element};
 use crate::pool::{self, Kind, Pool};
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use triomphe::Arc;
 
@@ -28,32 +28,30 @@ const ALIGN: usize = 64;
 const MAPPED: usize = 4 << 20;
 
 impl Block {
-    /// Zeroed memory of `bytes` > 0 bytes.
-    pub(crate) fn new(bytes: usize) -> Self {
+    /// Zeroed memory of `bytes` > 0 bytes, if the system gives it.
+    pub(crate) fn new(bytes: usize) -> Option<Self> {
+        assert!(bytes > 0, "an allocation has a size");
         #[cfg(target_os = "linux")]
         if bytes >= MAPPED {
             return Self::map(bytes);
         }
-        let layout = Layout::from_size_align(bytes, ALIGN).expect("shapes are checked to fit isize");
-        // SAFETY: the layout has a size above 0.
-        let ptr = unsafe { alloc_zeroed(layout) };
-        let ptr = NonNull::new(ptr).unwrap_or_else(|| handle_alloc_error(layout));
-        Self { ptr, bytes }
+        let layout = Layout::from_size_align(bytes, ALIGN).ok()?;
+        // SAFETY: the layout has a size above 0, by the assertion.
+        let ptr = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        Some(Self { ptr, bytes })
     }
 
     /// Zeroed memory straight from the system, in whole pages.
     #[cfg(target_os = "linux")]
-    fn map(bytes: usize) -> Self {
+    fn map(bytes: usize) -> Option<Self> {
         let (readable, private) =
             (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping at an address that the system chooses touches no other memory.
         let ptr = unsafe { libc::mmap(std::ptr::null_mut(), bytes, readable, private, -1, 0) };
-        let mapped = NonNull::new(ptr.cast::<u8>()).filter(|_| ptr != libc::MAP_FAILED);
-        let layout = || Layout::from_size_align(bytes, 1).expect("shapes are checked to fit isize");
-        let ptr = mapped.unwrap_or_else(|| handle_alloc_error(layout()));
+        let ptr = NonNull::new(ptr.cast::<u8>()).filter(|_| ptr != libc::MAP_FAILED)?;
         // SAFETY: the range was mapped above. This is advice, which may be declined.
         unsafe { libc::madvise(ptr.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
-        Self { ptr, bytes }
+        Some(Self { ptr, bytes })
     }
 }
 
@@ -83,8 +81,10 @@ struct Pooled {
 }
 
 impl Pooled {
-    fn new(bytes: usize, kind: Kind) -> Self {
-        Self { block: Some(POOL.take(bytes, kind, Block::new)), bytes, kind }
+    fn new(bytes: usize, kind: Kind) -> Option<Self> {
+        let block = POOL.take(bytes, kind, Block::new)?;
+        assert!(block.bytes >= bytes, "the pool gives what was asked for");
+        Some(Self { block: Some(block), bytes, kind })
     }
 
     fn first(&self) -> *mut u8 {
@@ -120,9 +120,9 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// `len` elements of any values.
-    pub(crate) fn new<T: Element>(len: usize) -> Self {
-        let bytes = len * size_of::<T>();
+    /// `len` elements of any values; `None` if there is no memory for them.
+    pub(crate) fn new<T: Element>(len: usize) -> Option<Self> {
+        let bytes = len.checked_mul(size_of::<T>())?;
         let kind = match T::DTYPE {
             DType::Bool => Kind::Bool,
             DType::I64 | DType::F32 | DType::F64 => Kind::Number,
@@ -132,9 +132,9 @@ impl Buffer {
         } else if bytes < pool::MIN {
             Memory::Small { words: std::iter::repeat_n(0, bytes.div_ceil(8)).collect(), len: len as u16 }
         } else {
-            Memory::Many { block: Arc::new(Pooled::new(bytes, kind)), len }
+            Memory::Many { block: Arc::new(Pooled::new(bytes, kind)?), len }
         };
-        Self { dtype: T::DTYPE, memory }
+        Some(Self { dtype: T::DTYPE, memory })
     }
 
     pub(crate) fn dtype(&self) -> DType {
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     fn buffer<T: Element>(values: &[T]) -> Buffer {
-        let mut buffer = Buffer::new::<T>(values.len());
+        let mut buffer = Buffer::new::<T>(values.len()).expect("there is memory");
         buffer.get_mut().expect("new").copy_from_slice(values);
         buffer
     }
@@ -228,7 +228,14 @@ mod tests {
     #[test]
     fn bool_buffers_are_valid_after_reuse() {
         drop(buffer(&[f32::NAN; 1000]));
-        let fresh = Buffer::new::<bool>(4000);
+        let fresh = Buffer::new::<bool>(4000).expect("there is memory");
         assert!(fresh.get::<bool>().expect("bools").iter().all(|&b| u8::from(b) <= 1));
+    }
+
+    #[test]
+    fn lengths_whose_bytes_wrap_have_no_memory() {
+        for len in [usize::MAX, isize::MAX as usize, (1 << 62) + 1024, 1 << 61, 1 << 52] {
+            assert!(Buffer::new::<f32>(len).is_none() && Buffer::new::<f64>(len).is_none(), "{len}");
+        }
     }
 }

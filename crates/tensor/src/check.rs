@@ -28,7 +28,7 @@ fn inner(xs: &[Option<Tensor>], directions: &[Tensor]) -> Result<Tensor> {
     let mut total = Tensor::from(0.0);
     for (x, d) in xs.iter().zip(directions) {
         if let Some(x) = x {
-            total = total.add(&x.mul(d)?.sum())?;
+            total = total.add(&x.mul(d)?.try_sum()?)?;
         }
     }
     Ok(total)
@@ -62,7 +62,7 @@ pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> 
     }
     let options = GradOptions { allow_unused: true, ..GradOptions::default() };
     let found = grad_with(&[(&y, Some(&upstream))], &wanted, options)?;
-    let value = |xs: &[Tensor]| no_grad(|| f(xs)?.mul(&upstream)?.sum().item::<f64>());
+    let value = |xs: &[Tensor]| no_grad(|| f(xs)?.mul(&upstream)?.try_sum()?.item::<f64>());
     compare("gradcheck", inputs, &found, value)
 }
 
@@ -150,7 +150,7 @@ fn compare(
             };
             let quotient = (shifted(STEP)? - shifted(-STEP)?) / (2.0 * STEP);
             let ours = match found {
-                Some(g) => g.detach().mul(&d)?.sum().item::<f64>()?,
+                Some(g) => g.detach().mul(&d)?.try_sum()?.item::<f64>()?,
                 None => 0.0,
             };
             // NaN must fail, so the comparison is written for success.
@@ -193,7 +193,7 @@ pub fn fused(
     let ours = grad_with(&[(&y, Some(&upstream))], &wanted, options)?;
     let theirs = grad_with(&[(&d, Some(&upstream))], &wanted, options)?;
     for ((a, b), x) in ours.iter().zip(&theirs).zip(&wanted) {
-        let zeros = x.zeros_like();
+        let zeros = x.try_zeros_like()?;
         equal("gradient", a.as_ref().unwrap_or(&zeros), b.as_ref().unwrap_or(&zeros), rtol)?;
     }
     gradcheck(&f, inputs)?;
@@ -212,8 +212,10 @@ fn equal(what: &str, a: &Tensor, b: &Tensor, rtol: f64) -> Result<()> {
         );
         return Err(Error::argument("fused", message));
     }
-    let (a, b) =
-        (a.detach().to_dtype(DType::F64).to_vec::<f64>()?, b.detach().to_dtype(DType::F64).to_vec::<f64>()?);
+    let (a, b) = (
+        a.detach().try_to_dtype(DType::F64)?.to_vec::<f64>()?,
+        b.detach().try_to_dtype(DType::F64)?.to_vec::<f64>()?,
+    );
     let scale = b.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
     for (i, (x, y)) in a.iter().zip(&b).enumerate() {
         let same = (x - y).abs() <= rtol * scale || x == y || (x.is_nan() && y.is_nan());

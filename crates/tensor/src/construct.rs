@@ -3,6 +3,7 @@
 use crate::array::Array;
 use crate::dtype::TWO_63;
 use crate::dtype::dispatch;
+use crate::error::{fallible, or_panic};
 use crate::shape::IntoShape;
 use crate::tensor::IntoElement;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
@@ -12,14 +13,14 @@ use crate::{DType, Element, Error, Result, Shape, Tensor};
 /// [`torch.full`](https://docs.pytorch.org/docs/stable/generated/torch.full.html).
 ///
 /// # Errors
-/// A shape that is too large.
+/// [`Error::Argument`] for a shape that is too large, [`Error::Memory`].
 ///
 /// ```
 /// assert_eq!(downhill::full([2], 7)?.to_vec::<i64>()?, [7, 7]);
 /// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn full<T: IntoElement>(shape: impl IntoShape, value: T) -> Result<Tensor> {
-    Ok(Tensor::constant(Array::full(shape.into_shape("full")?, value.element())))
+    full_as("full", shape, value.element())
 }
 
 /// `f32` zeros; [`Tensor::to_dtype`] or [`full`] give other dtypes.
@@ -27,14 +28,14 @@ pub fn full<T: IntoElement>(shape: impl IntoShape, value: T) -> Result<Tensor> {
 /// [`torch.zeros`](https://docs.pytorch.org/docs/stable/generated/torch.zeros.html).
 ///
 /// # Errors
-/// A shape that is too large.
+/// [`Error::Argument`] for a shape that is too large, [`Error::Memory`].
 ///
 /// ```
 /// assert_eq!(downhill::zeros([2])?.to_vec::<f32>()?, [0.0, 0.0]);
 /// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn zeros(shape: impl IntoShape) -> Result<Tensor> {
-    Ok(Tensor::constant(Array::full(shape.into_shape("zeros")?, 0.0_f32)))
+    full_as("zeros", shape, 0.0_f32)
 }
 
 /// `f32` ones.
@@ -42,14 +43,18 @@ pub fn zeros(shape: impl IntoShape) -> Result<Tensor> {
 /// [`torch.ones`](https://docs.pytorch.org/docs/stable/generated/torch.ones.html).
 ///
 /// # Errors
-/// A shape that is too large.
+/// [`Error::Argument`] for a shape that is too large, [`Error::Memory`].
 ///
 /// ```
 /// assert_eq!(downhill::ones([2])?.to_vec::<f32>()?, [1.0, 1.0]);
 /// # Ok::<(), downhill::Error>(())
 /// ```
 pub fn ones(shape: impl IntoShape) -> Result<Tensor> {
-    Ok(Tensor::constant(Array::full(shape.into_shape("ones")?, 1.0_f32)))
+    full_as("ones", shape, 1.0_f32)
+}
+
+fn full_as<T: Element>(op: &'static str, shape: impl IntoShape, value: T) -> Result<Tensor> {
+    Ok(Tensor::constant(Array::full(op, shape.into_shape(op)?, value)?))
 }
 
 /// The `f32` identity matrix of size `n`.
@@ -57,7 +62,7 @@ pub fn ones(shape: impl IntoShape) -> Result<Tensor> {
 /// [`torch.eye`](https://docs.pytorch.org/docs/stable/generated/torch.eye.html).
 ///
 /// # Errors
-/// A shape that is too large.
+/// [`Error::Argument`] for a shape that is too large, [`Error::Memory`].
 ///
 /// ```
 /// assert_eq!(downhill::eye(2)?.to_vec::<f32>()?, [1.0, 0.0, 0.0, 1.0]);
@@ -65,10 +70,11 @@ pub fn ones(shape: impl IntoShape) -> Result<Tensor> {
 /// ```
 pub fn eye(n: usize) -> Result<Tensor> {
     let shape = [n, n].into_shape("eye")?;
-    Ok(Tensor::constant(Array::build(shape, |out: &mut [f32]| {
+    let value = Array::build("eye", shape, |out: &mut [f32]| {
         out.fill(0.0);
         out.iter_mut().step_by(n + 1).for_each(|x| *x = 1.0);
-    })))
+    });
+    Ok(Tensor::constant(value?))
 }
 
 /// Number types that [`arange`] counts in.
@@ -128,7 +134,7 @@ number!(bool => Bool(bool), i32 => Int(i64), i64 => Int(i64), usize => Int(i64),
 /// `start + i·step` in double precision, rounded once.
 ///
 /// # Errors
-/// [`Error::Argument`] for a step of 0 or one that leads away from `end`, or bounds that are not finite.
+/// [`Error::Argument`] for a step of 0 or one that leads away from `end`, or bounds that are not finite, [`Error::Memory`].
 ///
 /// ```
 /// assert_eq!(downhill::arange(0, 10, 3)?.to_vec::<i64>()?, [0, 3, 6, 9]);
@@ -152,14 +158,15 @@ pub fn arange<T: Step>(start: T, end: T, step: T) -> Result<Tensor> {
         _ => count as usize,
     };
     let shape = count.into_shape("arange")?;
-    Ok(Tensor::constant(Array::build(shape, |out: &mut [T::Element]| {
+    let value = Array::build("arange", shape, |out: &mut [T::Element]| {
         for (i, o) in out.iter_mut().enumerate() {
             *o = match (a, s) {
                 (Number::Int(a), Number::Int(s)) => a.wrapping_add(s.wrapping_mul(i as i64)).cast(),
                 _ => (x + i as f64 * d).cast(),
             };
         }
-    })))
+    });
+    Ok(Tensor::constant(value?))
 }
 
 /// `steps` `f32` values from `start` to `end`, both included, evenly spaced.
@@ -168,7 +175,7 @@ pub fn arange<T: Step>(start: T, end: T, step: T) -> Result<Tensor> {
 /// from `start`, the second from `end`, each rounded in `f32`.
 ///
 /// # Errors
-/// A shape that is too large.
+/// [`Error::Argument`] for a shape that is too large, [`Error::Memory`].
 ///
 /// ```
 /// assert_eq!(downhill::linspace(0.0, 1.0, 5)?.to_vec::<f32>()?, [0.0, 0.25, 0.5, 0.75, 1.0]);
@@ -177,7 +184,7 @@ pub fn arange<T: Step>(start: T, end: T, step: T) -> Result<Tensor> {
 pub fn linspace(start: f32, end: f32, steps: usize) -> Result<Tensor> {
     let shape = steps.into_shape("linspace")?;
     let step = (end - start) / steps.saturating_sub(1).max(1) as f32;
-    Ok(Tensor::constant(Array::build(shape, |out: &mut [f32]| {
+    let value = Array::build("linspace", shape, |out: &mut [f32]| {
         for (i, o) in out.iter_mut().enumerate() {
             *o = if i < steps / 2 || steps == 1 {
                 step.mul_add(i as f32, start)
@@ -185,48 +192,62 @@ pub fn linspace(start: f32, end: f32, steps: usize) -> Result<Tensor> {
                 (-step).mul_add((steps - 1 - i) as f32, end)
             };
         }
-    })))
+    });
+    Ok(Tensor::constant(value?))
 }
 
 /// Tensors like another.
 impl Tensor {
-    /// Zeros of the same shape and dtype.
-    ///
-    /// ```
-    /// assert_eq!(downhill::Tensor::from([1, 2]).zeros_like(), downhill::Tensor::from([0, 0]));
-    /// ```
-    #[must_use]
-    pub fn zeros_like(&self) -> Tensor {
-        self.filled(self.shape(), 0)
-    }
+    fallible! {
+        /// Zeros of the same shape and dtype.
+        ///
+        /// ```
+        /// assert_eq!(downhill::Tensor::from([1, 2]).zeros_like(), downhill::Tensor::from([0, 0]));
+        /// ```
+        zeros_like try_zeros_like |self| self.filled("zeros_like", self.shape(), 0);
 
-    /// Ones of the same shape and dtype.
-    ///
-    /// ```
-    /// assert_eq!(downhill::Tensor::from([5, 2]).ones_like(), downhill::Tensor::from([1, 1]));
-    /// ```
-    #[must_use]
-    pub fn ones_like(&self) -> Tensor {
-        self.filled(self.shape(), 1)
+        /// Ones of the same shape and dtype.
+        ///
+        /// ```
+        /// assert_eq!(downhill::Tensor::from([5, 2]).ones_like(), downhill::Tensor::from([1, 1]));
+        /// ```
+        ones_like try_ones_like |self| self.filled("ones_like", self.shape(), 1);
     }
 
     /// `value`, converted to this tensor's dtype, in the same shape.
+    ///
+    /// # Panics
+    /// If there is no memory, with the text of the error that [`try_full_like`](Self::try_full_like) returns.
     ///
     /// ```
     /// assert_eq!(downhill::Tensor::from([5_f32, 2.0]).full_like(3), downhill::Tensor::from([3_f32, 3.0]));
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn full_like(&self, value: impl Into<Number>) -> Tensor {
-        self.filled(self.shape(), value)
+        or_panic(self.try_full_like(value))
+    }
+
+    /// [`full_like`](Self::full_like) that returns an error if there is no memory.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    ///
+    /// ```
+    /// assert_eq!(downhill::Tensor::from([5, 2]).try_full_like(3)?, downhill::Tensor::from([3, 3]));
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    pub fn try_full_like(&self, value: impl Into<Number>) -> Result<Tensor> {
+        self.filled("full_like", self.shape(), value)
     }
 
     /// `value` in this tensor's dtype and another shape.
-    pub(crate) fn filled(&self, shape: &Shape, value: impl Into<Number>) -> Tensor {
-        number_tensor(shape, self.dtype(), value.into())
+    pub(crate) fn filled(&self, op: &'static str, shape: &Shape, value: impl Into<Number>) -> Result<Tensor> {
+        number_tensor(op, shape, self.dtype(), value.into())
     }
 }
 
 /// `value` in every element, as `dtype`.
-pub(crate) fn number_tensor(shape: &Shape, dtype: DType, value: Number) -> Tensor {
-    Tensor::constant(dispatch!(dtype, T => Array::full::<T>(*shape, value.cast())))
+pub(crate) fn number_tensor(op: &'static str, shape: &Shape, dtype: DType, value: Number) -> Result<Tensor> {
+    Ok(Tensor::constant(dispatch!(dtype, T => Array::full::<T>(op, *shape, value.cast()))?))
 }

@@ -76,6 +76,16 @@ pub enum Error {
         /// What is wrong, with the value.
         message: String,
     },
+    /// More memory than there is, or than the system gives.
+    #[error("{op}: cannot allocate {bytes} bytes{}", .shape.as_ref().map_or(String::new(), |s| format!(" for a tensor of shape {s}")))]
+    Memory {
+        /// The operation.
+        op: &'static str,
+        /// How many bytes it asked for; `usize::MAX` stands for all that are more.
+        bytes: usize,
+        /// The shape of the tensor that they are for; scratch has none.
+        shape: Option<Box<Shape>>,
+    },
     /// `backward` without a gradient on a tensor with more than one element.
     #[error(
         "backward: a gradient can be created implicitly only for a scalar, but the root has shape {shape}"
@@ -132,6 +142,12 @@ impl Error {
     pub fn shape(op: &'static str, expected: impl Into<String>, got: &Shape) -> Self {
         Self::Shape { op, expected: expected.into(), got: Box::new(*got) }
     }
+
+    /// That there is no memory for a tensor of this shape, its elements of `size` bytes.
+    #[cold]
+    pub(crate) fn memory(op: &'static str, shape: &Shape, size: usize) -> Self {
+        Self::Memory { op, bytes: shape.numel().saturating_mul(size), shape: Some(Box::new(*shape)) }
+    }
 }
 
 /// A check that ends in an error.
@@ -149,3 +165,40 @@ impl DType {
         if self.is_float() { Ok(()) } else { Err(Error::not_float(op, self)) }
     }
 }
+
+/// For what does not return a result: the value, or a panic with the error's text.
+#[inline]
+#[track_caller]
+pub(crate) fn or_panic<T>(result: Result<T>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Methods without arguments that return a tensor or panic: each gets a second form, which returns the error.
+macro_rules! fallible {
+    ($($(#[$doc:meta])* $name:ident $try_name:ident |$self:ident| $body:expr;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        #[doc = concat!("If there is no memory, with the text of the error that [`", stringify!($try_name), "`](Self::", stringify!($try_name), ") returns.")]
+        #[must_use]
+        #[inline]
+        #[track_caller]
+        pub fn $name(&self) -> Tensor {
+            $crate::error::or_panic(self.$try_name())
+        }
+
+        #[doc = concat!("[`", stringify!($name), "`](Self::", stringify!($name), ") that returns an error if there is no memory.")]
+        ///
+        /// # Errors
+        /// [`Error::Memory`](crate::Error::Memory).
+        ///
+        /// ```
+        #[doc = concat!("let x = downhill::Tensor::from([1.0_f32, 2.0]);\nassert!(x.", stringify!($try_name), "().is_ok());")]
+        /// ```
+        #[inline]
+        pub fn $try_name(&$self) -> $crate::Result<Tensor> {
+            $body
+        }
+    )*};
+}
+pub(crate) use fallible;

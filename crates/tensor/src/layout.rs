@@ -93,6 +93,15 @@ impl Layout {
         out
     }
 
+    /// The first entry alone of the dimensions that `which` says, unless they are empty.
+    pub(crate) fn cut(&self, which: impl Fn(usize) -> bool) -> Self {
+        let mut out = *self;
+        for d in (0..self.shape.rank()).filter(|&d| which(d) && self.shape[d] > 1) {
+            out.shape = out.shape.reduced(d, 1);
+        }
+        out
+    }
+
     /// Repeats dimensions of size 1 (and new leading ones) by stride 0. `shape` must be one this one broadcasts to.
     pub(crate) fn expand(&self, shape: &Shape) -> Self {
         let lead = shape.rank() - self.shape.rank();

@@ -1,6 +1,15 @@
 //! The memory that tensors hold, and the pool behind it.
+//!
+//! # Out of memory
+//! What would take more memory than there is, or than the system gives, is an [`Error::Memory`] and changes nothing. Methods that do
+//! not return a [`Result`], operators among them, panic with its text; each of the methods has a second form that returns the error
+//! ([`try_sum`](crate::Tensor::try_sum) is that of `sum`). The process never aborts for the want of a tensor's memory.
+//!
+//! Before it gives up, the pool gives back what it keeps. On Linux, where more memory is granted than there is and a process that
+//! uses it is killed, tensors together hold no more than the RAM and the swap of the system, or the limit of its control group.
 
 use crate::buffer::POOL;
+use crate::{Error, Result};
 
 pub use crate::pool::Stats;
 
@@ -43,4 +52,70 @@ pub fn reset_peak() {
 /// ```
 pub fn set_limit(bytes: Option<usize>) {
     POOL.set_limit(bytes.unwrap_or(usize::MAX));
+}
+
+/// `n` times `value`, as `vec![value; n]`: scratch of an operation `op` of your own.
+///
+/// # Errors
+/// [`Error::Memory`] where `vec!` aborts the process.
+///
+/// ```
+/// assert_eq!(downhill::memory::vec("op", 0.5, 2)?, [0.5, 0.5]);
+/// assert!(downhill::memory::vec("op", 0.5, 1 << 60).is_err());
+/// # Ok::<(), downhill::Error>(())
+/// ```
+pub fn vec<T: Clone>(op: &'static str, value: T, n: usize) -> Result<Vec<T>> {
+    collect(op, std::iter::repeat_n(value, n))
+}
+
+/// What an iterator gives, as [`Iterator::collect`].
+///
+/// # Errors
+/// [`Error::Memory`] where `collect` aborts the process.
+///
+/// ```
+/// assert_eq!(downhill::memory::collect("op", (0..5).filter(|i| i % 2 == 0))?, [0, 2, 4]);
+/// assert!(downhill::memory::collect("op", 0..1_usize << 60).is_err());
+/// # Ok::<(), downhill::Error>(())
+/// ```
+pub fn collect<T>(op: &'static str, items: impl IntoIterator<Item = T>) -> Result<Vec<T>> {
+    let items = items.into_iter();
+    let (least, most) = items.size_hint();
+    let mut vec = with_capacity(op, least)?;
+    if most == Some(least) {
+        vec.extend(items);
+        return Ok(vec);
+    }
+    for item in items {
+        if vec.len() == vec.capacity() {
+            let mut larger = with_capacity(op, (2 * vec.len()).max(16))?;
+            larger.append(&mut vec);
+            vec = larger;
+        }
+        vec.push(item);
+    }
+    Ok(vec)
+}
+
+/// An error if there is no memory for `n` elements of `T`: before a loop whose jobs take scratch, where no error can be returned.
+///
+/// # Errors
+/// [`Error::Memory`].
+///
+/// ```
+/// assert!(downhill::memory::check::<f64>("op", 100).is_ok());
+/// assert!(downhill::memory::check::<f64>("op", usize::MAX).is_err());
+/// ```
+pub fn check<T>(op: &'static str, n: usize) -> Result<()> {
+    with_capacity::<T>(op, n).map(drop)
+}
+
+/// An empty vector with room for `n` elements.
+pub(crate) fn with_capacity<T>(op: &'static str, n: usize) -> Result<Vec<T>> {
+    let bytes = n.saturating_mul(size_of::<T>());
+    let reserve = || {
+        let mut vec = Vec::new();
+        vec.try_reserve_exact(n).ok().map(|()| vec)
+    };
+    POOL.room(bytes, reserve).ok_or(Error::Memory { op, bytes, shape: None })
 }

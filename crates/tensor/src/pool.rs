@@ -5,7 +5,7 @@
 //! allocator is as fast there, and gives them with their counter.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// The smallest pooled size, in bytes.
 pub(crate) const MIN: usize = 1024;
@@ -70,23 +70,43 @@ impl<B> Pool<B> {
         }
     }
 
-    fn shelf(&self, class: usize, kind: Kind) -> MutexGuard<'_, Vec<B>> {
-        match kind {
-            Kind::Number => lock(&self.numbers[class]),
-            Kind::Bool => lock(&self.bools[class]),
-        }
+    /// `None` for a class beyond all, which no memory holds.
+    fn shelf(&self, class: usize, kind: Kind) -> Option<MutexGuard<'_, Vec<B>>> {
+        let shelves = match kind {
+            Kind::Number => &self.numbers,
+            Kind::Bool => &self.bools,
+        };
+        shelves.get(class).map(lock)
     }
 
-    /// A block of at least `bytes` bytes, [`MIN`] or more, for a tensor: one that is kept, or else what `new` makes of a size.
-    pub(crate) fn take(&self, bytes: usize, kind: Kind, new: impl FnOnce(usize) -> B) -> B {
+    /// A block of at least `bytes` bytes, [`MIN`] or more, for a tensor: one that is kept, or else what `new` makes of a size. `None`
+    /// if there is no memory for it; then nothing has changed but that the pool may have given back what it kept.
+    pub(crate) fn take(&self, bytes: usize, kind: Kind, new: impl Fn(usize) -> Option<B>) -> Option<B> {
+        let class = class(bytes);
+        let kept = self.shelf(class, kind)?.pop();
+        let block = match kept.inspect(|_| _ = self.cached.fetch_sub(size(class), Relaxed)) {
+            Some(block) => block,
+            None => self.room(size(class), || new(size(class)))?,
+        };
         let live = self.live.fetch_add(bytes, Relaxed) + bytes;
         // Reading first: a write to what all threads share costs as much as a small operation.
         if live > self.peak.load(Relaxed) {
             self.peak.fetch_max(live, Relaxed);
         }
-        let class = class(bytes);
-        let kept = self.shelf(class, kind).pop();
-        kept.inspect(|_| _ = self.cached.fetch_sub(size(class), Relaxed)).unwrap_or_else(|| new(size(class)))
+        Some(block)
+    }
+
+    /// What `allocate` makes of so many bytes. If it fails, the pool gives back what it keeps before the second attempt.
+    ///
+    /// Linux grants more than there is and ends a process that uses it, so what is beyond the system's memory is not even asked for.
+    pub(crate) fn room<T>(&self, bytes: usize, allocate: impl Fn() -> Option<T>) -> Option<T> {
+        let Stats { live, cached, .. } = self.stats();
+        let free = total().checked_sub(live).filter(|&free| bytes <= free)?;
+        let made = if bytes.saturating_add(cached) <= free { allocate() } else { None };
+        made.or_else(|| {
+            self.clear();
+            allocate()
+        })
     }
 
     /// Takes back the block of `bytes` bytes that a tensor holds no more; frees it if the pool holds enough.
@@ -99,7 +119,7 @@ impl<B> Pool<B> {
             self.cached.fetch_sub(size, Relaxed);
             return;
         }
-        self.shelf(class, kind).push(block);
+        self.shelf(class, kind).expect("it was taken from there").push(block);
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -128,6 +148,21 @@ impl<B> Pool<B> {
     }
 }
 
+/// The bytes of the system's memory, with what it swaps to, or the limit of its control group. Where neither can be read, no limit.
+fn total() -> usize {
+    static TOTAL: LazyLock<usize> = LazyLock::new(|| {
+        let number = |text: &str| text.split_whitespace().find_map(|word| word.parse::<usize>().ok());
+        let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let kibibytes = |name| meminfo.lines().find(|line| line.starts_with(name)).and_then(number);
+        let system = kibibytes("MemTotal:")
+            .map_or(usize::MAX, |ram| (ram + kibibytes("SwapTotal:").unwrap_or(0)).saturating_mul(1024));
+        let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+        let group = groups.iter().filter_map(|path| number(&std::fs::read_to_string(path).ok()?)).min();
+        system.min(group.unwrap_or(usize::MAX))
+    });
+    *TOTAL
+}
+
 /// A panic while the lock is held cannot leave the list half-changed, so poison means nothing.
 fn lock<B>(shelf: &Shelf<B>) -> MutexGuard<'_, Vec<B>> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
@@ -154,16 +189,33 @@ mod tests {
     #[test]
     fn a_block_is_used_again_for_its_kind_and_class() {
         let pool = Pool::new();
-        let new = |size| size;
-        let blocks = [(); 2].map(|()| pool.take(3000, Kind::Number, new));
-        assert_eq!((blocks, pool.stats()), ([3072; 2], Stats { live: 6000, peak: 6000, cached: 0 }));
+        let blocks = [(); 2].map(|()| pool.take(3000, Kind::Number, Some));
+        assert_eq!((blocks, pool.stats()), ([Some(3072); 2], Stats { live: 6000, peak: 6000, cached: 0 }));
         pool.give(1, 3000, Kind::Number);
         assert_eq!(pool.stats(), Stats { live: 3000, peak: 6000, cached: 3072 });
-        assert_eq!(pool.take(3000, Kind::Bool, new), 3072);
-        assert_eq!(pool.take(2500, Kind::Number, new), 2560);
-        assert_eq!(pool.take(2900, Kind::Number, new), 1);
+        assert_eq!(pool.take(3000, Kind::Bool, Some), Some(3072));
+        assert_eq!(pool.take(2500, Kind::Number, Some), Some(2560));
+        assert_eq!(pool.take(2900, Kind::Number, Some), Some(1));
         pool.give(1, 2900, Kind::Number);
         pool.clear();
         assert_eq!(pool.stats().cached, 0);
+    }
+
+    #[test]
+    fn a_refused_size_changes_nothing_and_a_failure_frees_what_is_kept() {
+        let pool = Pool::new();
+        let block = pool.take(5000, Kind::Number, Some).expect("there is memory");
+        pool.give(block, 5000, Kind::Number);
+        let kept = pool.stats();
+        for bytes in [1 << 53, 1 << 54, (1 << 54) + 1, 1 << 57, isize::MAX as usize, usize::MAX] {
+            assert_eq!(pool.take(bytes, Kind::Number, Some), None);
+            assert_eq!(pool.stats(), kept);
+        }
+        assert_eq!(
+            pool.take(9000, Kind::Number, |size| (pool.stats().cached == 0).then_some(size)),
+            Some(9216 + 1024)
+        );
+        assert_eq!(pool.take(9000, Kind::Number, |_| None::<usize>), None);
+        assert_eq!(pool.stats(), Stats { live: 9000, peak: 9000, cached: 0 });
     }
 }

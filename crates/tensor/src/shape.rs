@@ -347,7 +347,10 @@ mod tests {
 
     /// Eight bytes an element, where sizes of 0 count as 1.
     fn bytes(sizes: &[usize]) -> Option<usize> {
-        sizes.iter().try_fold(8_usize, |n, &d| n.checked_mul(d.max(1))).filter(|&n| n <= isize::MAX as usize)
+        sizes
+            .iter()
+            .try_fold(8_usize, |n, &d| n.checked_mul(d.max(1)))
+            .filter(|&n| isize::try_from(n).is_ok())
     }
 
     fn sizes() -> impl Strategy<Value = Vec<usize>> {

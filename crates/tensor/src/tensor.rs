@@ -3,6 +3,7 @@
 use crate::array::Array;
 use crate::autograd::node::Node;
 use crate::dtype::dispatch;
+use crate::error::or_panic;
 use crate::shape::IntoShape;
 use crate::{DType, Element, Error, Result, Shape};
 use triomphe::Arc;
@@ -157,7 +158,7 @@ impl Tensor {
     /// The elements in row-major order.
     ///
     /// # Errors
-    /// [`Error::DType`] unless `T` is the element type ([`to_dtype`](Self::to_dtype) converts).
+    /// [`Error::DType`] unless `T` is the element type ([`to_dtype`](Self::to_dtype) converts), [`Error::Memory`].
     ///
     /// ```
     /// let x = downhill::Tensor::from([[1, 2], [3, 4]]);
@@ -166,7 +167,7 @@ impl Tensor {
     /// ```
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.check_dtype::<T>("to_vec")?;
-        Ok(self.value().to_vec())
+        self.value().to_vec("to_vec")
     }
 
     /// The elements themselves, without a copy.
@@ -194,7 +195,7 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::DType`] unless `T` is the element type, [`Error::Argument`] for the result of a recorded operation,
-    /// which has to stay what the operation gave ([`detach`](Self::detach) it first).
+    /// which has to stay what the operation gave ([`detach`](Self::detach) it first), [`Error::Memory`] for the copy.
     ///
     /// ```
     /// use downhill::Tensor;
@@ -213,7 +214,7 @@ impl Tensor {
         if let Some(name) = self.grad_fn() {
             return Err(Error::argument("make_mut", format!("the tensor is the result of {name}")));
         }
-        Ok(Arc::make_mut(&mut self.0).value.make_mut())
+        Arc::make_mut(&mut self.0).value.make_mut("make_mut")
     }
 
     fn check_dtype<T: Element>(&self, op: &'static str) -> Result<()> {
@@ -229,7 +230,7 @@ impl Tensor {
     /// Values in row-major order as a tensor of this shape.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shape has another number of elements.
+    /// [`Error::Shape`] if the shape has another number of elements, [`Error::Memory`].
     ///
     /// ```
     /// let x = downhill::Tensor::from_vec(vec![1.0_f32, 2.0, 3.0, 4.0], [2, 2])?;
@@ -243,7 +244,7 @@ impl Tensor {
     /// [`from_vec`](Self::from_vec) from a slice.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shape has another number of elements.
+    /// [`Error::Shape`] if the shape has another number of elements, [`Error::Memory`].
     ///
     /// ```
     /// let x = downhill::Tensor::from_slice(&[1, 2, 3, 4], [2, 2])?;
@@ -255,21 +256,15 @@ impl Tensor {
         if shape.numel() != values.len() {
             return Err(Error::shape("from_vec", format!("a shape of {} elements", values.len()), &shape));
         }
-        Ok(Self::of(values, shape))
-    }
-
-    /// As many values as the shape has elements.
-    fn of<T: IntoElement>(values: &[T], shape: Shape) -> Self {
-        Self::constant(Array::build(shape, |out: &mut [T::Element]| {
-            out.iter_mut().zip(values).for_each(|(o, x)| *o = x.element());
-        }))
+        let write = |out: &mut [T::Element]| out.iter_mut().zip(values).for_each(|(o, x)| *o = x.element());
+        Ok(Self::constant(Array::build("from_vec", shape, write)?))
     }
 
     /// A tensor whose elements `write` sets: how an operation of your own makes its result without a copy.
     /// The slice holds arbitrary values at first.
     ///
     /// # Errors
-    /// A shape that is too large.
+    /// [`Error::Argument`] for a shape that is too large, [`Error::Memory`].
     ///
     /// ```
     /// let x = downhill::Tensor::build([3], |out: &mut [f32]| out.copy_from_slice(&[1.0, 2.0, 3.0]))?;
@@ -277,7 +272,7 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn build<T: Element>(shape: impl IntoShape, write: impl FnOnce(&mut [T])) -> Result<Self> {
-        Ok(Self::constant(Array::build(shape.into_shape("build")?, write)))
+        Ok(Self::constant(Array::build("build", shape.into_shape("build")?, write)?))
     }
 }
 
@@ -301,7 +296,7 @@ macro_rules! into_element {
         /// A 0-d tensor.
         impl From<$type> for Tensor {
             fn from(value: $type) -> Self {
-                Self::constant(Array::full(Shape::SCALAR, value.element()))
+                Self::constant(or_panic(Array::full("from", Shape::SCALAR, value.element())))
             }
         }
     )*};
@@ -310,10 +305,12 @@ into_element!(f32 => f32, f64 => f64, i64 => i64, bool => bool, i32 => i64, u8 =
 
 macro_rules! from_nested {
     ($($dims:ident)*; $type:ty; |$x:ident| $flat:expr) => {
+        /// Panics if there is no memory.
         impl<T: IntoElement, $(const $dims: usize),*> From<$type> for Tensor {
+            #[track_caller]
             fn from($x: $type) -> Self {
                 let values: &[T] = $flat;
-                Self::of(values, Shape::of(&[$($dims),*]))
+                or_panic(Self::from_slice(values, [$($dims),*]))
             }
         }
     };
@@ -323,15 +320,17 @@ from_nested!(A B; [[T; B]; A]; |x| x.as_flattened());
 from_nested!(A B C; [[[T; C]; B]; A]; |x| x.as_flattened().as_flattened());
 from_nested!(A B C D; [[[[T; D]; C]; B]; A]; |x| x.as_flattened().as_flattened().as_flattened());
 
-/// A 1-d tensor.
+/// A 1-d tensor. Panics if there is no memory.
 impl<T: IntoElement> From<&[T]> for Tensor {
+    #[track_caller]
     fn from(values: &[T]) -> Self {
-        Self::of(values, Shape::of(&[values.len()]))
+        or_panic(Self::from_slice(values, values.len()))
     }
 }
 
-/// A 1-d tensor.
+/// A 1-d tensor. Panics if there is no memory.
 impl<T: IntoElement> From<Vec<T>> for Tensor {
+    #[track_caller]
     fn from(values: Vec<T>) -> Self {
         Self::from(&values[..])
     }
@@ -343,7 +342,7 @@ impl PartialEq for Tensor {
     fn eq(&self, other: &Self) -> bool {
         self.shape() == other.shape()
             && self.dtype() == other.dtype()
-            && dispatch!(self.dtype(), T => self.value().to_vec::<T>() == other.value().to_vec::<T>())
+            && dispatch!(self.dtype(), T => self.value().all_pairs::<T>(other.value(), |a, b| a == b))
     }
 }
 

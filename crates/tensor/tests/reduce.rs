@@ -218,3 +218,55 @@ fn long_reductions_agree_with_short_ones() -> Result<()> {
     }
     Ok(())
 }
+
+/// Views that repeat, and what they are as tensors of their own.
+#[test]
+fn reductions_of_views_that_repeat_are_those_of_their_copies() -> Result<()> {
+    let x = downhill_tensor::random::Generator::seeded(1).randn([3, 1, 5, 1], DType::F32)?;
+    for dtype in [DType::F32, DType::F64, DType::I64, DType::Bool] {
+        let x = x.mul(2)?.to_dtype(dtype);
+        let wide = x.expand([3, 40, 5, 70])?;
+        let copy = wide.contiguous();
+        for keepdim in [false, true] {
+            for dims in [&[][..], &[0], &[1], &[2], &[3], &[1, 3], &[0, 2], &[0, 1], &[2, 3], &[0, 1, 2, 3]] {
+                let (ours, want) = (wide.sum_dim(dims, keepdim)?, copy.sum_dim(dims, keepdim)?);
+                assert!(ours.is_contiguous() && ours.shape() == want.shape() && ours.dtype() == want.dtype());
+                let error = ours.sub(&want)?.abs().max()?.item::<f64>()?;
+                assert!(error <= 1e-6 * want.abs().max()?.item::<f64>()?, "{dtype} {dims:?}: {error}");
+                assert_eq!(wide.amax(dims, keepdim)?, copy.amax(dims, keepdim)?);
+                assert_eq!(wide.amin(dims, keepdim)?, copy.amin(dims, keepdim)?);
+            }
+            for dim in -4..4 {
+                assert_eq!(wide.max_dim(dim, keepdim)?, copy.max_dim(dim, keepdim)?);
+                if dtype != DType::Bool {
+                    assert_eq!(wide.argmin(dim, keepdim)?, copy.argmin(dim, keepdim)?);
+                }
+            }
+        }
+        assert_eq!(wide.min()?, copy.min()?);
+        if dtype != DType::Bool {
+            assert_eq!(wide.argmax(None, false)?, copy.argmax(None, false)?);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_view_larger_than_memory_is_reduced_without_a_copy() -> Result<()> {
+    const TIMES: usize = 1 << 40;
+    let x = Tensor::from([[1.5_f32], [-0.25]]).requires_grad_()?;
+    let wide = x.expand([2, TIMES])?;
+    assert_eq!(wide.sum().item::<f32>()?, 1.25 * TIMES as f32);
+    assert_eq!(wide.mean()?.item::<f32>()?, 0.625);
+    assert_eq!(wide.sum_dim(1, false)?, Tensor::from([1.5 * TIMES as f32, -0.25 * TIMES as f32]));
+    assert_eq!(wide.mean_dim(1, true)?, x.detach());
+    assert_eq!((wide.max()?.item::<f32>()?, wide.min()?.item::<f32>()?), (1.5, -0.25));
+    assert_eq!(wide.argmax(1, false)?, Tensor::from([0, 0]));
+    assert_eq!(wide, wide.clone());
+    wide.mean()?.backward()?;
+    assert_eq!(x.grad(), Some(Tensor::from([[0.5_f32], [0.5]])));
+    let ones = Tensor::from(1).expand([TIMES])?;
+    assert_eq!(ones.sum().item::<i64>()?, TIMES as i64);
+    assert!(ones.to_string().starts_with("tensor([1, 1, 1,  ..., 1, 1, 1]"));
+    Ok(())
+}

@@ -68,8 +68,10 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("clamp_min", |x, i, _| one(x[0].clamp_min(operand(x, i)))),
     ("clamp_max", |x, i, _| one(x[0].clamp_max(operand(x, i)))),
     ("neg", |x, _, _| one(x[0].neg())),
-    ("square", |x, _, _| Ok(vec![x[0].square(), x[0].abs(), x[0].sign(), x[0].floor(), x[0].round()])),
-    ("exp", |x, _, _| Ok(vec![x[0].exp(), x[0].log(), x[0].sqrt(), x[0].erf(), x[0].sigmoid()])),
+    ("square", |x, _, _| Ok(vec![x[0].try_square()?, x[0].try_abs()?, x[0].try_sign()?, x[0].try_round()?])),
+    ("isnan", |x, _, _| Ok(vec![x[0].try_isnan()?, x[0].try_isinf()?, x[0].try_logical_not()?])),
+    ("like", |x, i, _| Ok(vec![x[0].try_zeros_like()?, x[0].try_full_like(i[0])?, x[0].try_contiguous()?])),
+    ("exp", |x, _, _| Ok(vec![x[0].try_exp()?, x[0].try_log()?, x[0].try_erf()?, x[0].try_sigmoid()?])),
     ("round_decimals", |x, i, _| one(x[0].round_decimals(i[0] as i32))),
     ("sum", |x, i, _| one(x[0].sum_dim([i[0] as isize, i[1] as isize], i[2] > 0))),
     ("mean", |x, i, _| one(x[0].mean_dim(i[0] as isize, i[2] > 0))),
@@ -85,7 +87,9 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("var", |x, i, _| one(x[0].var_dim(i[0] as isize, i[1] as f64, i[2] > 0))),
     ("std", |x, i, _| one(x[0].std_dim(&i[..2], i[1] as f64, i[2] > 0))),
     ("norm", |x, i, _| one(x[0].norm_dim(i[1] as f64, i[0] as isize, i[2] > 0))),
-    ("norm", |x, _, _| Ok(vec![x[0].sum(), x[0].prod(), x[0].norm(f64::INFINITY)?, x[0].norm(0.0)?])),
+    ("norm", |x, _, _| {
+        Ok(vec![x[0].try_sum()?, x[0].try_prod()?, x[0].norm(f64::INFINITY)?, x[0].norm(0.0)?])
+    }),
     ("logsumexp", |x, i, _| one(x[0].logsumexp(&i[..2], i[2] > 0))),
     ("softmax", |x, i, _| one(x[0].softmax(i[0] as isize))),
     ("log_softmax", |x, i, _| one(x[0].log_softmax(i[0] as isize))),
@@ -125,7 +129,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("index", |x, _, _| one(x[0].index([&x[1], &x[2]]))),
     ("index", |x, _, _| one(x[0].index([Some(&x[1]), None, Some(&x[2])]))),
     ("masked_select", |x, _, _| one(x[0].masked_select(&x[1]))),
-    ("nonzero", |x, _, _| Ok(vec![x[0].nonzero()])),
+    ("nonzero", |x, _, _| one(x[0].try_nonzero())),
     ("one_hot", |x, _, n| one(x[0].clamp_max(9)?.one_hot(n[0].checked_sub(1)))),
     ("cat", |x, i, _| one(Tensor::cat(x, i[0] as isize))),
     ("stack", |x, i, _| one(Tensor::stack(&[&x[0], &x[0], &x[1]], i[0] as isize))),
@@ -160,6 +164,77 @@ proptest! {
         }
         for x in x.iter().filter(|x| x.is_leaf()) {
             prop_assert!(x.grad().is_none_or(|g| g.shape() == x.shape() && g.dtype() == x.dtype()));
+        }
+    }
+}
+
+/// Sizes of which one is enough for a tensor that no memory holds, and some that fit no number.
+fn huge() -> impl Strategy<Value = usize> {
+    let near = (42_u32..64, -1_isize..2).prop_map(|(bits, off)| (1_usize << bits).wrapping_add_signed(off));
+    prop_oneof![near, Just(usize::MAX), Just((1 << 62) + 1024), Just((1 << 57) + (1 << 5))]
+}
+
+/// A view that repeats a few elements, or a tensor without elements beside a huge dimension.
+fn huge_tensor() -> impl Strategy<Value = Option<Tensor>> {
+    let size = || prop_oneof![3 => 0_usize..4, 2 => huge()];
+    let order = prop::sample::select(vec![[0, 1, 2], [2, 1, 0], [1, 2, 0]]);
+    (tensor(), prop::collection::vec(size(), 3), order, any::<bool>()).prop_map(|(x, sizes, order, leaf)| {
+        let mut shape = [1; 3];
+        // Dimensions of size 1 grow; those of other sizes stay.
+        for (d, &size) in x.shape().iter().rev().enumerate() {
+            shape[2 - d] = size;
+        }
+        shape.iter_mut().zip(&sizes).filter(|(d, _)| **d == 1).for_each(|(d, &size)| *d = size);
+        let x = x.reshape(&x.shape()[x.dim().saturating_sub(3)..]).ok()?;
+        let x = x.expand(shape).ok()?.permute(order).unwrap();
+        Some(if leaf { x.requires_grad_().unwrap_or(x) } else { x })
+    })
+}
+
+/// The elements that a shape has, if its bytes fit a number.
+fn elements(shape: &[usize]) -> Option<usize> {
+    let all = shape.iter().try_fold(8_usize, |n, &d| n.checked_mul(d.max(1)));
+    all.filter(|&n| isize::try_from(n).is_ok()).map(|_| shape.iter().product())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn huge_sizes_are_errors_or_give_shapes_that_are_as_large_as_they_say(
+        which in 0..OPERATIONS.len(),
+        x in prop::collection::vec(huge_tensor(), 3),
+        small in tensor(),
+        i in prop::collection::vec(int(), 4),
+        n in prop::collection::vec(prop_oneof![size(), huge()], 3),
+    ) {
+        let (_, operation) = OPERATIONS[which];
+        let x: Vec<Tensor> = x.into_iter().map(|x| x.unwrap_or_else(|| small.clone())).collect();
+        for x in &x {
+            prop_assert_eq!(Some(x.numel()), elements(x.shape()));
+        }
+        let Ok(results) = operation(&x, &i, &n) else { return Ok(()) };
+        for y in &results {
+            prop_assert_eq!(Some(y.numel()), elements(y.shape()));
+            prop_assert!(y.to_string().len() < 1 << 20);
+            if y.requires_grad() {
+                let _ = y.backward_with(&Tensor::from(1.0).to_dtype(y.dtype()).expand(y.shape()).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn constructors_take_any_sizes(sizes in prop::collection::vec(prop_oneof![0_usize..4, huge()], 0..5)) {
+        let results = [
+            downhill_tensor::zeros(&sizes[..]),
+            downhill_tensor::full(&sizes[..], true),
+            downhill_tensor::rand(&sizes[..]),
+            Tensor::build(&sizes[..], |out: &mut [i64]| out.fill(1)),
+            Tensor::from_vec(Vec::<f64>::new(), &sizes[..]),
+            Tensor::from(1).expand(&sizes[..]),
+            Tensor::from(1).reshape(&sizes[..]),
+        ];
+        for y in results.into_iter().flatten() {
+            prop_assert!(y.shape()[..] == sizes[..] && Some(y.numel()) == elements(&sizes));
         }
     }
 }

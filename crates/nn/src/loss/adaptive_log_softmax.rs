@@ -4,7 +4,7 @@ use super::logit_cut::Sizes;
 use super::rounded;
 use crate::functional::linear;
 use crate::{Forward, Linear, Module, Sequential};
-use downhill_tensor::{DType, Error, Result, Shape, Tensor, no_grad};
+use downhill_tensor::{DType, Error, Result, Shape, Tensor, memory, no_grad};
 
 const OP: &str = "adaptive_log_softmax_with_loss";
 
@@ -79,9 +79,9 @@ impl Default for AdaptiveLogSoftmaxOptions {
 #[inline]
 fn picked(scores: &Tensor, classes: Vec<i64>) -> Result<Tensor> {
     // 32 Ki scores: 0.1 ms.
-    let scores = if scores.numel() <= 1 << 15 { &scores.to_dtype(DType::F64) } else { scores };
-    let logs = scores.log_softmax(1)?.gather(1, &Tensor::from(classes).unsqueeze(1)?)?;
-    Ok(logs.squeeze_dim(1)?.to_dtype(DType::F64))
+    let scores = if scores.numel() <= 1 << 15 { &scores.try_to_dtype(DType::F64)? } else { scores };
+    let logs = scores.log_softmax(1)?.gather(1, &Tensor::from_slice(&classes, [classes.len(), 1])?)?;
+    logs.squeeze_dim(1)?.try_to_dtype(DType::F64)
 }
 
 /// What [`AdaptiveLogSoftmaxWithLoss::forward`] gives.
@@ -164,7 +164,7 @@ impl AdaptiveLogSoftmaxWithLoss {
             let one = self.forward(&input.unsqueeze(0)?, &target.unsqueeze(0)?)?;
             return Ok(AdaptiveLogSoftmaxOutput { output: one.output.squeeze_dim(0)?, ..one });
         }
-        let classes = target.contiguous();
+        let classes = target.try_contiguous()?;
         let classes = classes.as_slice::<i64>()?;
         let size = self.n_classes();
         if let Some(&index) = classes.iter().find(|&&c| !(0..size as i64).contains(&c)) {
@@ -172,14 +172,15 @@ impl AdaptiveLogSoftmaxWithLoss {
         }
         let cluster_of = |c: i64| self.cutoffs.partition_point(|&cutoff| cutoff <= c as usize);
         // Log-likelihoods are added and averaged in f64.
-        let mut output = downhill_tensor::zeros(classes.len())?.to_dtype(DType::F64);
+        let mut output = downhill_tensor::zeros(classes.len())?.try_to_dtype(DType::F64)?;
         for (i, tail) in self.tail.iter().enumerate() {
-            let rows: Vec<usize> = (0..classes.len()).filter(|&r| cluster_of(classes[r]) == i + 1).collect();
+            let rows = (0..classes.len()).filter(|&r| cluster_of(classes[r]) == i + 1);
+            let rows = memory::collect(OP, rows)?;
             if rows.is_empty() {
                 continue;
             }
-            let own = rows.iter().map(|&r| classes[r] - self.cutoffs[i] as i64).collect::<Vec<_>>();
-            let rows = Tensor::from(rows);
+            let own = memory::collect(OP, rows.iter().map(|&r| classes[r] - self.cutoffs[i] as i64))?;
+            let rows = Tensor::from_slice(&rows, rows.len())?;
             let logs = picked(&tail.forward(&input.index_select(0, &rows)?)?, own)?;
             output = output.scatter_add(0, &rows, &logs)?;
         }
@@ -187,10 +188,12 @@ impl AdaptiveLogSoftmaxWithLoss {
             0 => c,
             i => (self.shortlist() + i - 1) as i64,
         };
-        let output = output.add(&picked(&self.heads(input)?, classes.iter().map(entry).collect())?)?;
+        let entries = memory::collect(OP, classes.iter().map(entry))?;
+        let output = output.add(&picked(&self.heads(input)?, entries)?)?;
         let loss = output.neg()?.mean()?;
-        let [output, loss] = [("AddBackward0", output), ("MeanBackward0", loss)]
-            .map(|(name, x)| rounded(name, &x, input.dtype()));
+        let dtype = input.dtype();
+        let (output, loss) =
+            (rounded("AddBackward0", &output, dtype)?, rounded("MeanBackward0", &loss, dtype)?);
         Ok(AdaptiveLogSoftmaxOutput { output, loss })
     }
 
@@ -204,9 +207,9 @@ impl AdaptiveLogSoftmaxWithLoss {
         if !sizes.are_small() || weight.dtype() != input.dtype() {
             return self.head.forward(input);
         }
-        let wide = |x: &Tensor| x.to_dtype(DType::F64);
-        let bias = self.head.bias.as_ref().map(|bias| wide(&bias.tensor()));
-        linear(&wide(input), &wide(&weight), bias.as_ref())
+        let wide = |x: &Tensor| x.try_to_dtype(DType::F64);
+        let bias = self.head.bias.as_ref().map(|bias| wide(&bias.tensor())).transpose()?;
+        linear(&wide(input)?, &wide(&weight)?, bias.as_ref())
     }
 
     /// The log-probabilities of all classes, `(N, n_classes)`.
@@ -257,9 +260,10 @@ impl AdaptiveLogSoftmaxWithLoss {
         no_grad(|| {
             let scores = self.scores(input)?;
             let mut best = scores.argmax(1, false)?.to_vec::<i64>()?;
-            let rare: Vec<usize> = (0..best.len()).filter(|&r| best[r] >= self.shortlist() as i64).collect();
+            let rare = (0..best.len()).filter(|&r| best[r] >= self.shortlist() as i64);
+            let rare = memory::collect(OP, rare)?;
             if !rare.is_empty() {
-                let rows = Tensor::from(rare.clone());
+                let rows = Tensor::from_slice(&rare, rare.len())?;
                 let logs = self.full(&input.index_select(0, &rows)?, &scores.index_select(0, &rows)?)?;
                 for (r, class) in rare.into_iter().zip(logs.argmax(1, false)?.to_vec::<i64>()?) {
                     best[r] = class;

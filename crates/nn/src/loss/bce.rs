@@ -116,7 +116,7 @@ impl Loss for BCELoss {
             return Err(Error::DType { op, expected: "a target of the input's dtype", got: target.dtype() });
         }
         let loss = if let Some(weight) = &self.weight {
-            let weight = expanded(op, weight, input.shape())?.to_dtype(input.dtype());
+            let weight = expanded(op, weight, input.shape())?.try_to_dtype(input.dtype())?;
             pointwise_weighted(self, [input, target], Some(&weight), self.reduction)?
         } else {
             pointwise(self, [input, target], self.reduction)?
@@ -146,7 +146,7 @@ fn within_unit(x: &Tensor, t: &Tensor) -> Result<bool> {
             },
         ))
     }
-    let (x, t) = (x.contiguous(), t.contiguous());
+    let (x, t) = (x.try_contiguous()?, t.try_contiguous()?);
     Ok(match x.dtype() {
         DType::F32 => outside::<f32>(&x, &t)? == 0.0,
         DType::F64 => outside::<f64>(&x, &t)? == 0.0,

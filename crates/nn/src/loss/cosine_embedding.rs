@@ -4,7 +4,7 @@ use super::Reduction;
 use crate::Module;
 use downhill_tensor::autograd::fused;
 use downhill_tensor::real::Real;
-use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
+use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels, memory};
 
 /// Turns vectors in the same direction where the target is 1, and away from each other, up to a margin, where it is −1.
 ///
@@ -83,7 +83,7 @@ impl CosineEmbeddingLoss {
     #[inline]
     fn definition(&self, a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
         let square = |x: &Tensor| x.mul(x)?.sum_dim(-1, false)?.add(EPSILON);
-        let cosine = a.mul(b)?.sum_dim(-1, false)?.div(&square(a)?.mul(&square(b)?)?.sqrt())?;
+        let cosine = a.mul(b)?.sum_dim(-1, false)?.div(&square(a)?.mul(&square(b)?)?.try_sqrt()?)?;
         let pull = Tensor::where_(&target.eq(1)?, &(1.0 - &cosine), 0)?;
         let push = Tensor::where_(&target.eq(-1)?, &cosine.sub(self.margin)?.clamp_min(0)?, 0)?;
         self.reduction.of(pull.add(&push)?)
@@ -92,9 +92,9 @@ impl CosineEmbeddingLoss {
     fn fused<T: Float>(&self, a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
         let (n, count) = (target.numel(), a.shape()[target.dim()]);
         let target = target.detach();
-        let signs = target.to_dtype(DType::F64).to_vec::<f64>()?;
-        let (a, b) = (a.contiguous(), b.contiguous());
-        let mut pairs = vec![Pair::default(); n];
+        let signs = target.try_to_dtype(DType::F64)?.to_vec::<f64>()?;
+        let (a, b) = (a.try_contiguous()?, b.try_contiguous()?);
+        let mut pairs = memory::vec(OP, Pair::default(), n)?;
         let (x, y) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
         kernels::rows::<f64, _>(count, &mut pairs, 3, |start, out| {
             for (i, o) in out.iter_mut().enumerate() {
@@ -111,7 +111,7 @@ impl CosineEmbeddingLoss {
                 };
             }
         })?;
-        let value = self.reduction.of(terms)?.to_dtype(T::DTYPE);
+        let value = self.reduction.of(terms)?.try_to_dtype(T::DTYPE)?;
         let name = match self.reduction {
             Reduction::None => "AddBackward0",
             Reduction::Mean => "MeanBackward0",
@@ -121,7 +121,7 @@ impl CosineEmbeddingLoss {
         let each = self.reduction == Reduction::None;
         let this = self.clone();
         let backward = move |i: usize, g: &Tensor, [a, b]: [&Tensor; 2]| {
-            let g = g.contiguous();
+            let g = g.try_contiguous()?;
             let (g, x, y) = (g.as_slice::<T>()?, a.as_slice::<T>()?, b.as_slice::<T>()?);
             Tensor::build(a.shape(), |out| {
                 kernels::write_rows::<f64, _, _>(count, out, &mut vec![(); n], 2, |first, out, _| {

@@ -7,7 +7,7 @@ use crate::Module;
 use downhill_tensor::autograd::fused;
 use downhill_tensor::kernels::{self, Chunk};
 use downhill_tensor::real::Real;
-use downhill_tensor::{DType, Error, Float, Result, Tensor, grad_enabled};
+use downhill_tensor::{DType, Error, Float, Result, Tensor, grad_enabled, memory};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -158,7 +158,7 @@ impl Indices {
         if let Some(slope) = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return if g.item::<f64>()? == 1.0 { Ok(slope) } else { slope.mul(g) };
         }
-        let g = g.contiguous();
+        let g = g.try_contiguous()?;
         let (_, slope) = self.pass::<T>(x, Some(g.as_slice()?), false)?;
         slope.ok_or(Error::NoGrad { op: OP })
     }
@@ -173,9 +173,9 @@ impl Indices {
         let (x, targets, weights) =
             (input.as_slice::<T>()?, self.classes.targets()?, self.classes.weights::<T>()?);
         let count = input.shape()[1];
-        let mut losses = vec![0.0; targets.len()];
+        let mut losses = memory::vec(OP, 0.0, targets.len())?;
         if count == 0 || targets.is_empty() {
-            return Ok((losses, g.map(|_| input.zeros_like())));
+            return Ok((losses, g.map(|_| input.try_zeros_like()).transpose()?));
         }
         let short = self.share.1 == 0.0 && count < LONG;
         // From a row on: the kernels fetch what follows.
@@ -368,19 +368,19 @@ impl CrossEntropyLoss {
     /// What `z_loss` adds, of input and target that the loss has taken.
     fn drift(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let dim = 1.min(input.dim() as isize - 1);
-        let squares = |x: &Tensor| x.logsumexp(dim, false)?.square().mul(self.z_loss);
+        let squares = |x: &Tensor| x.logsumexp(dim, false)?.try_square()?.mul(self.z_loss);
         let (terms, ignored) = if target.dtype() == DType::I64 {
             let ignored = target.eq(self.ignore_index)?;
             let ignored = if input.dim() == 1 { ignored.reshape(())? } else { ignored };
             let counted = input.masked_fill(&ignored.unsqueeze(dim)?, 0)?;
-            (squares(&counted)?.masked_fill(&ignored, 0)?, ignored.sum().item::<i64>()?)
+            (squares(&counted)?.masked_fill(&ignored, 0)?, ignored.try_sum()?.item::<i64>()?)
         } else {
             (squares(input)?, 0)
         };
         match self.reduction {
             Reduction::None => Ok(terms),
-            Reduction::Sum => Ok(terms.sum()),
-            Reduction::Mean => terms.sum().div(terms.numel() as i64 - ignored),
+            Reduction::Sum => terms.try_sum(),
+            Reduction::Mean => terms.try_sum()?.div(terms.numel() as i64 - ignored),
         }
     }
 }

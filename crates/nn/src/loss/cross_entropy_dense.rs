@@ -5,7 +5,7 @@ use super::cross_entropy::{CrossEntropyLoss, OP};
 use super::rows::{Rows, check_weight, in_shape};
 use downhill_tensor::autograd::fused;
 use downhill_tensor::real::Real;
-use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memory};
 
 impl CrossEntropyLoss {
     /// For a target of class probabilities. Everything beyond the exponentials is computed in `f64` and rounded once.
@@ -52,13 +52,14 @@ impl CrossEntropyLoss {
     }
 
     fn dense<T: Float>(&self, rows: &Rows, targets: &Rows) -> Result<Tensor> {
-        let this = Self { weight: self.weight.as_ref().map(Tensor::contiguous), ..self.clone() };
+        let this =
+            Self { weight: self.weight.as_ref().map(Tensor::try_contiguous).transpose()?, ..self.clone() };
         let (count, n) = (rows.classes, rows.shape.numel());
         let divisor = if self.reduction == Reduction::Mean { n as f64 } else { 1.0 };
         let value = {
             let factor = this.factors::<T>(count)?;
             let (x, t) = (rows.input.as_slice::<T>()?, targets.input.as_slice::<T>()?);
-            let mut terms = vec![0.0; n];
+            let mut terms = memory::vec(OP, 0.0, n)?;
             kernels::rows::<f64, _>(
                 count,
                 &mut terms,
@@ -119,7 +120,7 @@ impl CrossEntropyLoss {
             #[inline(always)]
             move |c: usize| weights.map_or(share, |w| share * w[c].cast::<f64>())
         };
-        let (x, t, g) = (input.as_slice::<T>()?, target.as_slice::<T>()?, g.contiguous());
+        let (x, t, g) = (input.as_slice::<T>()?, target.as_slice::<T>()?, g.try_contiguous()?);
         let each = g.as_slice::<T>()?;
         Tensor::build(input.shape(), |out| {
             if count == 0 {
@@ -173,7 +174,7 @@ impl CrossEntropyLoss {
         let smooth = t.mul(1.0 - e)?.add(e / x.shape()[1] as f64)?;
         let factors = self.weight.as_ref().map_or_else(|| Ok(smooth.clone()), |w| smooth.mul(w))?;
         let terms = x.log_softmax(1)?.mul(&factors)?.sum_dim(1, false)?.neg()?;
-        if self.reduction == Reduction::None { Ok(terms) } else { terms.sum().div(divisor) }
+        if self.reduction == Reduction::None { Ok(terms) } else { terms.try_sum()?.div(divisor) }
     }
 }
 

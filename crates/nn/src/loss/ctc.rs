@@ -4,9 +4,10 @@ use super::Reduction;
 use super::lattice::{Lattice, evaluate};
 use crate::Module;
 use downhill_tensor::autograd::fused;
-use downhill_tensor::{DType, Error, Float, Result, Tensor};
+use downhill_tensor::{DType, Error, Float, Result, Tensor, memory};
+use std::sync::Arc;
 
-const OP: &str = "ctc_loss";
+pub(super) const OP: &str = "ctc_loss";
 
 /// Connectionist temporal classification: a sequence of labels whose places in the input are not known.
 ///
@@ -99,12 +100,12 @@ impl Lengths {
         if self.0.numel() != batch {
             return Err(Error::shape(OP, format!("{what} for a batch of {batch}"), self.0.shape()));
         }
-        let lengths = self.0.contiguous();
-        let each = lengths.as_slice::<i64>()?.iter().map(|&length| match usize::try_from(length) {
-            Ok(length) if length <= max => Ok(length),
-            _ => Err(Error::argument(OP, format!("{what} must be in 0..={max}, but one is {length}"))),
-        });
-        each.collect()
+        let lengths = self.0.try_contiguous()?;
+        let lengths = lengths.as_slice::<i64>()?;
+        if let Some(length) = lengths.iter().find(|length| !(0..=max as i64).contains(length)) {
+            return Err(Error::argument(OP, format!("{what} must be in 0..={max}, but one is {length}")));
+        }
+        memory::collect(OP, lengths.iter().map(|&length| length as usize))
     }
 }
 
@@ -145,7 +146,10 @@ impl CTCLoss {
             return Err(Error::Index { op: OP, index: self.blank as i64, size: classes });
         }
         let batched = shape.rank() == 3;
-        Ok((batched, if batched { log_probs.contiguous() } else { log_probs.unsqueeze(1)?.contiguous() }))
+        Ok((
+            batched,
+            if batched { log_probs.try_contiguous()? } else { log_probs.unsqueeze(1)?.try_contiguous()? },
+        ))
     }
 
     #[inline]
@@ -169,10 +173,10 @@ impl CTCLoss {
             let expected = format!("{total} labels, the sum of the target lengths");
             return Err(Error::shape(OP, expected, targets.shape()));
         }
-        let targets_in_a_row = targets.contiguous();
+        let targets_in_a_row = targets.try_contiguous()?;
         let all = targets_in_a_row.as_slice::<i64>()?;
         let states = 2 * lengths.iter().max().map_or(0, |&max| max) + 1;
-        let mut labels = vec![self.blank; batch * states];
+        let mut labels = memory::vec(OP, self.blank, batch.saturating_mul(states))?;
         let mut offset = 0;
         for (n, &length) in lengths.iter().enumerate() {
             let start = if targets.dim() == 2 { n * width } else { offset };
@@ -190,31 +194,33 @@ impl CTCLoss {
     /// The loss of a batch.
     fn fused<T: Float>(&self, x: &Tensor, lattice: Lattice) -> Result<Tensor> {
         let (nll, alpha) = evaluate::<T>(&lattice, x)?;
-        let each = Tensor::from(nll.clone());
+        let each = Tensor::from_slice(&nll, nll.len())?;
         let infinite = each.eq(f64::INFINITY)?;
-        let undefined = if self.zero_infinity { each.isnan() } else { each.isnan().maximum(&infinite)? };
+        let undefined =
+            if self.zero_infinity { each.try_isnan()? } else { each.try_isnan()?.maximum(&infinite)? };
         // Samples are rounded once, when they have been reduced.
-        let value = self.reduced(each, &infinite, &lattice)?.to_dtype(x.dtype());
+        let value = self.reduced(each, &infinite, &lattice)?.try_to_dtype(x.dtype())?;
         let name = match self.reduction {
             Reduction::None if self.zero_infinity => "WhereBackward0",
             Reduction::None => "CtcLossBackward0",
             Reduction::Mean => "MeanBackward0",
             Reduction::Sum => "SumBackward0",
         };
+        let lattice = Arc::new(lattice);
         let (this, definition) = (self.clone(), (self.clone(), lattice.clone()));
         let backward = move |_: usize, g: &Tensor, [x]: [&Tensor; 1]| {
-            let g = g.contiguous();
-            let g = g.as_slice::<T>()?.iter().map(|g| g.cast::<f64>());
+            let g = g.try_contiguous()?;
+            let g = g.as_slice::<T>()?.iter().map(|g| g.cast::<f64>()).cycle();
             let batch = lattice.batch as f64;
-            let g: Vec<f64> = match this.reduction {
-                Reduction::None => g.collect(),
-                Reduction::Sum => g.cycle().take(lattice.batch).collect(),
-                Reduction::Mean => {
-                    g.cycle().zip(lattice.lengths()).map(|(g, n)| g / batch / n as f64).collect()
-                }
-            };
+            let g = memory::collect(
+                OP,
+                g.zip(lattice.lengths()).map(|(g, n)| match this.reduction {
+                    Reduction::None | Reduction::Sum => g,
+                    Reduction::Mean => g / batch / n as f64,
+                }),
+            )?;
             let saved = (x.as_slice::<T>()?, alpha.as_slice()?, &nll[..]);
-            Tensor::build(x.shape(), |out| lattice.gradient(saved, &g, this.zero_infinity, out))
+            lattice.gradient(x.shape(), saved, &g, this.zero_infinity)
         };
         Ok(fused(name, [x], value, backward, move |[x]| {
             let (this, lattice) = &definition;
@@ -228,8 +234,11 @@ impl CTCLoss {
     #[inline]
     fn reduced(&self, each: Tensor, infinite: &Tensor, lattice: &Lattice) -> Result<Tensor> {
         let each = if self.zero_infinity { Tensor::where_(infinite, 0.0, &each)? } else { each };
-        let lengths = || Tensor::from(lattice.lengths().collect::<Vec<_>>());
-        if self.reduction == Reduction::Mean { each.div(&lengths())?.mean() } else { self.reduction.of(each) }
+        if self.reduction != Reduction::Mean {
+            return self.reduction.of(each);
+        }
+        let lengths = memory::collect(OP, lattice.lengths())?;
+        each.div(&Tensor::from_slice(&lengths, lengths.len())?)?.mean()
     }
 }
 

@@ -64,15 +64,15 @@ impl Loss for DiceLoss {
         }
         let dtype = input.dtype().promote(target.dtype());
         dtype.check_float(op)?;
-        let samples = |x: &Tensor| x.to_dtype(dtype).unsqueeze(-1)?.flatten(1, -1);
+        let samples = |x: &Tensor| x.try_to_dtype(dtype)?.unsqueeze(-1)?.flatten(1, -1);
         let (x, t) = (samples(input)?, samples(target)?);
         let sum = |x: &Tensor| x.sum_dim(1, false);
         let overlap = sum(&x.mul(&t)?)?.mul(2.0)?.add(self.smooth)?;
-        let total = sum(&x.square())?.add(&sum(&t.square())?)?.add(self.smooth)?;
-        let losses = Tensor::from(1.0_f32).to_dtype(dtype).sub(&overlap.div(&total)?)?;
+        let total = sum(&x.try_square()?)?.add(&sum(&t.try_square()?)?)?.add(self.smooth)?;
+        let losses = Tensor::from(1.0_f32).try_to_dtype(dtype)?.sub(&overlap.div(&total)?)?;
         match self.reduction {
             Reduction::None => Ok(losses),
-            Reduction::Sum => Ok(losses.sum()),
+            Reduction::Sum => losses.try_sum(),
             Reduction::Mean => losses.mean(),
         }
     }

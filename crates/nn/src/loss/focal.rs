@@ -79,7 +79,7 @@ impl Loss for FocalLoss {
         // Ignored rows are replaced before anything is computed from them.
         let calm = rows.input.masked_fill(&weighted.ignored()?.unsqueeze(1)?, 0)?;
         let logs = calm.log_softmax(1)?;
-        let doubt = plain.picked(&logs)?.expm1().neg()?.clamp_min(TINY)?.pow(self.gamma)?;
+        let doubt = plain.picked(&logs)?.try_expm1()?.neg()?.clamp_min(TINY)?.pow(self.gamma)?;
         let terms = weighted.picked(&logs)?.neg()?.mul(&doubt)?;
         in_shape(weighted.reduced(&terms)?, self.reduction, rows.shape)
     }

@@ -95,7 +95,7 @@ impl GaussianNLLLoss {
             return Err(Error::argument(op, format!("eps must be positive, but is {}", self.eps)));
         }
         let var = fit(op, input, var)?;
-        if var.detach().lt(0)?.sum().item::<i64>()? > 0 {
+        if var.detach().lt(0)?.try_sum()?.item::<i64>()? > 0 {
             return Err(Error::argument(op, "the variance has negative entries"));
         }
         // The clamped value with the slope of the unclamped one.

@@ -3,8 +3,13 @@
 //! All of it is computed in `f64`: a log-likelihood of a thousand steps is a number of four digits, and the posteriors are
 //! exponentials of differences of such, which in `f32` have three digits left.
 
+use super::ctc::OP;
+use super::scratch;
 use downhill_tensor::real::Real;
-use downhill_tensor::{Element, Float, Result, Tensor, full, kernels, no_grad};
+use downhill_tensor::{
+    Element, Float, IntoShape, Result, Shape, Tensor, arange, full, kernels, memory, no_grad,
+};
+use std::iter::repeat_n;
 
 /// Additions that one state of a step costs: three exponentials and a logarithm.
 const WORK: usize = 16;
@@ -63,7 +68,7 @@ impl Lattice {
     /// Where an alignment may not jump to a state. Two entries more than states.
     #[inline]
     fn barred(labels: &[usize]) -> Vec<bool> {
-        (0..labels.len() + 2).map(|s| s >= labels.len() || !Self::jumps(labels, s)).collect()
+        scratch((0..labels.len() + 2).map(|s| s >= labels.len() || !Self::jumps(labels, s)))
     }
 
     /// The log-probabilities of the states of sample `n` at step `t`.
@@ -81,10 +86,14 @@ impl Lattice {
         self.states + 2
     }
 
-    /// Elements of `alpha`, the scratch of all samples: a row before the first step and one a step.
-    #[inline]
-    fn scratch(&self) -> usize {
-        self.batch * (self.steps + 1) * self.row()
+    /// The shape of `alpha`, the scratch of all samples: a row before the first step and one a step.
+    fn alpha(&self) -> [usize; 3] {
+        [self.batch, self.steps + 1, self.row()]
+    }
+
+    /// An error if there is no memory for what the jobs take.
+    fn check_scratch(&self) -> Result<()> {
+        memory::check::<[f64; 4]>(OP, self.row().max(self.classes))
     }
 
     /// Minus the log-likelihoods. Fills `alpha`: of each step and state the log-probability of all ways there.
@@ -99,7 +108,7 @@ impl Lattice {
                 let none = f64::NEG_INFINITY;
                 let (labels, row) = (self.states_of(n), self.row());
                 let (barred, count) = (Self::barred(labels), labels.len());
-                let mut own = vec![none; count];
+                let mut own = scratch(repeat_n(none, count));
                 alpha[..row].fill(none);
                 alpha[2] = 0.0;
                 for (t, start) in (0..self.inputs[n]).map(|t| (t, t * row)) {
@@ -140,8 +149,8 @@ impl Lattice {
                 let alpha = &alpha[n * (self.steps + 1) * row..][..(self.steps + 1) * row];
                 let (labels, steps) = (self.states_of(n), self.inputs[n]);
                 let (barred, count) = (Self::barred(labels), labels.len());
-                let (mut own, mut tail, mut next) =
-                    (vec![none; count], vec![none; count], vec![none; count + 2]);
+                let none_of = |count| scratch(repeat_n(none, count));
+                let (mut own, mut tail, mut next) = (none_of(count), none_of(count), none_of(count + 2));
                 tail[count.saturating_sub(2)..].fill(0.0);
                 for t in (0..steps).rev() {
                     // At the end only the last blank and the last label count.
@@ -173,45 +182,50 @@ impl Lattice {
     /// samples without an alignment, unless these count as 0.
     pub(super) fn gradient<T: Float>(
         &self,
+        shape: &Shape,
         (x, alpha, nll): (&[T], &[f64], &[f64]),
         g: &[f64],
         zero_infinity: bool,
-        out: &mut [T],
-    ) {
-        let mut posterior = vec![0.0; self.batch * self.steps * self.states];
+    ) -> Result<Tensor> {
+        self.check_scratch()?;
+        let posterior = [self.batch, self.steps, self.states].into_shape(OP)?.numel();
+        let mut posterior = memory::vec(OP, 0.0, posterior)?;
         self.posterior(x, alpha, nll, &mut posterior);
         let rows_a_chunk = ((1 << 13) / self.classes).max(1);
-        kernels::for_chunks(
-            out,
-            rows_a_chunk * self.classes,
-            4,
-            #[inline(always)]
-            |start, out| {
-                let mut row = vec![0.0; self.classes];
-                for (i, out) in out.chunks_exact_mut(self.classes).enumerate() {
-                    let r = start / self.classes + i;
-                    let (t, n) = (r / self.batch, r % self.batch);
-                    let (impossible, unknown) = (nll[n] == f64::INFINITY, nll[n].is_nan());
-                    if t >= self.inputs[n] || (impossible && zero_infinity) {
-                        out.fill(T::default());
-                        continue;
+        let write = |out: &mut [T]| {
+            kernels::for_chunks(
+                out,
+                rows_a_chunk * self.classes,
+                4,
+                #[inline(always)]
+                |start, out| {
+                    let mut row = scratch(repeat_n(0.0, self.classes));
+                    for (i, out) in out.chunks_exact_mut(self.classes).enumerate() {
+                        let r = start / self.classes + i;
+                        let (t, n) = (r / self.batch, r % self.batch);
+                        let (impossible, unknown) = (nll[n] == f64::INFINITY, nll[n].is_nan());
+                        if t >= self.inputs[n] || (impossible && zero_infinity) {
+                            out.fill(T::default());
+                            continue;
+                        }
+                        let x = &x[r * self.classes..][..self.classes];
+                        for (o, &x) in row.iter_mut().zip(x) {
+                            *o = Real::exp(x.cast::<f64>());
+                        }
+                        let visited = &posterior[(n * self.steps + t) * self.states..];
+                        for (&c, &p) in self.states_of(n).iter().zip(visited) {
+                            row[c] -= p;
+                        }
+                        let g = g[n];
+                        for ((o, &slope), &x) in out.iter_mut().zip(&row).zip(x) {
+                            let undefined = impossible || unknown || x == T::lit(f64::NEG_INFINITY);
+                            *o = T::select(undefined, T::lit(f64::NAN), (slope * g).cast());
+                        }
                     }
-                    let x = &x[r * self.classes..][..self.classes];
-                    for (o, &x) in row.iter_mut().zip(x) {
-                        *o = Real::exp(x.cast::<f64>());
-                    }
-                    let visited = &posterior[(n * self.steps + t) * self.states..];
-                    for (&c, &p) in self.states_of(n).iter().zip(visited) {
-                        row[c] -= p;
-                    }
-                    let g = g[n];
-                    for ((o, &slope), &x) in out.iter_mut().zip(&row).zip(x) {
-                        let undefined = impossible || unknown || x == T::lit(f64::NEG_INFINITY);
-                        *o = T::select(undefined, T::lit(f64::NAN), (slope * g).cast());
-                    }
-                }
-            },
-        );
+                },
+            );
+        };
+        Tensor::build(shape, write)
     }
 
     /// Minus the log-likelihoods plus `Σ exp(x)` over the steps, in tensor operations. The sum is what makes its gradient
@@ -220,15 +234,15 @@ impl Lattice {
     #[inline]
     pub(super) fn potential(&self, x: &Tensor, undefined: &Tensor) -> Result<Tensor> {
         let (n, s) = (self.batch, self.states);
-        let none = full([n, 2], f64::NEG_INFINITY)?.to_dtype(x.dtype());
-        let integers = |values: Vec<usize>, shape: [usize; 2]| Tensor::from(values).reshape(shape);
-        let labels = integers(self.labels.clone(), [n, s])?;
+        let none = full([n, 2], f64::NEG_INFINITY)?.try_to_dtype(x.dtype())?;
+        let labels = Tensor::from_slice(&self.labels, [n, s])?;
         let barred = |i: usize| !Self::jumps(&self.labels[i / s * s..][..s], i % s);
-        let barred = Tensor::from((0..n * s).map(barred).collect::<Vec<_>>()).reshape([n, s])?;
-        let steps = integers(self.inputs.clone(), [n, 1])?;
+        let barred = Tensor::from_vec(memory::collect(OP, (0..n * s).map(barred))?, [n, s])?;
+        let steps = Tensor::from_slice(&self.inputs, [n, 1])?;
         let own = x.gather(2, &labels.unsqueeze(0)?.expand([self.steps, n, s])?)?;
-        let start: Vec<f64> = (0..n * s).map(|i| if i % s == 0 { 0.0 } else { f64::NEG_INFINITY }).collect();
-        let mut alpha = Tensor::from_vec(start, [n, s])?.to_dtype(x.dtype());
+        let start = (0..n * s).map(|i| if i % s == 0 { 0.0 } else { f64::NEG_INFINITY });
+        let start = memory::collect(OP, start)?;
+        let mut alpha = Tensor::from_vec(start, [n, s])?.try_to_dtype(x.dtype())?;
         for t in 0..self.steps {
             let padded = Tensor::cat(&[&none, &alpha], 1)?;
             let (step, jump) = (padded.narrow(1, 1, s)?, padded.narrow(1, 0, s)?);
@@ -236,7 +250,7 @@ impl Lattice {
             let now = sum_of_exp(&ways)?.add(&own.select(0, t as i64)?)?;
             alpha = Tensor::where_(&steps.gt(t)?, &now, &alpha)?;
         }
-        let last = integers(self.targets.iter().map(|&n| 2 * n).collect(), [n, 1])?;
+        let last = Tensor::from_slice(&self.targets, [n, 1])?.mul(2)?;
         let label = alpha.gather(1, &last.sub(1)?.clamp_min(0)?)?;
         let label = label.masked_fill(&last.eq(0)?, f64::NEG_INFINITY)?;
         let likelihood = sum_of_exp(&[alpha.gather(1, &last)?, label])?.squeeze_dim(1)?;
@@ -246,11 +260,11 @@ impl Lattice {
     /// `Σ exp(x)` of each sample over the steps that it has.
     #[inline]
     fn mass(&self, x: &Tensor, steps: &Tensor, undefined: &Tensor) -> Result<Tensor> {
-        let step = Tensor::from((0..self.steps).collect::<Vec<_>>()).unsqueeze(0)?;
+        let step = arange(0, self.steps as i64, 1)?.unsqueeze(0)?;
         let behind = step.ge(steps)?.t()?.unsqueeze(2)?;
         let nan_where = |mask: &Tensor| Tensor::where_(mask, f64::NAN, 1.0);
         // Before and after, so that a NaN behind the steps is not seen.
-        let mass = x.masked_fill(&behind, 0)?.exp().masked_fill(&behind, 0)?;
+        let mass = x.masked_fill(&behind, 0)?.try_exp()?.masked_fill(&behind, 0)?;
         let mass = mass.mul(&nan_where(&x.eq(f64::NEG_INFINITY)?)?)?;
         mass.mul(&nan_where(undefined)?.unsqueeze(1)?)?.sum_dim([0, 2], false)
     }
@@ -263,18 +277,19 @@ fn sum_of_exp(xs: &[Tensor]) -> Result<Tensor> {
         let max = xs[1..].iter().try_fold(xs[0].detach(), |max, x| max.maximum(x))?;
         max.masked_fill(&max.eq(f64::NEG_INFINITY)?, 0)
     })?;
-    let mut sum = xs[0].sub(&max)?.exp();
+    let mut sum = xs[0].sub(&max)?.try_exp()?;
     for x in &xs[1..] {
-        sum = sum.add(&x.sub(&max)?.exp())?;
+        sum = sum.add(&x.sub(&max)?.try_exp()?)?;
     }
     let empty = sum.eq(0)?;
-    sum.masked_fill(&empty, 1)?.log().add(&max)?.masked_fill(&empty, f64::NEG_INFINITY)
+    sum.masked_fill(&empty, 1)?.try_log()?.add(&max)?.masked_fill(&empty, f64::NEG_INFINITY)
 }
 
 /// The lattice's values of a tensor of log-probabilities: minus the log-likelihoods, and the scratch.
 pub(super) fn evaluate<T: Float>(lattice: &Lattice, x: &Tensor) -> Result<(Vec<f64>, Tensor)> {
     let x = x.as_slice::<T>()?;
-    let mut nll = vec![0.0; lattice.batch];
-    let alpha = Tensor::build(lattice.scratch(), |out| lattice.forward(x, out, &mut nll))?;
+    lattice.check_scratch()?;
+    let mut nll = memory::vec(OP, 0.0, lattice.batch)?;
+    let alpha = Tensor::build(lattice.alpha(), |out| lattice.forward(x, out, &mut nll))?;
     Ok((nll, alpha))
 }

@@ -9,7 +9,7 @@ use downhill_tensor::autograd::fused;
 use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
 use std::sync::{Mutex, PoisonError};
 
-const OP: &str = "linear_cross_entropy";
+pub(super) const OP: &str = "linear_cross_entropy";
 
 /// A linear layer and the [`CrossEntropyLoss`] of its output, computed together: the loss of language models, whose logits are larger
 /// than everything else.
@@ -248,13 +248,14 @@ pub fn linear_cross_entropy(
     match input.dtype() {
         DType::F64 => run::<f64>(fit, linear_weight, target, linear_bias, options),
         dtype @ DType::F32 if fit.sizes.are_small() => {
-            let wide = |x: &Tensor| if x.dtype() == dtype { x.to_dtype(DType::F64) } else { x.clone() };
-            let [input, linear_weight, target] = [input, linear_weight, target].map(wide);
-            let bias = linear_bias.map(wide);
-            let options =
-                LinearCrossEntropyOptions { weight: options.weight.as_ref().map(wide), ..options.clone() };
+            let wide =
+                |x: &Tensor| if x.dtype() == dtype { x.try_to_dtype(DType::F64) } else { Ok(x.clone()) };
+            let (input, linear_weight, target) = (wide(input)?, wide(linear_weight)?, wide(target)?);
+            let bias = linear_bias.map(wide).transpose()?;
+            let weight = options.weight.as_ref().map(wide).transpose()?;
+            let options = LinearCrossEntropyOptions { weight, ..options.clone() };
             let loss = linear_cross_entropy(&input, &linear_weight, &target, bias.as_ref(), &options)?;
-            Ok(rounded(fit.name, &loss, dtype))
+            rounded(fit.name, &loss, dtype)
         }
         DType::F32 => run::<f32>(fit, linear_weight, target, linear_bias, options),
         got @ (DType::I64 | DType::Bool) => Err(Error::not_float(OP, got)),
@@ -344,7 +345,7 @@ impl Fit {
             let plain = if outputs.is_empty() { "NllLossBackward0" } else { "NllLoss2DBackward0" };
             (Some(classes), if smooth { "AddBackward0" } else { plain })
         };
-        Ok(Self { sizes, input: input.reshape([rows, features])?.contiguous(), shape, classes, name })
+        Ok(Self { sizes, input: input.reshape([rows, features])?.try_contiguous()?, shape, classes, name })
     }
 }
 
@@ -358,15 +359,15 @@ fn run<T: Float>(
     let Fit { sizes, input, shape, classes, name } = fit;
     let Sizes { rows, features, classes: count, outputs } = sizes;
     // Each output's layer, and its targets, as matrices of their own.
-    let linear = linear.reshape([count, outputs, features])?.transpose(0, 1)?.contiguous();
+    let linear = linear.reshape([count, outputs, features])?.transpose(0, 1)?.try_contiguous()?;
     // What is not there is empty, and a constant.
     let none = || Tensor::build([0], |_: &mut [T]| ());
     let bias = match bias {
-        Some(b) => b.reshape([count, outputs])?.t()?.contiguous(),
+        Some(b) => b.reshape([count, outputs])?.t()?.try_contiguous()?,
         None => none()?,
     };
     let dense = match classes {
-        None => target.reshape([rows, count, outputs])?.permute([2, 0, 1])?.contiguous(),
+        None => target.reshape([rows, count, outputs])?.permute([2, 0, 1])?.try_contiguous()?,
         Some(_) => none()?,
     };
     let weight = options.weight.as_ref().map(Tensor::contiguous);
@@ -468,7 +469,7 @@ impl Fused {
         let mut slope = if let Some(slope) = kept {
             slope
         } else {
-            let each = g.contiguous();
+            let each = g.try_contiguous()?;
             let factors = if reduced {
                 Factors::Same(1.0 / divisors.0, 1.0 / divisors.1)
             } else {

@@ -8,10 +8,11 @@
 //!
 //! Cuts depend on the sizes alone and parts are added in the order of the groups: the bits do not depend on the threads.
 
+use super::linear_cross_entropy::OP;
 use super::logit_cut::{Cut, SMALL_TILE, Sizes};
 use super::logit_stats::{Lanes, Stat};
 use super::rows::Classes;
-use downhill_tensor::{Float, Result, Tensor, kernels};
+use downhill_tensor::{Float, Result, Tensor, kernels, memory};
 use std::ops::Range;
 
 /// What the rows should be.
@@ -100,7 +101,7 @@ impl<T: Float> Blocks<'_, T> {
     #[inline]
     pub(super) fn pass(&self, factors: Option<Factors<'_, T>>, wanted: [bool; 4]) -> Result<Found> {
         let Sizes { rows, features, classes, outputs } = self.sizes;
-        let mut terms = vec![[0.0; 2]; rows * outputs];
+        let mut terms = memory::vec(OP, [0.0; 2], rows * outputs)?;
         let make =
             |i: usize, len: usize| (factors.is_some() && wanted[i]).then(|| scratch::<T>(len)).transpose();
         let mut slopes = [
@@ -173,13 +174,14 @@ impl<T: Float> Blocks<'_, T> {
     #[inline]
     fn live(&self, output: usize) -> Result<Vec<usize>> {
         let all = 0..self.sizes.rows;
-        Ok(match self.target {
-            Target::Probabilities(_) => all.collect(),
+        match self.target {
+            Target::Probabilities(_) => memory::collect(OP, all),
             Target::Classes(classes) => {
                 let targets = classes.targets()?;
-                all.filter(|r| classes.class(targets[r * self.sizes.outputs + output]).is_some()).collect()
+                let counts = |r: &usize| classes.class(targets[r * self.sizes.outputs + output]).is_some();
+                memory::collect(OP, all.filter(counts))
             }
-        })
+        }
     }
 
     /// Whether every class has a factor `q`, and not the target alone.

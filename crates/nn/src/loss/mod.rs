@@ -97,7 +97,7 @@ pub use triplet_margin::TripletMarginLoss;
 pub use triplet_margin_with_distance::{Distance, TripletMarginWithDistanceLoss};
 
 use downhill_tensor::autograd::edge;
-use downhill_tensor::{DType, Error, Result, Tensor};
+use downhill_tensor::{DType, Error, Result, Tensor, memory};
 
 /// What becomes of the terms of a loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -117,15 +117,20 @@ impl Reduction {
         match self {
             Self::None => Ok(terms),
             Self::Mean => terms.mean(),
-            Self::Sum => Ok(terms.sum()),
+            Self::Sum => terms.try_sum(),
         }
     }
 }
 
+/// A job's scratch, for which there is memory: who starts the jobs has checked.
+fn scratch<T>(items: impl Iterator<Item = T>) -> Vec<T> {
+    memory::collect("scratch", items).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// What was computed in `f64`, in this dtype and under the name of the operation that it is the result of.
-fn rounded(name: &'static str, x: &Tensor, dtype: DType) -> Tensor {
-    let wide = edge(x, &(), |g, ()| Ok(g.to_dtype(DType::F64)));
-    Tensor::from_op(name, x.detach().to_dtype(dtype), [wide])
+fn rounded(name: &'static str, x: &Tensor, dtype: DType) -> Result<Tensor> {
+    let wide = edge(x, &(), |g, ()| g.try_to_dtype(DType::F64));
+    Ok(Tensor::from_op(name, x.detach().try_to_dtype(dtype)?, [wide]))
 }
 
 /// PyTorch's names: `"none"`, `"mean"`, `"sum"`.

@@ -3,7 +3,7 @@
 use super::rows::{RowWise, Rows, check_weight, row_wise};
 use super::{Loss, Reduction};
 use crate::Module;
-use downhill_tensor::{DType, Error, Float, Result, Tensor, arange, kernels};
+use downhill_tensor::{DType, Error, Float, Result, Tensor, arange, kernels, memory};
 
 /// Wants the score of the right class above that of every other one by a margin.
 ///
@@ -81,19 +81,18 @@ impl Loss for MultiMarginLoss {
         }
         let weights = match &self.weight {
             Some(w) => {
-                let w = w.to_dtype(DType::F64).to_vec::<f64>()?;
-                targets.iter().map(|&t| w[t as usize]).collect()
+                let w = w.try_to_dtype(DType::F64)?.to_vec::<f64>()?;
+                memory::collect(OP, targets.iter().map(|&t| w[t as usize]))?
             }
-            None => vec![1.0; targets.len()],
+            None => memory::vec(OP, 1.0, targets.len())?,
         };
-        let targets = targets.into_iter().map(|t| t as usize).collect();
+        let targets = memory::collect(OP, targets.into_iter().map(|t| t as usize))?;
         let loss = Margins { targets, weights, margin: self.margin, square: self.p == 2.0 };
         row_wise("MultiMarginLossBackward0", loss, &rows, self.reduction)
     }
 }
 
 /// The loss with what it needs of each row.
-#[derive(Clone)]
 struct Margins {
     targets: Vec<usize>,
     /// The weights of the targets.
@@ -155,13 +154,12 @@ impl RowWise for Margins {
     #[inline]
     fn definition(&self, x: &Tensor) -> Result<Tensor> {
         let classes = x.shape()[1];
-        let targets =
-            Tensor::from_vec::<i64>(self.targets.iter().map(|&t| t as i64).collect(), [x.shape()[0], 1])?;
+        let targets = Tensor::from_slice(&self.targets, [x.shape()[0], 1])?;
         let others = arange(0, classes as i64, 1)?.ne(&targets)?;
         let z = x.sub(&x.gather(1, &targets)?)?.add(self.margin)?;
         let z = Tensor::where_(&others.mul(&z.gt(0)?)?, &z, 0)?;
-        let z = if self.square { z.square() } else { z };
-        let weights = Tensor::from(self.weights.clone()).to_dtype(x.dtype());
+        let z = if self.square { z.try_square()? } else { z };
+        let weights = Tensor::from_slice(&self.weights, self.weights.len())?.try_to_dtype(x.dtype())?;
         z.sum_dim(1, false)?.mul(&weights)?.div(classes as f64)
     }
 }

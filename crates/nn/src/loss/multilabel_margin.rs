@@ -1,9 +1,10 @@
 //! The hinge loss of several labels a row.
 
 use super::rows::{RowWise, Rows, row_wise};
-use super::{Loss, Reduction};
+use super::{Loss, Reduction, scratch};
 use crate::Module;
-use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memory};
+use std::iter::repeat_n;
 
 /// Wants the score of each label above that of every class that is none by a margin of 1.
 ///
@@ -66,6 +67,9 @@ impl Loss for MultiLabelMarginLoss {
         if let Some(&t) = target.iter().find(|t| !(-1..rows.classes as i64).contains(t)) {
             return Err(Error::Index { op: OP, index: t, size: rows.classes });
         }
+        // The labels, and what the jobs take.
+        memory::check::<u64>(OP, target.len())?;
+        memory::check::<[u64; 2]>(OP, rows.classes)?;
         let labels = target
             .chunks_exact(rows.classes)
             .map(|row| row.iter().map_while(|&t| usize::try_from(t).ok()).collect())
@@ -75,14 +79,13 @@ impl Loss for MultiLabelMarginLoss {
 }
 
 /// The labels of each row.
-#[derive(Clone)]
 struct Labels(Vec<Vec<usize>>);
 
 impl Labels {
     /// Which classes of a row are none of its labels.
     #[inline]
     fn others(&self, r: usize, classes: usize) -> Vec<bool> {
-        let mut others = vec![true; classes];
+        let mut others = scratch(repeat_n(true, classes));
         self.0[r].iter().for_each(|&t| others[t] = false);
         others
     }
@@ -92,7 +95,8 @@ impl RowWise for Labels {
     #[inline(always)]
     fn term<T: Float>(&self, r: usize, row: &[T]) -> f64 {
         let others = self.others(r, row.len());
-        let others: Vec<T> = row.iter().zip(others).filter(|(_, other)| *other).map(|(&x, _)| x).collect();
+        let others = row.iter().zip(others).filter(|(_, other)| *other);
+        let others: Vec<T> = scratch(others.map(|(&x, _)| x));
         let mut sum = 0.0;
         for &t in &self.0[r] {
             let offset = 1.0 - row[t].cast::<f64>();
@@ -111,10 +115,10 @@ impl RowWise for Labels {
 
     #[inline(always)]
     fn slope<T: Float>(&self, r: usize, row: &[T], g: f64, out: &mut [T]) {
-        let others: Vec<u32> = self.others(r, row.len()).into_iter().map(u32::from).collect();
+        let others: Vec<u32> = scratch(self.others(r, row.len()).into_iter().map(u32::from));
         let g = g / row.len() as f64;
         // How many pairs inside of the margin each class has.
-        let mut pairs = vec![0_u32; row.len()];
+        let mut pairs = scratch(repeat_n(0_u32, row.len()));
         out.fill(T::default());
         for &t in &self.0[r] {
             let (offset, mut own) = (1.0 - row[t].cast::<f64>(), 0_u32);
@@ -136,16 +140,12 @@ impl RowWise for Labels {
     fn definition(&self, x: &Tensor) -> Result<Tensor> {
         let classes = x.shape()[1];
         // A row for each label of each row.
-        let (mut rows, mut labels, mut others) = (vec![], vec![], vec![]);
-        for (r, row) in self.0.iter().enumerate() {
-            for &t in row {
-                rows.push(r as i64);
-                labels.push(t as i64);
-                others.extend(self.others(r, classes));
-            }
-        }
+        let each = || self.0.iter().enumerate().flat_map(|(r, row)| row.iter().map(move |&t| (r, t)));
+        let rows = memory::collect(OP, each().map(|(r, _)| r))?;
+        let labels = memory::collect(OP, each().map(|(_, t)| t))?;
+        let others = memory::collect(OP, each().flat_map(|(r, _)| self.others(r, classes)))?;
         let pairs = rows.len();
-        let (rows, labels) = (Tensor::from(rows), Tensor::from_vec(labels, [pairs, 1])?);
+        let (rows, labels) = (Tensor::from_vec(rows, [pairs])?, Tensor::from_vec(labels, [pairs, 1])?);
         let scores = x.index_select(0, &rows)?;
         let z = scores.sub(&scores.gather(1, &labels)?)?.add(1.0)?;
         let others = Tensor::from_vec(others, [pairs, classes])?;

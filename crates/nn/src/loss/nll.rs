@@ -103,7 +103,7 @@ fn gradient<T: Float>(
     divisor: f64,
 ) -> Result<Tensor> {
     let (targets, weights) = (classes.targets()?, classes.weights::<T>()?);
-    let g = g.contiguous();
+    let g = g.try_contiguous()?;
     let each = g.as_slice::<T>()?;
     let slope = |g: T| -g.cast::<f64>() / divisor;
     // One division, and not one a row.

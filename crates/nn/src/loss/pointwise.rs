@@ -163,7 +163,7 @@ pub(super) fn weighted_mean<L: Pointwise<2>>(
     check_shape(L::OP, inputs[0], weight)?;
     match weight {
         Some(w) if reduction == Reduction::Mean => {
-            pointwise_weighted(loss, inputs, weight, Reduction::Sum)?.div(&w.sum())
+            pointwise_weighted(loss, inputs, weight, Reduction::Sum)?.div(&w.try_sum()?)
         }
         _ => pointwise_weighted(loss, inputs, weight, reduction),
     }
@@ -191,8 +191,12 @@ fn prepare(
         if x.dtype() == dtype && *x.shape() == shape && x.is_contiguous() {
             continue;
         }
-        let cast = x.to_dtype(dtype);
-        *x = if *cast.shape() == shape { cast.contiguous() } else { cast.expand(&shape)?.contiguous() };
+        let cast = x.try_to_dtype(dtype)?;
+        *x = if *cast.shape() == shape {
+            cast.try_contiguous()?
+        } else {
+            cast.expand(&shape)?.try_contiguous()?
+        };
     }
     Ok(())
 }
@@ -475,7 +479,7 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
             return Ok(slope);
         }
         let ((inputs, weights), count) = (self.slices()?, self.count());
-        let g = g.contiguous();
+        let g = g.try_contiguous()?;
         let each = g.as_slice::<T>()?;
         let reduced = self.reduction != Reduction::None;
         let one = if reduced { each[0] } else { T::lit(1.0) };
@@ -509,8 +513,8 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
         } else {
             self.loss.value(inputs)
         };
-        let scaled = (slope * (Traced::from(g) / Traced::lit(self.count()))).into_tensor();
-        scaled.to_dtype(g.dtype()).expand(self.inputs[0].shape())
+        let scaled = (slope * (Traced::from(g) / Traced::lit(self.count()))).try_into_tensor()?;
+        scaled.try_to_dtype(g.dtype())?.expand(self.inputs[0].shape())
     }
 }
 

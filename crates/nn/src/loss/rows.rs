@@ -2,7 +2,8 @@
 
 use super::Reduction;
 use downhill_tensor::autograd::fused;
-use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memory};
+use std::sync::Arc;
 
 /// An input of shape `(C)`, `(N, C)` or `(N, C, d₁ …)` as a matrix with one row a target.
 #[derive(Debug)]
@@ -21,14 +22,14 @@ impl Rows {
         let shape = input.shape();
         let (classes, expected, matrix) = match shape.rank() {
             0 => return Err(Error::shape(op, "an input of at least one dimension", shape)),
-            1 => (shape[0], Shape::SCALAR, input.unsqueeze(0)?.contiguous()),
-            2 => (shape[1], Shape::new(op, &shape[..1])?, input.contiguous()),
+            1 => (shape[0], Shape::SCALAR, input.unsqueeze(0)?.try_contiguous()?),
+            2 => (shape[1], Shape::new(op, &shape[..1])?, input.try_contiguous()?),
             rank => {
                 let mut dims: Vec<usize> = (0..rank).filter(|&d| d != 1).collect();
                 let expected: Vec<usize> = dims.iter().map(|&d| shape[d]).collect();
                 dims.push(1);
                 let rows = expected.iter().product();
-                let matrix = input.permute(&dims[..])?.reshape([rows, shape[1]])?.contiguous();
+                let matrix = input.permute(&dims[..])?.reshape([rows, shape[1]])?.try_contiguous()?;
                 (shape[1], Shape::new(op, &expected)?, matrix)
             }
         };
@@ -52,7 +53,7 @@ impl Rows {
         if input.dim() > 2 || classes == 0 {
             return Err(Error::shape(op, "a vector or a matrix with at least one class", input.shape()));
         }
-        Ok(Self { input: input.reshape([shape.numel(), classes])?.contiguous(), classes, shape })
+        Ok(Self { input: input.reshape([shape.numel(), classes])?.try_contiguous()?, classes, shape })
     }
 }
 
@@ -80,7 +81,7 @@ impl Classes {
             return Err(Error::DType { op, expected: "int64 class indices", got: target.dtype() });
         }
         check_weight(op, weight, rows)?;
-        let target = target.contiguous();
+        let target = target.try_contiguous()?;
         let valid = |t: i64| t == ignore_index || (0..rows.classes as i64).contains(&t);
         if let Some(&t) = target.as_slice::<i64>()?.iter().find(|&&t| !valid(t)) {
             return Err(Error::Index { op, index: t, size: rows.classes });
@@ -214,9 +215,9 @@ impl Classes {
     pub(super) fn reduced(&self, terms: &Tensor) -> Result<Tensor> {
         match self.reduction {
             Reduction::None => Ok(terms.clone()),
-            Reduction::Sum => Ok(terms.sum()),
+            Reduction::Sum => terms.try_sum(),
             Reduction::Mean => {
-                terms.sum().div(self.divisor::<f64, f64>().or_else(|_| self.divisor::<f32, f64>())?)
+                terms.try_sum()?.div(self.divisor::<f64, f64>().or_else(|_| self.divisor::<f32, f64>())?)
             }
         }
     }
@@ -228,7 +229,7 @@ pub(super) fn in_shape(loss: Tensor, reduction: Reduction, shape: Shape) -> Resu
 }
 
 /// A loss with a term for each row of a matrix, computed from the whole row, in `f64` and rounded once.
-pub(super) trait RowWise: Clone + Send + Sync + 'static {
+pub(super) trait RowWise: Send + Sync + 'static {
     /// The term of row `r`.
     fn term<T: Float>(&self, r: usize, row: &[T]) -> f64;
 
@@ -261,7 +262,7 @@ fn run<T: Float, L: RowWise>(
 ) -> Result<Tensor> {
     let (count, shape) = (rows.classes, rows.shape);
     let x = rows.input.as_slice::<T>()?;
-    let mut terms = vec![0.0; shape.numel()];
+    let mut terms = memory::vec(name, 0.0, shape.numel())?;
     kernels::rows::<f64, _>(count, &mut terms, 1, |start, out| {
         for (i, o) in out.iter_mut().enumerate() {
             *o = loss.term(start + i, &x[(start + i) * count..][..count]);
@@ -270,9 +271,10 @@ fn run<T: Float, L: RowWise>(
     // Without a row the mean is 0, and not 0 / 0.
     let divisor = if reduction == Reduction::Mean { shape.numel().max(1) as f64 } else { 1.0 };
     let value = reduce::<T, f64>(rows, reduction, divisor, |r| Some(terms[r]))?;
+    let loss = Arc::new(loss);
     let definition = loss.clone();
     let backward = move |_: usize, g: &Tensor, [x]: [&Tensor; 1]| {
-        let g = g.contiguous();
+        let g = g.try_contiguous()?;
         let (x, g) = (x.as_slice::<T>()?, g.as_slice::<T>()?);
         Tensor::build([shape.numel(), count], |out| {
             kernels::write_rows::<f64, _, _>(count, out, &mut vec![(); shape.numel()], 2, |first, out, _| {
@@ -288,7 +290,7 @@ fn run<T: Float, L: RowWise>(
         let terms = definition.definition(x)?;
         match reduction {
             Reduction::None => terms.reshape(&shape),
-            _ => terms.sum().div(divisor),
+            _ => terms.try_sum()?.div(divisor),
         }
     }))
 }

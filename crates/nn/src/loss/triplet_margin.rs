@@ -5,7 +5,7 @@ use super::row_norm::{Pair, RowNorm};
 use crate::{Module, PairwiseDistance};
 use downhill_tensor::autograd::{edge, fused};
 use downhill_tensor::real::Real;
-use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memory};
 
 /// Draws an anchor to a positive example and away from a negative one, until they differ by a margin.
 ///
@@ -107,10 +107,11 @@ impl TripletMarginLoss {
 
     /// The loss of tensors that broadcast to `shape`; distances and gradients are computed in `f64` and rounded once.
     fn fused<T: Float>(&self, op: &'static str, [a, p, n]: [&Tensor; 3], shape: &Shape) -> Result<Tensor> {
-        let [a, p, n] = [a.expand(shape)?, p.expand(shape)?, n.expand(shape)?].map(|x| x.contiguous());
+        let dense = |x: &Tensor| x.expand(shape)?.try_contiguous();
+        let (a, p, n) = (dense(a)?, dense(p)?, dense(n)?);
         let norm = RowNorm { p: self.p, eps: self.eps };
         let (count, shape) = (shape[shape.rank() - 1], Shape::new(op, &shape[..shape.rank() - 1])?);
-        let mut triplets = vec![Triplet::default(); shape.numel()];
+        let mut triplets = memory::vec(op, Triplet::default(), shape.numel())?;
         let (x, y, z) = (a.as_slice::<T>()?, p.as_slice::<T>()?, n.as_slice::<T>()?);
         kernels::rows::<f64, _>(count, &mut triplets, 4, |start, out| {
             for (i, o) in out.iter_mut().enumerate() {
@@ -124,7 +125,7 @@ impl TripletMarginLoss {
                 *o = Real::max(triplet.excess(self.margin), 0.0);
             }
         })?;
-        let value = self.reduction.of(terms)?.to_dtype(T::DTYPE);
+        let value = self.reduction.of(terms)?.try_to_dtype(T::DTYPE)?;
         let name = match self.reduction {
             Reduction::None => "ClampMinBackward0",
             Reduction::Mean => "MeanBackward0",
@@ -133,7 +134,7 @@ impl TripletMarginLoss {
         let divisor = if self.reduction == Reduction::Mean { triplets.len() as f64 } else { 1.0 };
         let (this, definition) = (self.clone(), self.clone());
         let backward = move |i: usize, g: &Tensor, inputs: [&Tensor; 3]| {
-            let g = g.contiguous();
+            let g = g.try_contiguous()?;
             let g = g.as_slice::<T>()?;
             let [x, y, z] =
                 [inputs[0].as_slice::<T>()?, inputs[1].as_slice::<T>()?, inputs[2].as_slice::<T>()?];

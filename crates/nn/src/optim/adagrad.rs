@@ -97,12 +97,15 @@ impl Rule for AdagradOptions {
         Ok(())
     }
 
+    fn first_values(&self) -> Vec<(&'static str, f64)> {
+        vec![(SUM, self.initial_accumulator_value)]
+    }
+
     fn step<T: Float>(&self, parameter: &Parameter, grad: &Tensor, memory: &mut Memory) -> Result<()> {
         let slope = Slope { decay: T::lit(self.weight_decay), maximize: self.maximize };
         let (eps, decayed) = (T::lit(self.eps), self.lr / (1.0 + (memory.steps() - 1.0) * self.lr_decay));
         let minus_lr = T::lit(-decayed);
         let g = grad.as_slice::<T>()?;
-        memory.start(SUM, || grad.full_like(self.initial_accumulator_value));
         let [s] = memory.buffers([SUM], grad)?;
         parameter.update(|w| {
             update(

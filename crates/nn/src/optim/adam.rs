@@ -140,6 +140,11 @@ impl<const DECOUPLED: bool> Rule for AdamFamilyOptions<DECOUPLED> {
         Ok(())
     }
 
+    fn first_values(&self) -> Vec<(&'static str, f64)> {
+        let names = if self.amsgrad { &[MEAN, SQUARE, HIGHEST][..] } else { &[MEAN, SQUARE] };
+        names.iter().map(|&name| (name, 0.0)).collect()
+    }
+
     fn step<T: Float>(&self, parameter: &Parameter, grad: &Tensor, memory: &mut Memory) -> Result<()> {
         Step::<T>::new(self, memory.steps()).run(parameter, grad, memory, self.amsgrad)
     }

@@ -28,7 +28,8 @@ impl Default for ClipNormOptions {
 ///
 /// # Errors
 /// [`Error::Argument`] for a norm that is not finite, if that is asked for: the gradients are left as they are. Without it,
-/// they become 0 or NaN. [`Error::Shape`] where a gradient without elements has no norm, of ±∞.
+/// they become 0 or NaN. [`Error::Shape`] where a gradient without elements has no norm, of ±∞. [`Error::Memory`]; then they are left
+/// as they are, too.
 ///
 /// # Examples
 /// ```
@@ -51,31 +52,27 @@ pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNor
     let ClipNormOptions { norm_type, error_if_nonfinite } = options;
     let grads: Vec<_> = parameters.iter().filter_map(Parameter::grad).map(|grad| grad.detach()).collect();
     let dtype = grads.iter().map(Tensor::dtype).fold(DType::F32, DType::promote);
-    let norms = grads.iter().map(|grad| Ok(grad.norm(norm_type)?.to_dtype(dtype)));
+    let norms = grads.iter().map(|grad| grad.norm(norm_type)?.try_to_dtype(dtype));
     let norms: Vec<_> = norms.collect::<Result<_>>()?;
     if norms.is_empty() {
         return Ok(Tensor::from(0.0_f32));
     }
     let total = Tensor::stack(&norms, 0)?.norm(norm_type)?;
-    let value: f64 = total.to_dtype(DType::F64).item()?;
+    let value: f64 = total.try_to_dtype(DType::F64)?.item()?;
     if error_if_nonfinite && !value.is_finite() {
         let message = format!("the gradients' norm is {}, which is not finite", text::float(value));
         return Err(Error::argument("clip_grad_norm_", message));
     }
     // A number divided by a tensor is rounded twice in PyTorch.
-    let factor = total.full_like(1.0).div(&total.add(1e-6)?)?.mul(max_norm)?.clamp_max(1.0)?;
-    for parameter in parameters {
-        let Some(grad) = parameter.grad() else { continue };
-        let grad = grad.detach();
-        parameter.set_grad(Some(grad.mul(&factor.to_dtype(grad.dtype()))?))?;
-    }
+    let factor = total.try_full_like(1.0)?.div(&total.add(1e-6)?)?.mul(max_norm)?.clamp_max(1.0)?;
+    replace(parameters, |grad| grad.mul(&factor.try_to_dtype(grad.dtype())?))?;
     Ok(total)
 }
 
 /// Brings every element of the gradients of these parameters into `−clip_value..=clip_value`.
 ///
 /// # Errors
-/// None: every gradient is of floats.
+/// [`Error::Memory`]; then the gradients are left as they are.
 ///
 /// # Examples
 /// ```
@@ -93,9 +90,13 @@ pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNor
 /// [`torch.nn.utils.clip_grad_value_`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html)
 #[inline]
 pub fn clip_grad_value_(parameters: &[Parameter], clip_value: f64) -> Result<()> {
-    for parameter in parameters {
-        let Some(grad) = parameter.grad() else { continue };
-        parameter.set_grad(Some(grad.detach().clamp(-clip_value, clip_value)?))?;
-    }
-    Ok(())
+    replace(parameters, |grad| grad.clamp(-clip_value, clip_value))
+}
+
+/// Puts what `f` makes of them in the place of the gradients: of all, or after an error of none.
+fn replace(parameters: &[Parameter], f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<()> {
+    let new = parameters.iter().map(|p| p.grad().map(|grad| f(&grad.detach())).transpose());
+    let new = new.collect::<Result<Vec<_>>>()?;
+    let with_grad = parameters.iter().zip(new).filter(|(_, grad)| grad.is_some());
+    with_grad.into_iter().try_for_each(|(parameter, grad)| parameter.set_grad(grad))
 }

@@ -39,6 +39,20 @@ struct Member {
     memory: Memory,
 }
 
+impl Member {
+    /// The gradient to follow, in row-major order, once there is all the memory that a step takes.
+    fn prepare(&mut self, first: &[(&'static str, f64)]) -> Result<Option<Tensor>> {
+        let Some(grad) = self.parameter.grad() else { return Ok(None) };
+        let grad = grad.detach().try_contiguous()?;
+        match grad.dtype() {
+            DType::F64 => self.memory.prepare::<f64>(first, &grad)?,
+            _ => self.memory.prepare::<f32>(first, &grad)?,
+        }
+        self.parameter.unshare()?;
+        Ok(Some(grad))
+    }
+}
+
 impl<R: Rule> Descent<R> {
     /// An optimizer of these parameters, all with the same options.
     ///
@@ -129,7 +143,7 @@ impl<R: Rule> Descent<R> {
     fn load_memory(&self, i: usize, state: &mut StateDict) -> Result<Memory> {
         let mut memory = Memory::default();
         if let Some(steps) = state.remove(&format!("state.{i}.step")) {
-            memory.steps = steps.to_dtype(DType::I64).item::<i64>()?.max(0).cast_unsigned();
+            memory.steps = steps.try_to_dtype(DType::I64)?.item::<i64>()?.max(0).cast_unsigned();
         }
         let parameter = &self.members[i].parameter;
         for &name in R::BUFFERS {
@@ -138,7 +152,7 @@ impl<R: Rule> Descent<R> {
                 let expected = format!("shape {} for state.{i}.{name}", parameter.shape());
                 return Err(Error::shape("load_state_dict", expected, tensor.shape()));
             }
-            memory.buffers.push((name, tensor.to_dtype(parameter.dtype()).contiguous()));
+            memory.buffers.push((name, tensor.try_to_dtype(parameter.dtype())?.try_contiguous()?));
         }
         Ok(memory)
     }
@@ -158,7 +172,7 @@ impl<R: Rule> Descent<R> {
         }
         let mut options = self.options[group].clone();
         for (name, setting) in options.settings() {
-            let value = take(name)?.to_dtype(DType::F64).item::<f64>()?;
+            let value = take(name)?.try_to_dtype(DType::F64)?.item::<f64>()?;
             match setting {
                 Setting::Number(number) => *number = value,
                 Setting::Flag(flag) => *flag = value != 0.0,
@@ -187,15 +201,19 @@ const MOMENTUM: &[&str] = &["momentum", "betas.0"];
 
 impl<R: Rule> Optimizer for Descent<R> {
     fn step(&mut self) -> Result<()> {
-        for Member { group, parameter, memory } in &mut self.members {
-            let Some(grad) = parameter.grad() else { continue };
-            let (options, grad) = (&self.options[*group], grad.detach().contiguous());
+        let first: Vec<_> = self.options.iter().map(Rule::first_values).collect();
+        let grads = self.members.iter_mut().map(|member| member.prepare(&first[member.group]));
+        let grads = grads.collect::<Result<Vec<_>>>();
+        let grads = grads.inspect_err(|_| self.members.iter_mut().for_each(|member| member.memory.undo()))?;
+        for (Member { group, parameter, memory }, grad) in self.members.iter_mut().zip(grads) {
+            let (options, Some(grad)) = (&self.options[*group], grad) else { continue };
             memory.steps += 1;
             match grad.dtype() {
                 DType::F32 => options.step::<f32>(parameter, &grad, memory)?,
                 DType::F64 => options.step::<f64>(parameter, &grad, memory)?,
                 got @ (DType::I64 | DType::Bool) => return Err(Error::not_float(R::NAME, got)),
             }
+            memory.keep();
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ pub trait Optimizer {
     /// Updates every parameter that has a gradient.
     ///
     /// # Errors
-    /// Parameters whose dtype has changed since the step before.
+    /// Parameters whose dtype has changed since the step before, [`Error::Memory`]; then nothing has changed.
     fn step(&mut self) -> Result<()>;
 
     /// Forgets the gradients of all parameters: they are `None` afterwards.

@@ -105,6 +105,11 @@ impl Rule for RMSpropOptions {
         Ok(())
     }
 
+    fn first_values(&self) -> Vec<(&'static str, f64)> {
+        let used = [(SQUARE, true), (MEAN, self.centered), (VELOCITY, self.momentum > 0.0)];
+        used.into_iter().filter(|&(_, used)| used).map(|(name, _)| (name, 0.0)).collect()
+    }
+
     fn step<T: Float>(&self, parameter: &Parameter, grad: &Tensor, memory: &mut Memory) -> Result<()> {
         let step = Step::<T>::new(*self);
         let g = grad.as_slice::<T>()?;

@@ -56,6 +56,12 @@ pub trait Rule: Clone + fmt::Debug {
     /// [`Error::Argument`] with the option's name and value.
     fn check(&self) -> Result<()>;
 
+    /// The buffers that a step with these options changes, each with the number that its elements are at first. An optimizer takes the
+    /// memory for those of all parameters before it changes the first one: a step that fails has changed nothing.
+    fn first_values(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
     /// Updates a parameter of dtype `T`, given its gradient in row-major order and what was kept of it.
     ///
     /// # Errors
@@ -89,6 +95,8 @@ impl<'a> From<&'a mut bool> for Setting<'a> {
 pub struct Memory {
     pub(super) steps: u64,
     pub(super) buffers: Vec<(&'static str, Tensor)>,
+    /// How many of the buffers, at the end, the step that is being made has started.
+    new: usize,
 }
 
 impl Memory {
@@ -97,30 +105,53 @@ impl Memory {
         self.steps as f64
     }
 
-    /// Whether there is a buffer of this name.
+    /// Whether an earlier step left a buffer of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.buffers.iter().any(|(other, _)| *other == name)
+        self.buffers[..self.buffers.len() - self.new].iter().any(|(other, _)| *other == name)
     }
 
     /// Gives the buffer of this name its first value, unless there is one.
     pub fn start(&mut self, name: &'static str, value: impl FnOnce() -> Tensor) {
-        if !self.has(name) {
+        if !self.buffers.iter().any(|(other, _)| *other == name) {
             self.buffers.push((name, value()));
+            self.new += 1;
         }
+    }
+
+    /// Takes the memory for a step: that of buffers that are not there yet, and of copies of those that somebody else holds.
+    pub(super) fn prepare<T: Float>(&mut self, first: &[(&'static str, f64)], grad: &Tensor) -> Result<()> {
+        for &(name, value) in first {
+            if let Some((_, buffer)) = self.buffers.iter_mut().find(|(other, _)| *other == name) {
+                buffer.make_mut::<T>()?;
+                continue;
+            }
+            self.buffers.push((name, grad.try_full_like(value)?));
+            self.new += 1;
+        }
+        Ok(())
+    }
+
+    /// Forgets what was prepared.
+    pub(super) fn undo(&mut self) {
+        self.buffers.truncate(self.buffers.len() - self.new);
+        self.new = 0;
+    }
+
+    /// Keeps it: the step is made.
+    pub(super) fn keep(&mut self) {
+        self.new = 0;
     }
 
     /// The buffers of these names, each another one, to be changed; zeros where there is none yet.
     ///
     /// # Errors
-    /// [`Error::DType`] for a buffer whose dtype is not the gradient's `T`.
+    /// [`Error::DType`] for a buffer whose dtype is not the gradient's `T`, [`Error::Memory`].
     pub fn buffers<T: Float, const N: usize>(
         &mut self,
         names: [&'static str; N],
         grad: &Tensor,
     ) -> Result<[&mut [T]; N]> {
-        for name in names {
-            self.start(name, || grad.zeros_like());
-        }
+        self.prepare::<T>(&names.map(|name| (name, 0.0)), grad)?;
         let mut slices = Vec::with_capacity(N);
         for (name, tensor) in &mut self.buffers {
             if let Some(place) = names.iter().position(|wanted| wanted == name) {

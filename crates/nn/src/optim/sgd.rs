@@ -84,6 +84,10 @@ impl Rule for SgdOptions {
         Ok(())
     }
 
+    fn first_values(&self) -> Vec<(&'static str, f64)> {
+        if self.momentum == 0.0 { vec![] } else { vec![(VELOCITY, 0.0)] }
+    }
+
     fn step<T: Float>(&self, parameter: &Parameter, grad: &Tensor, memory: &mut Memory) -> Result<()> {
         let step = Step::<T>::new(*self);
         let g = grad.as_slice::<T>()?;

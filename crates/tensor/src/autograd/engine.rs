@@ -67,7 +67,28 @@ fn fit(grad: Tensor, to: &Node) -> Result<Tensor> {
     if grad.shape() == &to.shape && grad.dtype() == to.dtype {
         return Ok(grad);
     }
-    Ok(grad.sum_to(&to.shape)?.to_dtype(to.dtype))
+    grad.sum_to(&to.shape)?.try_to_dtype(to.dtype)
+}
+
+fn accumulate(earlier: Tensor, grad: Tensor) -> Result<Tensor> {
+    add_owned(earlier, &grad)
+}
+
+/// Adds to the gradients of leaves: to all of them or, if there is no memory, to none.
+fn accumulate_all(grads: Vec<(Arc<Node>, Tensor)>) -> Result<()> {
+    let mut taken = Vec::new();
+    let sums = grads.into_iter().map(|(leaf, grad)| {
+        let Some(earlier) = leaf.set_grad(None) else { return Ok((leaf, grad)) };
+        let sum = add_owned(grad, &earlier);
+        taken.push((leaf.clone(), earlier));
+        sum.map(|sum| (leaf, sum))
+    });
+    let sums = sums.collect::<Result<Vec<_>>>();
+    let (grads, result) = sums.map_or_else(|error| (taken, Err(error)), |sums| (sums, Ok(())));
+    for (leaf, grad) in grads {
+        leaf.accumulate(grad, accumulate)?;
+    }
+    result
 }
 
 /// Sends the gradients of `roots` back along the tape.
@@ -82,6 +103,7 @@ pub(super) fn run(
         queue.push(node, seed)?;
     }
     with_grad_mode(create_graph, || {
+        let mut leaves = Vec::new();
         while let Some((mut node, grad)) = queue.pop() {
             let oldest = match want {
                 Want::Leaves => 0,
@@ -97,7 +119,7 @@ pub(super) fn run(
             };
             let Some(op) = Node::op(&mut node, retain) else {
                 if matches!(want, Want::Leaves) {
-                    node.accumulate(grad, |earlier, grad| add_owned(earlier, &grad))?;
+                    leaves.push((node, grad));
                 }
                 continue;
             };
@@ -108,6 +130,6 @@ pub(super) fn run(
                 queue.push(edge.to, g)?;
             }
         }
-        Ok(())
+        accumulate_all(leaves)
     })
 }

@@ -58,7 +58,7 @@ where
             let y = definition(aliases.each_ref())?;
             let options = GradOptions { create_graph: true, allow_unused: true, ..GradOptions::default() };
             let found = grad_with(&[(&y, Some(g))], &[&aliases[i]], options)?.remove(0);
-            found.map_or_else(|| Ok(inputs[i].zeros_like()), Ok)
+            found.map_or_else(|| inputs[i].try_zeros_like(), Ok)
         })
     });
     attach(name, value, edges)

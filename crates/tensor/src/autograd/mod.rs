@@ -122,9 +122,9 @@ fn root(
         Some(g) if g.shape() != y.shape() => {
             return Err(Error::shape(op, format!("a gradient of shape {}", y.shape()), g.shape()));
         }
-        Some(g) if create_graph => g.to_dtype(y.dtype()),
-        Some(g) => g.detach().to_dtype(y.dtype()),
-        None if y.numel() == 1 => y.ones_like(),
+        Some(g) if create_graph => g.try_to_dtype(y.dtype())?,
+        Some(g) => g.detach().try_to_dtype(y.dtype())?,
+        None if y.numel() == 1 => y.try_ones_like()?,
         None => return Err(Error::NotScalar { shape: Box::new(*y.shape()) }),
     };
     Ok((node, seed))
@@ -139,7 +139,8 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::NotScalar`] if it has more than one element, [`Error::NoGrad`] if it is a constant,
-    /// [`Error::GraphFreed`] on a second pass through the same graph.
+    /// [`Error::GraphFreed`] on a second pass through the same graph, and those of derivatives, such as [`Error::Memory`]. After an
+    /// error the leaves' gradients are as before; what the pass has gone through of the graph is freed.
     ///
     /// ```
     /// use downhill::Tensor;

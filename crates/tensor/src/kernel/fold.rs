@@ -147,7 +147,7 @@ pub(crate) fn scan_middle<T: Copy + Sync, A: Copy + Send + Sync, O: Send>(
             }
             return;
         }
-        let mut folds = vec![init; inner];
+        let mut folds = parallel::filled(inner, init);
         for i in 0..n {
             let at = if backwards { n - 1 - i } else { i } * inner;
             let rows = out[at..].iter_mut().zip(&data[start + at..]).zip(&mut folds);
@@ -166,12 +166,12 @@ where
 {
     parallel::for_chunks(out, n * inner, 2, &|start, out| {
         let data = &data[start..];
-        let mut before = vec![T::from(1.0); inner];
+        let mut before = parallel::filled(inner, T::from(1.0));
         for (o, x) in out.chunks_exact_mut(inner).zip(data.chunks_exact(inner)) {
             o.copy_from_slice(&before);
             before.iter_mut().zip(x).for_each(|(acc, &x)| *acc = *acc * x);
         }
-        let mut after = vec![T::from(1.0); inner];
+        let mut after = parallel::filled(inner, T::from(1.0));
         for (o, x) in out.chunks_exact_mut(inner).zip(data.chunks_exact(inner)).rev() {
             for ((o, acc), &x) in o.iter_mut().zip(&mut after).zip(x) {
                 *o = *o * *acc;

@@ -125,7 +125,8 @@ impl<T: Element> Kernel<T> {
         // That of a single row or column does not matter, and may be anything.
         let step = |x: &Matrix<'_, T>, stride: usize| stride.min(x.data.len()) as isize;
         let itself = |x: Matrix<'_, T>| (x.data.as_ptr(), step(&x, x.column_stride), step(&x, x.row_stride));
-        let transpose = |x: Matrix<'_, T>| (x.data.as_ptr(), step(&x, x.row_stride), step(&x, x.column_stride));
+        let transpose =
+            |x: Matrix<'_, T>| (x.data.as_ptr(), step(&x, x.row_stride), step(&x, x.column_stride));
         let stride = out.stride as isize;
         // The kernel writes columns: rows of the result are columns of its transpose, which is bᵀ · aᵀ.
         let (m, n, to, x, y) = if stride > 1 {

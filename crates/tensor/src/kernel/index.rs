@@ -109,10 +109,15 @@ pub(crate) fn pick_back<T: Copy>(source: &[T], which: &Pick<'_>, out: &mut [T], 
     });
 }
 
-/// The places where a mask is true.
-pub(crate) fn places(mask: &[bool]) -> Vec<usize> {
-    let count = mask.iter().filter(|&&b| b).count();
-    let mut found = vec![0; count + 1];
+/// How many elements of a mask are true.
+pub(crate) fn count(mask: &[bool]) -> usize {
+    mask.iter().filter(|&&b| b).count()
+}
+
+/// The places where a mask is true, for a vector with room for one more than [`count`] says.
+pub(crate) fn places(mask: &[bool], mut found: Vec<usize>) -> Vec<usize> {
+    let count = count(mask);
+    found.resize(count + 1, 0);
     let mut next = 0;
     // Each place is written, the next one over it unless the mask holds: a branch would be mispredicted every other time.
     for (place, &b) in mask.iter().enumerate() {
@@ -161,9 +166,9 @@ mod tests {
 
     #[test]
     fn places_are_those_of_true() {
-        assert_eq!(places(&[false, true, true, false, true]), [1, 2, 4]);
-        assert_eq!(places(&[false]), []);
-        assert_eq!(places(&[]), []);
+        assert_eq!(places(&[false, true, true, false, true], vec![]), [1, 2, 4]);
+        assert_eq!(places(&[false], vec![]), []);
+        assert_eq!(places(&[], vec![]), []);
     }
 
     #[test]

@@ -76,6 +76,25 @@ fn group(chunks: usize) -> usize {
     (chunks / 64).clamp(1, 16)
 }
 
+/// An empty vector with room for `n` elements, if there is memory for it.
+fn reserved<T>(n: usize) -> Option<Vec<T>> {
+    let mut scratch = Vec::new();
+    scratch.try_reserve_exact(n).is_ok().then_some(scratch)
+}
+
+/// The same for who has checked that there is.
+pub(crate) fn scratch<T>(n: usize) -> Vec<T> {
+    let bytes = n.saturating_mul(size_of::<T>());
+    reserved(n).unwrap_or_else(|| panic!("cannot allocate {bytes} bytes of scratch"))
+}
+
+/// The same with the elements.
+pub(crate) fn filled<T: Clone>(n: usize, value: T) -> Vec<T> {
+    let mut scratch = scratch(n);
+    scratch.resize(n, value);
+    scratch
+}
+
 /// Calls `f` for every job, in parallel.
 pub(crate) fn for_jobs<J: Send>(jobs: Vec<J>, f: &(dyn Fn(J) + Sync)) {
     share(jobs.into_iter(), &|| (), &|(), job| f(job));
@@ -248,8 +267,11 @@ pub(crate) fn write_pairs<T: Element, U: Send>(
             f(i, &mut values.into(), b);
         });
     }
-    let start = || (vec![T::default(); size], PastCaches::new());
+    let start = || (reserved(size), PastCaches::new());
     share_pairs((out, size), (side, side_size), &start, &|(scratch, past), i, out, b| {
+        // Without memory for scratch, in its place.
+        let Some(scratch) = scratch else { return f(i, &mut out.into(), b) };
+        scratch.resize(size, T::default());
         let values = &mut scratch[..out.len()];
         let mut chunk = Chunk { values, past: Some((past, out)), sent: 0 };
         f(i, &mut chunk, b);

@@ -340,6 +340,14 @@ pub(crate) fn sum<T: Float>(data: &[T]) -> T {
     combine::<T>(&mut parts)
 }
 
+/// How many numbers of scratch [`sum_middle`] takes at once.
+pub(crate) fn scratch(n: usize, inner: usize, outer: usize) -> usize {
+    if inner <= 1 || n * inner <= EXACT {
+        return 0;
+    }
+    n.div_ceil((EXACT / inner).max(1)) * inner * outer.min(parallel::threads())
+}
+
 /// Sums over the middle of a row-major `outer × n × inner` array.
 pub(crate) fn sum_middle<T: Float>(data: &[T], n: usize, inner: usize, out: &mut [T]) {
     if n == 0 || inner == 0 {
@@ -371,7 +379,7 @@ fn columns<T: Float>(data: &[T], width: usize, out: &mut [T]) {
     }
     // Blocks of whole rows, each with a row of partial sums.
     let block = (EXACT / width).max(1) * width;
-    let mut parts = vec![0.0; data.len().div_ceil(block) * width];
+    let mut parts = parallel::filled(data.len().div_ceil(block) * width, 0.0);
     parallel::for_chunks(&mut parts, width, block / width, &|start, part| {
         let first = start / width * block;
         let rows = &data[first..(first + block).min(data.len())];

@@ -24,7 +24,7 @@ where
     };
     let rows = (BLOCK / n.max(1)).max(1);
     parallel::for_chunks(out, k * rows, n / k.max(1), &|start, out| {
-        let mut pairs = Vec::with_capacity(n);
+        let mut pairs = parallel::scratch(n);
         for (r, out) in out.chunks_exact_mut(k).enumerate() {
             let row = &data[(start / k + r) * n..][..n];
             pairs.clear();

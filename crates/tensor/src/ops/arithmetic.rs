@@ -5,6 +5,7 @@ use crate::autograd::edge;
 use crate::autograd::node::record;
 use crate::construct::Number;
 use crate::dtype::dispatch;
+use crate::error::fallible;
 use crate::kernel::map;
 use crate::kernel::parallel;
 use crate::kernel::simd::vectorize;
@@ -75,10 +76,10 @@ impl Operand {
     }
 
     /// A tensor of this dtype.
-    pub(crate) fn to_tensor(&self, dtype: DType) -> Tensor {
+    pub(crate) fn to_tensor(&self, dtype: DType) -> Result<Tensor> {
         match self {
-            Self::Tensor(x) => x.to_dtype(dtype),
-            Self::Number(n) => crate::construct::number_tensor(&Shape::SCALAR, dtype, *n),
+            Self::Tensor(x) => x.try_to_dtype(dtype),
+            Self::Number(n) => crate::construct::number_tensor("full", &Shape::SCALAR, dtype, *n),
         }
     }
 }
@@ -121,22 +122,23 @@ pub(crate) enum Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    pub(crate) fn new(operand: &'a Operand, dtype: DType) -> Self {
-        match operand {
-            Operand::Tensor(x) => Self::Array(x.value().cast(dtype)),
+    pub(crate) fn new(op: &'static str, operand: &'a Operand, dtype: DType) -> Result<Self> {
+        Ok(match operand {
+            Operand::Tensor(x) => Self::Array(x.value().cast(op, dtype)?),
             Operand::Number(n) => Self::Number(*n),
-        }
+        })
     }
 }
 
 /// `f` of every pair of elements, with both sides already of type `A`.
 pub(crate) fn zip<A: Element, O: Element>(
+    op: &'static str,
     a: &Array,
     b: &Side<'_>,
     shape: &Shape,
     f: impl Fn(A, A) -> O + Sync,
-) -> Array {
-    Array::build(*shape, |out: &mut [O]| match b {
+) -> Result<Array> {
+    Array::build(op, *shape, |out: &mut [O]| match b {
         Side::Number(n) => {
             let n = n.cast();
             map::map1(shape, spread(a, shape).strided(), out, |x| f(x, n));
@@ -156,13 +158,13 @@ pub(crate) fn spread<'a>(a: &'a Array, shape: &Shape) -> Cow<'a, Array> {
 macro_rules! pointwise2 {
     ($op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
         let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
-        let (a, b) = ($a.value().cast($dtype), Side::new($b, $dtype));
-        dispatch!($dtype, T => zip::<T, T>(&a, &b, &shape, $f))
+        let (a, b) = ($a.value().cast($op, $dtype)?, Side::new($op, $b, $dtype)?);
+        dispatch!($dtype, T => zip::<T, T>($op, &a, &b, &shape, $f))?
     }};
     (float $op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
         let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
-        let (a, b) = ($a.value().cast($dtype), Side::new($b, $dtype));
-        dispatch!(float $dtype, T => zip::<T, T>(&a, &b, &shape, $f))
+        let (a, b) = ($a.value().cast($op, $dtype)?, Side::new($op, $b, $dtype)?);
+        dispatch!(float $dtype, T => zip::<T, T>($op, &a, &b, &shape, $f))?
     }};
 }
 pub(crate) use pointwise2;
@@ -285,11 +287,11 @@ impl Tensor {
             _ => {}
         }
         let shape = Shape::broadcast(op, self.shape(), other.shape())?;
-        let (a, b) = (self.value().cast(dtype), Side::new(other, dtype));
+        let (a, b) = (self.value().cast(op, dtype)?, Side::new(op, other, dtype)?);
         let value = dispatch!(dtype, T => {
             let alpha = alpha.cast::<T>();
-            zip::<T, T>(&a, &b, &shape, |x, y| x.plus(alpha.times(y)))
-        });
+            zip::<T, T>(op, &a, &b, &shape, |x, y| x.plus(alpha.times(y)))
+        })?;
         Ok(record(
             name,
             value,
@@ -397,29 +399,27 @@ impl Tensor {
             "DivBackward1",
             value,
             [
-                edge(self, &(), |g, ()| Ok(g.zeros_like())),
-                other.tensor().and_then(|b| edge(b, &(), |g, ()| Ok(g.zeros_like()))),
+                edge(self, &(), |g, ()| g.try_zeros_like()),
+                other.tensor().and_then(|b| edge(b, &(), |g, ()| g.try_zeros_like())),
             ],
         ))
     }
 
-    /// `1 / self`; integers are converted to `f32`.
-    ///
-    /// [`torch.reciprocal`](https://docs.pytorch.org/docs/stable/generated/torch.reciprocal.html).
-    ///
-    /// ```
-    /// assert_eq!(downhill::Tensor::from([4]).reciprocal(), downhill::Tensor::from([0.25_f32]));
-    /// ```
-    #[must_use]
-    pub fn reciprocal(&self) -> Tensor {
-        let dtype = self.dtype().to_float();
-        let x = self.value().to_dtype(dtype);
-        let value = dispatch!(float dtype, T => x.map(|x: T| T::of_f64(1.0) / x));
-        crate::autograd::node::record_output(
-            "ReciprocalBackward0",
-            value,
-            [edge(self, &(), |g, ()| g.neg()?.mul(&g.output().square()))],
-        )
+    fallible! {
+        /// `1 / self`; integers are converted to `f32`.
+        ///
+        /// [`torch.reciprocal`](https://docs.pytorch.org/docs/stable/generated/torch.reciprocal.html).
+        ///
+        /// ```
+        /// assert_eq!(downhill::Tensor::from([4]).reciprocal(), downhill::Tensor::from([0.25_f32]));
+        /// ```
+        reciprocal try_reciprocal |self| {
+            let (op, dtype) = ("reciprocal", self.dtype().to_float());
+            let x = self.value().cast(op, dtype)?;
+            let value = dispatch!(float dtype, T => x.map(op, |x: T| T::of_f64(1.0) / x))?;
+            let back = edge(self, &(), |g, ()| g.neg()?.mul(&g.output().try_square()?));
+            Ok(crate::autograd::node::record_output("ReciprocalBackward0", value, [back]))
+        };
     }
 
     /// `self ^ exponent`. Between integers the result is an integer, and wraps.
@@ -445,7 +445,7 @@ impl Tensor {
                 edge(self, &(self.clone(), *n), |g, (x, n)| {
                     let p = n.cast::<f64>();
                     if p == 0.0 {
-                        return Ok(g.zeros_like());
+                        return g.try_zeros_like();
                     }
                     g.mul(&x.pow(p - 1.0)?.mul(p)?)
                 }),
@@ -455,13 +455,13 @@ impl Tensor {
                 let both = (self.clone(), y.clone());
                 [
                     edge(self, &both, |g, (x, y)| {
-                        let slope = y.mul(&x.pow(&y.to_dtype(g.dtype()).sub(1)?)?)?;
+                        let slope = y.mul(&x.pow(&y.try_to_dtype(g.dtype())?.sub(1)?)?)?;
                         // The product is what is masked: for a second derivative, `g` may be NaN there.
                         Tensor::where_(&y.eq(0)?, 0.0, &g.mul(&slope)?)
                     }),
                     edge(y, &both, |g, (x, y)| {
                         let flat = x.eq(0)?.mul(&y.ge(0)?)?;
-                        let slope = g.output().mul(&x.log())?;
+                        let slope = g.output().mul(&x.try_log()?)?;
                         g.mul(&Tensor::where_(&flat, 0.0, &slope)?)
                     }),
                 ]
@@ -484,7 +484,7 @@ impl Tensor {
     pub fn rpow(&self, base: impl Into<Number>) -> Result<Tensor> {
         let base = base.into();
         let dtype = promote(self, &Operand::from(base));
-        let value = power(&Operand::from(base).to_tensor(dtype), &self.into(), dtype)?;
+        let value = power(&Operand::from(base).to_tensor(dtype)?, &self.into(), dtype)?;
         Ok(crate::autograd::node::record_output(
             "PowBackward2",
             value,
@@ -499,15 +499,15 @@ impl Tensor {
 
 fn int_div(a: &Tensor, b: &Operand, rounding: Rounding) -> Result<Array> {
     let shape = Shape::broadcast("div", a.shape(), b.shape())?;
-    let b = b.to_tensor(DType::I64);
-    if shape.numel() > 0 && b.value().to_vec::<i64>().contains(&0) {
+    let b = b.to_tensor(DType::I64)?;
+    if shape.numel() > 0 && b.value().to_vec::<i64>("div")?.contains(&0) {
         return Err(Error::argument("div", "integer division by zero"));
     }
-    let (a, b) = (a.value().to_dtype(DType::I64), Side::Array(Cow::Borrowed(b.value())));
-    Ok(zip::<i64, i64>(&a, &b, &shape, |a, b| match rounding {
+    let (a, b) = (a.value().to_dtype("div", DType::I64)?, Side::Array(Cow::Borrowed(b.value())));
+    zip::<i64, i64>("div", &a, &b, &shape, |a, b| match rounding {
         Rounding::Trunc => a.wrapping_div(b),
         Rounding::Floor => a.wrapping_div(b) - i64::from(a.wrapping_rem(b) != 0 && (a < 0) != (b < 0)),
-    }))
+    })
 }
 
 /// Rounds `a / b` down as Python does: exact where the quotient is near an integer.
@@ -530,11 +530,12 @@ fn floor_div<T: crate::Float>(a: T, b: T) -> T {
 }
 
 fn power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
+    let op = "pow";
     match (dtype, exponent) {
         (DType::Bool, Operand::Tensor(_)) => Err(Error::DType { op: "pow", expected: "numbers", got: dtype }),
         (DType::Bool, Operand::Number(n)) => {
             let y = n.cast::<bool>();
-            Ok(base.value().map(|x: bool| x || !y))
+            base.value().map(op, |x: bool| x || !y)
         }
         (DType::I64, Operand::Number(n)) if n.cast::<i64>() < 0 => {
             let message = format!("integers cannot be raised to the negative power {}", n.cast::<i64>());
@@ -542,27 +543,28 @@ fn power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
         }
         (DType::I64, _) => {
             let shape = Shape::broadcast("pow", base.shape(), exponent.shape())?;
-            let (a, b) = (base.value().cast(dtype), Side::new(exponent, dtype));
-            Ok(zip::<i64, i64>(&a, &b, &shape, int_pow))
+            let (a, b) = (base.value().cast(op, dtype)?, Side::new(op, exponent, dtype)?);
+            zip::<i64, i64>(op, &a, &b, &shape, int_pow)
         }
         (DType::F32 | DType::F64, _) => float_power(base, exponent, dtype),
     }
 }
 
 fn float_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
+    let op = "pow";
     // The exponents that PyTorch computes without a power function, with its roundings.
     if let Operand::Number(n) = exponent {
-        let x = base.value().to_dtype(dtype);
+        let x = base.value().cast(op, dtype)?;
         let one = 1.0;
-        return Ok(dispatch!(float dtype, T => match n.cast::<f64>() {
-            0.5 => x.map(|x: T| Real::sqrt(x)),
-            2.0 => x.map(|x: T| x * x),
-            3.0 => x.map(|x: T| x * x * x),
-            -0.5 => x.map(|x: T| T::of_f64(one) / Real::sqrt(x)),
-            -1.0 => x.map(|x: T| T::of_f64(one) / x),
-            -2.0 => x.map(|x: T| T::of_f64(one) / (x * x)),
-            n => x.map(|x: T| Real::powr(x, T::of_f64(n))),
-        }));
+        return dispatch!(float dtype, T => match n.cast::<f64>() {
+            0.5 => x.map(op, |x: T| Real::sqrt(x)),
+            2.0 => x.map(op, |x: T| x * x),
+            3.0 => x.map(op, |x: T| x * x * x),
+            -0.5 => x.map(op, |x: T| T::of_f64(one) / Real::sqrt(x)),
+            -1.0 => x.map(op, |x: T| T::of_f64(one) / x),
+            -2.0 => x.map(op, |x: T| T::of_f64(one) / (x * x)),
+            n => x.map(op, |x: T| Real::powr(x, T::of_f64(n))),
+        });
     }
     Ok(pointwise2!(float "pow", base, exponent, dtype, Real::powr))
 }
@@ -589,16 +591,16 @@ fn int_pow(base: i64, exponent: i64) -> i64 {
 /// `a + b`, in `a`'s memory if nobody else holds it and nothing is recorded: how gradients accumulate.
 pub(crate) fn add_owned(a: Tensor, b: &Tensor) -> Result<Tensor> {
     let recorded = crate::grad_enabled() && (a.requires_grad() || b.requires_grad());
-    if recorded || a.shape() != b.shape() || a.dtype() != b.dtype() || !a.is_unique() {
+    let alike = a.shape() == b.shape() && a.dtype() == b.dtype() && b.is_contiguous();
+    if recorded || !alike || !a.is_unique() {
         return a.add(b);
     }
     let mut value = a.into_value();
-    let Some(()) = dispatch!(float value.dtype(), T => b.value().slice::<T>().map(|b| {
-        parallel::for_blocks(value.make_mut::<T>(), &|start, out| {
+    dispatch!(float value.dtype(), T => {
+        let b = b.value().slice::<T>().unwrap_or_default();
+        parallel::for_blocks(value.make_mut::<T>("add")?, &|start, out| {
             vectorize!(T: for (o, &x) in out.iter_mut().zip(&b[start..]) { *o += x });
         });
-    })) else {
-        return Tensor::constant(value).add(b);
-    };
+    });
     Ok(Tensor::constant(value))
 }

@@ -4,6 +4,7 @@ use crate::array::Array;
 use crate::autograd::node::record;
 use crate::autograd::{Edge, edge};
 use crate::dtype::dispatch;
+use crate::error::fallible;
 use crate::kernel::map;
 use crate::ops::arithmetic::{Operand, Side, pointwise2, promote, spread, zip};
 use crate::{DType, Element, Error, Number, Result, Shape, Tensor};
@@ -11,8 +12,8 @@ use crate::{DType, Element, Error, Number, Result, Shape, Tensor};
 fn compare(op: &'static str, a: &Tensor, b: &Operand, f: impl Compare) -> Result<Tensor> {
     let shape = Shape::broadcast(op, a.shape(), b.shape())?;
     let dtype = promote(a, b);
-    let (a, b) = (a.value().cast(dtype), Side::new(b, dtype));
-    Ok(Tensor::constant(dispatch!(dtype, T => zip::<T, bool>(&a, &b, &shape, |a, b| f.holds(&a, &b)))))
+    let (a, b) = (a.value().cast(op, dtype)?, Side::new(op, b, dtype)?);
+    Ok(Tensor::constant(dispatch!(dtype, T => zip::<T, bool>(op, &a, &b, &shape, |a, b| f.holds(&a, &b)))?))
 }
 
 /// A comparison of any element type.
@@ -196,8 +197,9 @@ impl Tensor {
         for side in [&a, &b] {
             side.check_range("where", dtype)?;
         }
-        let (x, y) = (a.to_tensor(dtype), b.to_tensor(dtype));
-        let value = dispatch!(dtype, T => choose::<T>(condition.value(), x.value(), y.value(), shape));
+        let (x, y) = (a.to_tensor(dtype)?, b.to_tensor(dtype)?);
+        let value =
+            dispatch!(dtype, T => choose::<T>("where", condition.value(), x.value(), y.value(), shape))?;
         Ok(record(
             "WhereBackward0",
             value,
@@ -232,11 +234,12 @@ impl Tensor {
         }
         let shape = Shape::broadcast("masked_fill", self.shape(), mask.shape())?;
         if value.dtype().is_float() {
-            let number = Number::Float(value.to_tensor(DType::F64).item()?);
+            let number = Number::Float(value.to_tensor(DType::F64)?.item()?);
             number.check_range("masked_fill", self.dtype())?;
         }
-        let (x, y) = (self.value(), value.to_tensor(self.dtype()));
-        let filled = dispatch!(self.dtype(), T => choose::<T>(mask.value(), y.value(), x, shape));
+        let (x, y) = (self.value(), value.to_tensor(self.dtype())?);
+        let filled =
+            dispatch!(self.dtype(), T => choose::<T>("masked_fill", mask.value(), y.value(), x, shape))?;
         Ok(record(
             "MaskedFillBackward0",
             filled,
@@ -244,7 +247,7 @@ impl Tensor {
                 edge(self, mask, |g, mask| g.masked_fill(mask, 0)),
                 value
                     .tensor()
-                    .and_then(|v| edge(v, mask, |g, mask| Ok(Tensor::where_(mask, &**g, 0.0)?.sum()))),
+                    .and_then(|v| edge(v, mask, |g, mask| Tensor::where_(mask, &**g, 0.0)?.try_sum())),
             ],
         ))
     }
@@ -296,42 +299,49 @@ impl Tensor {
         clamp(self, None, Some(&max.into()))
     }
 
-    /// Where an element is NaN. [`torch.isnan`](https://docs.pytorch.org/docs/stable/generated/torch.isnan.html).
-    ///
-    /// ```
-    /// assert_eq!(downhill::Tensor::from([1.0_f32, f32::NAN]).isnan(), downhill::Tensor::from([false, true]));
-    /// ```
-    #[must_use]
-    pub fn isnan(&self) -> Tensor {
-        Tensor::constant(dispatch!(self.dtype(), T => self.value().map(|x: T| is_nan(&x))))
-    }
+    fallible! {
+        /// Where an element is NaN. [`torch.isnan`](https://docs.pytorch.org/docs/stable/generated/torch.isnan.html).
+        ///
+        /// ```
+        /// assert_eq!(downhill::Tensor::from([1.0_f32, f32::NAN]).isnan(), downhill::Tensor::from([false, true]));
+        /// ```
+        isnan try_isnan |self| {
+            Ok(Tensor::constant(dispatch!(self.dtype(), T => self.value().map("isnan", |x: T| is_nan(&x)))?))
+        };
 
-    /// Where an element is infinite. [`torch.isinf`](https://docs.pytorch.org/docs/stable/generated/torch.isinf.html).
-    ///
-    /// ```
-    /// assert_eq!(downhill::Tensor::from([1.0_f32, f32::INFINITY]).isinf(), downhill::Tensor::from([false, true]));
-    /// ```
-    #[must_use]
-    pub fn isinf(&self) -> Tensor {
-        let infinite = |x: f64| x.is_infinite();
-        Tensor::constant(dispatch!(self.dtype(), T => self.value().map(|x: T| infinite(x.cast()))))
-    }
+        /// Where an element is infinite. [`torch.isinf`](https://docs.pytorch.org/docs/stable/generated/torch.isinf.html).
+        ///
+        /// ```
+        /// assert_eq!(downhill::Tensor::from([1.0_f32, f32::INFINITY]).isinf(), downhill::Tensor::from([false, true]));
+        /// ```
+        isinf try_isinf |self| {
+            let infinite = |x: f64| x.is_infinite();
+            let value = dispatch!(self.dtype(), T => self.value().map("isinf", |x: T| infinite(x.cast())));
+            Ok(Tensor::constant(value?))
+        };
 
-    /// Where an element is zero (or false).
-    /// [`torch.logical_not`](https://docs.pytorch.org/docs/stable/generated/torch.logical_not.html).
-    ///
-    /// ```
-    /// assert_eq!(downhill::Tensor::from([true, false]).logical_not(), downhill::Tensor::from([false, true]));
-    /// ```
-    #[must_use]
-    pub fn logical_not(&self) -> Tensor {
-        Tensor::constant(dispatch!(self.dtype(), T => self.value().map(|x: T| !x.cast::<bool>())))
+        /// Where an element is zero (or false).
+        /// [`torch.logical_not`](https://docs.pytorch.org/docs/stable/generated/torch.logical_not.html).
+        ///
+        /// ```
+        /// assert_eq!(downhill::Tensor::from([true, false]).logical_not(), downhill::Tensor::from([false, true]));
+        /// ```
+        logical_not try_logical_not |self| {
+            let value = dispatch!(self.dtype(), T => self.value().map("logical_not", |x: T| !x.cast::<bool>()));
+            Ok(Tensor::constant(value?))
+        };
     }
 }
 
-fn choose<T: Element>(condition: &Array, a: &Array, b: &Array, shape: Shape) -> Array {
+fn choose<T: Element>(
+    op: &'static str,
+    condition: &Array,
+    a: &Array,
+    b: &Array,
+    shape: Shape,
+) -> Result<Array> {
     let (c, a, b) = (spread(condition, &shape), spread(a, &shape), spread(b, &shape));
-    Array::build(shape, |out: &mut [T]| {
+    Array::build(op, shape, |out: &mut [T]| {
         map::map3(
             &shape,
             c.strided(),
@@ -355,13 +365,14 @@ fn clamp(x: &Tensor, min: Option<&Operand>, max: Option<&Operand>) -> Result<Ten
         return Err(Error::DType { op: "clamp", expected: "numbers", got: dtype });
     }
     bounds().try_for_each(|bound| bound.check_range("clamp", dtype))?;
-    let mut value = x.value().to_dtype(dtype);
+    let op = "clamp";
+    let mut value = x.value().to_dtype(op, dtype)?;
     if let Some(min) = min {
         let shape = Shape::broadcast("clamp", value.shape(), min.shape())?;
-        value = dispatch!(dtype, T => zip::<T, T>(&value, &Side::new(min, dtype), &shape, larger_bound));
+        value = dispatch!(dtype, T => zip::<T, T>(op, &value, &Side::new(op, min, dtype)?, &shape, larger_bound))?;
     }
     if let Some(max) = max {
-        value = dispatch!(dtype, T => zip::<T, T>(&value, &Side::new(max, dtype), &shape, smaller_bound));
+        value = dispatch!(dtype, T => zip::<T, T>(op, &value, &Side::new(op, max, dtype)?, &shape, smaller_bound))?;
     }
     if bounds().all(|b| b.tensor().is_none()) {
         let saved = (x.clone(), min.cloned(), max.cloned());
@@ -373,8 +384,8 @@ fn clamp(x: &Tensor, min: Option<&Operand>, max: Option<&Operand>) -> Result<Ten
         });
         return Ok(record("ClampBackward1", value, [inside]));
     }
-    let bound = |bound: Option<&Operand>| bound.map(|bound| bound.to_tensor(dtype));
-    let edges = match (bound(min), bound(max)) {
+    let bound = |bound: Option<&Operand>| bound.map(|bound| bound.to_tensor(dtype)).transpose();
+    let edges = match (bound(min)?, bound(max)?) {
         (Some(min), Some(max)) => edges_between(x, min, max),
         (Some(min), None) => edges_beyond(x, min, |a, b| a.lt(b)),
         (None, Some(max)) => edges_beyond(x, max, |a, b| a.gt(b)),
@@ -411,12 +422,12 @@ fn edges_between(x: &Tensor, min: Tensor, max: Tensor) -> [Option<Edge>; 3] {
         edge(min, &all, |g, (x, min, max)| {
             let tie = x.eq(min)?.mul(&min.lt(max)?)?;
             let won = x.lt(min)?.mul(&min.le(max)?)?;
-            chosen(g, &won.add(&tie)?.logical_not(), &tie)
+            chosen(g, &won.add(&tie)?.try_logical_not()?, &tie)
         }),
         edge(max, &all, |g, (x, min, max)| {
             let tie = x.eq(max)?.mul(&min.lt(max)?)?;
             let won = x.gt(max)?.mul(&min.le(max)?)?.add(&min.gt(max)?)?;
-            chosen(g, &won.add(&tie)?.logical_not(), &tie)
+            chosen(g, &won.add(&tie)?.try_logical_not()?, &tie)
         }),
     ]
 }

@@ -27,8 +27,8 @@ pub(crate) fn check_empty(op: &'static str, shape: &Shape, mask: &Mask) -> Resul
 }
 
 #[inline]
-pub(crate) fn extreme(plan: &Plan, end: End) -> Array {
-    dispatch!(plan.input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
+pub(crate) fn extreme(op: &'static str, plan: &Plan, end: End) -> Result<Array> {
+    dispatch!(plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
         let (data, extents) = (plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner]);
         if out.is_empty() {
             return;
@@ -51,8 +51,8 @@ pub(crate) fn extreme(plan: &Plan, end: End) -> Array {
 
 /// Where the values of an [`extreme`] come first.
 #[inline]
-fn places(plan: &Plan, values: &Array) -> Array {
-    dispatch!(values.dtype(), T => Array::build(plan.shape, |out: &mut [i64]| {
+fn places(op: &'static str, plan: &Plan, values: &Array) -> Result<Array> {
+    dispatch!(values.dtype(), T => Array::build(op, plan.shape, |out: &mut [i64]| {
         if out.is_empty() {
             return;
         }
@@ -67,7 +67,7 @@ fn places(plan: &Plan, values: &Array) -> Array {
 #[inline]
 fn split_by_count(g: &Grad<'_>, x: &Tensor, mask: &Mask, kept: &Shape) -> Result<Tensor> {
     let hit = x.eq(&g.output().reshape(kept)?)?;
-    let count = hit.sum_over(mask, true);
+    let count = hit.sum_over(mask, true)?;
     g.reshape(kept)?.mul(&hit)?.div(&count)
 }
 
@@ -75,8 +75,8 @@ fn split_by_count(g: &Grad<'_>, x: &Tensor, mask: &Mask, kept: &Shape) -> Result
 #[inline]
 pub(crate) fn split_among_equals(g: &Grad<'_>, x: &Tensor) -> Result<Tensor> {
     let y = g.output();
-    let hit = if y.isnan().item()? { x.isnan() } else { x.eq(&y)? };
-    Tensor::where_(&hit, &g.div(&hit.sum())?, 0.0)
+    let hit = if y.try_isnan()?.item()? { x.try_isnan()? } else { x.eq(&y)? };
+    Tensor::where_(&hit, &g.div(&hit.try_sum()?)?, 0.0)
 }
 
 /// A result chosen by its place along `dim`: the gradient goes to that place.
@@ -89,7 +89,7 @@ pub(crate) fn record_chosen(
     values: Array,
     places: &Tensor,
 ) -> Tensor {
-    let n = plan.n;
+    let n = x.shape().get(dim).copied().unwrap_or(1);
     let saved = (places.clone(), plan.kept);
     let back = edge(x, &saved, move |g, (places, kept)| {
         let along = crate::arange(0, n as i64, 1)?;
@@ -116,18 +116,19 @@ impl Tensor {
     ) -> Result<Tensor> {
         let mask = self.shape().dims(op, dims)?;
         check_empty(op, self.shape(), &mask)?;
-        let plan = Plan::new(self.value(), &mask, keepdim);
+        let plan = Plan::once(op, self.value(), &mask, keepdim)?;
+        let value = plan.finish(op, extreme(op, &plan, end)?)?;
         let saved = (self.clone(), mask, plan.kept);
         let back = edge(self, &saved, |g, (x, mask, kept)| split_by_count(g, x, mask, kept));
-        Ok(record_output(name, extreme(&plan, end), [back]))
+        Ok(record_output(name, value, [back]))
     }
 
     #[inline]
     fn max_min(&self, op: &'static str, name: &'static str, end: End) -> Result<Tensor> {
         check_empty(op, self.shape(), &ALL)?;
-        let plan = Plan::new(self.value(), &ALL, false);
+        let plan = Plan::once(op, self.value(), &ALL, false)?;
         let back = edge(self, self, split_among_equals);
-        Ok(record_output(name, extreme(&plan, end), [back]))
+        Ok(record_output(name, extreme(op, &plan, end)?, [back]))
     }
 
     #[inline]
@@ -142,9 +143,10 @@ impl Tensor {
         let dim = self.shape().dim(op, dim)?;
         let mask = Mask::one(dim);
         check_empty(op, self.shape(), &mask)?;
-        let plan = Plan::new(self.value(), &mask, keepdim);
-        let values = extreme(&plan, end);
-        let places = Tensor::constant(places(&plan, &values));
+        let plan = Plan::once(op, self.value(), &mask, keepdim)?;
+        let values = extreme(op, &plan, end)?;
+        let places = Tensor::constant(plan.finish(op, places(op, &plan, &values)?)?);
+        let values = plan.finish(op, values)?;
         Ok((record_chosen(name, self, dim, &plan, values, &places), places))
     }
 
@@ -158,8 +160,13 @@ impl Tensor {
             Some(dim) => Mask::one(self.shape().dim(op, dim)?),
         };
         check_empty(op, self.shape(), &mask)?;
-        let plan = Plan::new(self.value(), &mask, keepdim);
-        Ok(Tensor::constant(places(&plan, &extreme(&plan, end))))
+        // Of all elements, the place counts those that a view repeats.
+        let plan = match dim {
+            Some(_) => Plan::once(op, self.value(), &mask, keepdim)?,
+            None => Plan::new(op, self.value(), &mask, keepdim)?,
+        };
+        let places = places(op, &plan, &extreme(op, &plan, end)?)?;
+        Ok(Tensor::constant(plan.finish(op, places)?))
     }
 
     /// The largest element; NaN if there is one. Equal ones share the gradient.

@@ -7,22 +7,28 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
 use crate::dtype::dispatch;
+use crate::error::fallible;
 use crate::kernel::index::{self as kernel, Pick};
 use crate::ops::view::wrapped;
-use crate::{DType, Element, Error, Result, Shape, Tensor};
+use crate::{DType, Element, Error, Result, Shape, Tensor, memory};
 use std::sync::Arc;
 
 /// Rows of an array seen as `outer × n × inner`.
 #[derive(Clone)]
 pub(crate) struct Rows {
-    pub(crate) list: Arc<[usize]>,
+    pub(crate) list: Arc<Vec<usize>>,
     pub(crate) n: usize,
     pub(crate) inner: usize,
 }
 
+/// The places where a mask is true.
+fn places(op: &'static str, mask: &[bool]) -> Result<Vec<usize>> {
+    Ok(kernel::places(mask, memory::with_capacity(op, kernel::count(mask) + 1)?))
+}
+
 impl Rows {
     /// These rows of dimension `d`.
-    pub(crate) fn of(shape: &Shape, d: usize, list: Arc<[usize]>) -> Self {
+    pub(crate) fn of(shape: &Shape, d: usize, list: Arc<Vec<usize>>) -> Self {
         Self { list, n: shape[d], inner: shape[d + 1..].iter().product() }
     }
 
@@ -32,25 +38,32 @@ impl Rows {
 }
 
 /// The rows of `x`, one after the other, as a tensor of this shape.
-pub(crate) fn picked(name: &'static str, x: &Tensor, rows: &Rows, shape: Shape) -> Tensor {
-    let dense = x.value().contiguous();
-    let value = dispatch!(x.dtype(), T => Array::build(shape, |out: &mut [T]| {
+pub(crate) fn picked(
+    op: &'static str,
+    name: &'static str,
+    x: &Tensor,
+    rows: &Rows,
+    shape: Shape,
+) -> Result<Tensor> {
+    let dense = x.value().contiguous(op)?;
+    let value = dispatch!(x.dtype(), T => Array::build(op, shape, |out: &mut [T]| {
         kernel::pick(dense.slice().unwrap_or_default(), &rows.pick(), out);
-    }));
-    let back = edge(x, &(rows.clone(), *x.shape()), |g, (rows, shape)| Ok(put_back(g, rows, *shape)));
-    record(name, value, [back])
+    }))?;
+    let back = edge(x, &(rows.clone(), *x.shape()), |g, (rows, shape)| put_back(g, rows, *shape));
+    Ok(record(name, value, [back]))
 }
 
 /// Zeros of this shape, to whose rows those of `g` have been added.
-fn put_back(g: &Tensor, rows: &Rows, shape: Shape) -> Tensor {
-    let (dense, mut value) = (g.value().contiguous(), g.filled(&shape, 0).into_value());
+fn put_back(g: &Tensor, rows: &Rows, shape: Shape) -> Result<Tensor> {
+    let op = "index_add";
+    let (dense, mut value) = (g.value().contiguous(op)?, g.filled(op, &shape, 0)?.into_value());
     dispatch!(g.dtype(), T => kernel::pick_back(
-        dense.slice::<T>().unwrap_or_default(), &rows.pick(), value.make_mut(), Element::plus,
+        dense.slice::<T>().unwrap_or_default(), &rows.pick(), value.make_mut(op)?, Element::plus,
     ));
     let back = edge(g, &(rows.clone(), *g.shape()), |h, (rows, shape)| {
-        Ok(picked("IndexSelectBackward0", h, rows, *shape))
+        picked("index_select", "IndexSelectBackward0", h, rows, *shape)
     });
-    record("IndexAddBackward0", value, [back])
+    Ok(record("IndexAddBackward0", value, [back]))
 }
 
 /// An error unless the elements are integers.
@@ -92,15 +105,15 @@ impl Tensor {
         if self.dim() == 0 && index.numel() != 1 {
             return Err(Error::shape(op, "one index into a 0-d tensor", index.shape()));
         }
-        let index = index.value().to_vec::<i64>();
+        let index = index.value().to_vec::<i64>(op)?;
         check_bounds(op, &index, self.shape().get(d).copied().unwrap_or(1))?;
         let name = "IndexSelectBackward0";
-        let list: Arc<[usize]> = index.iter().map(|&i| i as usize).collect();
+        let list = Arc::new(memory::collect(op, index.iter().map(|&i| i as usize))?);
         if self.dim() == 0 {
-            return Ok(picked(name, self, &Rows { list, n: 1, inner: 1 }, Shape::SCALAR));
+            return picked(op, name, self, &Rows { list, n: 1, inner: 1 }, Shape::SCALAR);
         }
         let shape = self.shape().with(op, d, list.len())?;
-        Ok(picked(name, self, &Rows::of(self.shape(), d, list), shape))
+        picked(op, name, self, &Rows::of(self.shape(), d, list), shape)
     }
 
     /// Indexing with index tensors, one for each leading dimension; `None` keeps a dimension whole.
@@ -161,19 +174,20 @@ impl Tensor {
         let kept: Vec<usize> = rest.iter().map(size).collect();
         let before = if neighbours { first } else { 0 };
         let shape = Shape::new(op, &[&kept[..before], &places, &kept[before..]].concat())?;
-        let mut rows = vec![0; places.numel()];
+        let mut rows = memory::vec(op, 0, places.numel())?;
         for &d in &indexed {
             let size = self.shape()[d];
-            let index = list[d].iter().map(|index| index.value().expand(&places).to_vec::<i64>());
-            for (row, i) in rows.iter_mut().zip(index.flatten()) {
+            let Some(index) = &list[d] else { continue };
+            let index = index.value().expand(&places).to_vec::<i64>(op)?;
+            for (row, i) in rows.iter_mut().zip(index) {
                 *row = *row * size + wrapped(op, i, size)?;
             }
         }
-        let rows = Rows { list: Arc::from(rows), n, inner: kept[before..].iter().product() };
+        let rows = Rows { list: Arc::new(rows), n, inner: kept[before..].iter().product() };
         if neighbours {
-            return Ok(picked("IndexBackward0", self, &rows, shape));
+            return picked(op, "IndexBackward0", self, &rows, shape);
         }
-        Ok(picked("IndexBackward0", &self.permute([indexed, rest].concat().as_slice())?, &rows, shape))
+        picked(op, "IndexBackward0", &self.permute([indexed, rest].concat().as_slice())?, &rows, shape)
     }
 
     /// The indices of the true elements of a mask over dimensions `first..`, one tensor for each dimension.
@@ -183,7 +197,7 @@ impl Tensor {
             let expected = format!("a mask of the sizes from dimension {first} on of shape {}", self.shape());
             return Err(Error::shape(op, expected, mask.shape()));
         }
-        mask.nonzero().unbind(1)
+        mask.try_nonzero()?.unbind(1)
     }
 
     /// The elements where `mask` is true, in row-major order; the two broadcast.
@@ -205,36 +219,39 @@ impl Tensor {
             return Err(Error::DType { op, expected: "a bool mask", got: mask.dtype() });
         }
         let shape = Shape::broadcast(op, self.shape(), mask.shape())?;
-        let mask = mask.value().expand(&shape).to_vec::<bool>();
-        let list: Arc<[usize]> = Arc::from(kernel::places(&mask));
+        let mask = mask.value().expand(&shape).to_vec::<bool>(op)?;
+        let list = Arc::new(places(op, &mask)?);
         let found = Shape::new(op, &[list.len()])?;
         let rows = Rows { list, n: mask.len(), inner: 1 };
         let x = if *self.shape() == shape { self.clone() } else { self.expanded(&shape) };
-        Ok(picked("MaskedSelectBackward0", &x, &rows, found))
+        picked(op, "MaskedSelectBackward0", &x, &rows, found)
     }
 
-    /// The indices of the elements that are not zero, a row each, in row-major order: `i64` of shape
-    /// `[found, dimensions]`.
-    ///
-    /// [`torch.nonzero`](https://docs.pytorch.org/docs/stable/generated/torch.nonzero.html).
-    ///
-    /// ```
-    /// use downhill::Tensor;
-    /// assert_eq!(Tensor::from([[0, 5], [7, 0]]).nonzero(), Tensor::from([[0, 1], [1, 0]]));
-    /// ```
-    #[must_use]
-    pub fn nonzero(&self) -> Tensor {
-        let shape = *self.shape();
-        let found = kernel::places(&self.value().to_dtype(DType::Bool).to_vec::<bool>());
-        Tensor::constant(Array::build(Shape::of(&[found.len(), shape.rank()]), |out: &mut [i64]| {
-            for (row, &at) in out.chunks_exact_mut(shape.rank().max(1)).zip(&found) {
-                let mut rest = at;
-                for (o, &size) in row.iter_mut().zip(&*shape).rev() {
-                    *o = (rest % size) as i64;
-                    rest /= size;
+    fallible! {
+        /// The indices of the elements that are not zero, a row each, in row-major order: `i64` of shape
+        /// `[found, dimensions]`.
+        ///
+        /// [`torch.nonzero`](https://docs.pytorch.org/docs/stable/generated/torch.nonzero.html).
+        ///
+        /// ```
+        /// use downhill::Tensor;
+        /// assert_eq!(Tensor::from([[0, 5], [7, 0]]).nonzero(), Tensor::from([[0, 1], [1, 0]]));
+        /// ```
+        nonzero try_nonzero |self| {
+            let (op, shape) = ("nonzero", *self.shape());
+            let found = places(op, &self.value().to_dtype(op, DType::Bool)?.to_vec::<bool>(op)?)?;
+            let indices = Shape::new(op, &[found.len(), shape.rank()])?;
+            let value = Array::build(op, indices, |out: &mut [i64]| {
+                for (row, &at) in out.chunks_exact_mut(shape.rank().max(1)).zip(&found) {
+                    let mut rest = at;
+                    for (o, &size) in row.iter_mut().zip(&*shape).rev() {
+                        *o = (rest % size) as i64;
+                        rest /= size;
+                    }
                 }
-            }
-        }))
+            });
+            Ok(Tensor::constant(value?))
+        };
     }
 
     /// Class indices as vectors of zeros with a one at the class: `i64`, with a new last dimension of `num_classes`
@@ -257,7 +274,7 @@ impl Tensor {
         if self.dtype() != DType::I64 {
             return Err(Error::DType { op, expected: "int64 classes", got: self.dtype() });
         }
-        let classes = self.value().to_vec::<i64>();
+        let classes = self.value().to_vec::<i64>(op)?;
         let n = match (num_classes.into(), classes.iter().max()) {
             (None | Some(0), None) => {
                 return Err(Error::argument(op, "an empty tensor does not tell the number of classes"));
@@ -267,9 +284,10 @@ impl Tensor {
         };
         check_bounds(op, &classes, n)?;
         let shape = Shape::new(op, &[self.shape(), &[n][..]].concat())?;
-        Ok(Tensor::constant(Array::build(shape, |out: &mut [i64]| {
+        let value = Array::build(op, shape, |out: &mut [i64]| {
             out.fill(0);
             out.chunks_exact_mut(n.max(1)).zip(&classes).for_each(|(row, &class)| row[class as usize] = 1);
-        })))
+        });
+        Ok(Tensor::constant(value?))
     }
 }

@@ -7,7 +7,7 @@ use crate::dtype::dispatch;
 use crate::kernel::index as kernel;
 use crate::ops::index::{Rows, picked};
 use crate::shape::Dims;
-use crate::{DType, Error, Result, Shape, Tensor};
+use crate::{DType, Error, Result, Shape, Tensor, memory};
 use std::borrow::Borrow;
 use std::sync::Arc;
 
@@ -45,13 +45,14 @@ impl From<Vec<usize>> for Parts {
 }
 
 /// The arrays side by side along dimension `d` of the result, each taking as much of it as it has elements for.
-fn joined(parts: &[&Tensor], dtype: DType, shape: Shape, d: usize) -> Array {
+fn joined(op: &'static str, parts: &[&Tensor], dtype: DType, shape: Shape, d: usize) -> Result<Array> {
     let outer = shape[..d].iter().product::<usize>().max(1);
-    let dense: Vec<Array> = parts.iter().map(|x| x.value().to_dtype(dtype).contiguous()).collect();
+    let dense = parts.iter().map(|x| x.value().to_dtype(op, dtype)?.contiguous(op));
+    let dense = dense.collect::<Result<Vec<Array>>>()?;
     dispatch!(dtype, T => {
         let slices = dense.iter().map(|x| (x.slice::<T>().unwrap_or_default(), x.numel() / outer));
         let slices: Vec<_> = slices.collect();
-        Array::build(shape, |out| kernel::join(&slices, out))
+        Array::build(op, shape, |out| kernel::join(&slices, out))
     })
 }
 
@@ -96,7 +97,7 @@ impl Tensor {
             }
             size = size.saturating_add(x.shape()[d]);
         }
-        let value = joined(&parts, common_dtype(&all), without.with(op, d, size)?, d);
+        let value = joined(op, &parts, common_dtype(&all), without.with(op, d, size)?, d)?;
         let mut start = 0;
         let mut edges = Vec::new();
         for x in parts {
@@ -135,7 +136,7 @@ impl Tensor {
         }
         let d = first.new_dim(op, dim)?;
         let shape = first.shape().unsqueeze(d).with(op, d, parts.len())?;
-        let value = joined(&parts, common_dtype(&parts), shape, d);
+        let value = joined(op, &parts, common_dtype(&parts), shape, d)?;
         let edges = parts
             .iter()
             .enumerate()
@@ -168,14 +169,14 @@ impl Tensor {
                 "split",
                 format!("parts of size 0 do not make up a dimension of size {size}"),
             )),
-            Parts::Size(part) => Ok(self.cut("SplitBackward0", d, even(size, part))),
+            Parts::Size(part) => self.cut("split", "SplitBackward0", d, even(size, part)),
             Parts::Sizes(sizes) => {
                 if sizes.iter().try_fold(0_usize, |sum, &s| sum.checked_add(s)) != Some(size) {
                     let message =
                         format!("sizes {sizes:?} do not sum to {size}, the size of dimension {dim}");
                     return Err(Error::argument("split", message));
                 }
-                Ok(self.cut("SplitWithSizesBackward0", d, sizes))
+                self.cut("split", "SplitWithSizesBackward0", d, sizes.into_iter())
             }
         }
     }
@@ -199,22 +200,28 @@ impl Tensor {
             return Err(Error::argument("chunk", "needs at least one chunk, but got 0"));
         }
         // PyTorch's answer for an empty dimension: that many empty parts.
-        let sizes = if size == 0 {
-            vec![0; Shape::new("chunk", &[chunks])?.numel()]
-        } else {
-            even(size, size.div_ceil(chunks))
-        };
-        Ok(self.cut("SplitBackward0", d, sizes))
+        if size == 0 {
+            return self.cut("chunk", "SplitBackward0", d, std::iter::repeat_n(0, chunks));
+        }
+        self.cut("chunk", "SplitBackward0", d, even(size, size.div_ceil(chunks)))
     }
 
-    fn cut(&self, name: &'static str, d: usize, sizes: Vec<usize>) -> Vec<Tensor> {
+    fn cut(
+        &self,
+        op: &'static str,
+        name: &'static str,
+        d: usize,
+        sizes: impl ExactSizeIterator<Item = usize>,
+    ) -> Result<Vec<Tensor>> {
         let mut start = 0;
-        let part = |length| {
-            let part = self.sliced(name, d, start, 1, length);
-            start += length;
-            part
-        };
-        sizes.into_iter().map(part).collect()
+        views(
+            op,
+            sizes.map(|length| {
+                let part = self.sliced(name, d, start, 1, length);
+                start += length;
+                part
+            }),
+        )
     }
 
     /// Views of the entries of a dimension, which disappears.
@@ -232,7 +239,7 @@ impl Tensor {
     /// ```
     pub fn unbind(&self, dim: isize) -> Result<Vec<Tensor>> {
         let d = self.nonscalar_dim("unbind", dim)?;
-        Ok((0..self.shape()[d]).map(|i| self.selected("UnbindBackward0", d, i)).collect())
+        views("unbind", (0..self.shape()[d]).map(|i| self.selected("UnbindBackward0", d, i)))
     }
 
     /// Copies side by side, so many along each dimension; further leading numbers make new dimensions.
@@ -241,7 +248,7 @@ impl Tensor {
     /// [`expand`](Self::expand) repeats without a copy.
     ///
     /// # Errors
-    /// [`Error::Argument`] for fewer numbers than dimensions.
+    /// [`Error::Argument`] for fewer numbers than dimensions, and for a result that is too large, [`Error::Memory`].
     ///
     /// ```
     /// use downhill::Tensor;
@@ -255,6 +262,8 @@ impl Tensor {
         };
         let sizes = [&vec![1; new][..], self.shape()].concat();
         let mut x = self.reshape(&Shape::new("repeat", &sizes)?)?;
+        let all = sizes.iter().zip(repeats).map(|(size, &times)| size.saturating_mul(times));
+        Shape::new("repeat", &all.collect::<Vec<_>>())?;
         for (d, (&size, &times)) in sizes.iter().zip(repeats).enumerate() {
             if times != 1 {
                 x = x.rearranged("repeat", "RepeatBackward0", d, size.checked_mul(times), |i| i % size)?;
@@ -316,13 +325,19 @@ impl Tensor {
         from: impl Fn(usize) -> usize,
     ) -> Result<Tensor> {
         let shape = self.shape().with(op, d, size.unwrap_or(usize::MAX))?;
-        let list: Arc<[usize]> = (0..shape[d]).map(from).collect();
-        Ok(picked(name, self, &Rows::of(self.shape(), d, list), shape))
+        let list = Arc::new(memory::collect(op, (0..shape[d]).map(from))?);
+        picked(op, name, self, &Rows::of(self.shape(), d, list), shape)
     }
 }
 
+/// So many views, each of which takes memory of its own.
+fn views(op: &'static str, parts: impl ExactSizeIterator<Item = Tensor>) -> Result<Vec<Tensor>> {
+    memory::check::<[u64; 32]>(op, parts.len())?;
+    memory::collect(op, parts)
+}
+
 /// The sizes of parts of `size`: one part, even if that is empty.
-fn even(size: usize, part: usize) -> Vec<usize> {
+fn even(size: usize, part: usize) -> impl ExactSizeIterator<Item = usize> {
     let part = part.clamp(1, size.max(1));
-    (0..size.div_ceil(part).max(1)).map(|i| part.min(size - i * part)).collect()
+    (0..size.div_ceil(part).max(1)).map(move |i| part.min(size - i * part))
 }

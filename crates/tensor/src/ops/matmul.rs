@@ -9,7 +9,7 @@ use crate::kernel::map::place;
 use crate::kernel::matmul::{self, Matrix};
 use crate::kernel::parallel;
 use crate::layout::Layout;
-use crate::{DType, Element, Error, Result, Shape, Tensor};
+use crate::{DType, Element, Error, Result, Shape, Tensor, memory};
 
 /// The matrices of the last two dimensions.
 fn matrix<T: Element>(x: &Array) -> Matrix<'_, T> {
@@ -23,19 +23,25 @@ fn product(op: &'static str, a: &Array, b: &Array) -> Result<Array> {
     let rank = a.shape().rank();
     let (m, k, n) = (a.shape()[rank - 2], a.shape()[rank - 1], b.shape()[rank - 1]);
     let shape = a.shape().with(op, rank - 1, n)?;
-    fn run<T: Element>(a: &Array, b: &Array, shape: Shape, [m, k, n]: [usize; 3]) -> Array {
+    fn run<T: Element>(
+        op: &'static str,
+        a: &Array,
+        b: &Array,
+        shape: Shape,
+        [m, k, n]: [usize; 3],
+    ) -> Result<Array> {
         if shape.rank() == 2 {
-            return Array::build(shape, |out| {
+            return Array::build(op, shape, |out| {
                 matmul::matmul([m, k, n], matrix::<T>(a), matrix(b), out, false);
             });
         }
         let batches = |x: &Array| {
             let outer = Shape::of(&x.shape()[..x.shape().rank() - 2]);
             let strides = x.layout.strides();
-            (0..outer.numel()).map(|i| place(&outer, strides, i)).collect::<Vec<_>>()
+            memory::collect(op, (0..outer.numel()).map(|i| place(&outer, strides, i)))
         };
-        let (starts_a, starts_b) = (batches(a), batches(b));
-        Array::build(shape, |out| {
+        let (starts_a, starts_b) = (batches(a)?, batches(b)?);
+        Array::build(op, shape, |out| {
             for (i, out) in out.chunks_exact_mut((m * n).max(1)).enumerate() {
                 let (x, y) = (matrix::<T>(a), matrix::<T>(b));
                 // Empty matrices lie nowhere.
@@ -45,12 +51,12 @@ fn product(op: &'static str, a: &Array, b: &Array) -> Result<Array> {
             }
         })
     }
-    Ok(match a.dtype() {
-        DType::F32 => run::<f32>(a, b, shape, [m, k, n]),
-        DType::F64 => run::<f64>(a, b, shape, [m, k, n]),
-        DType::I64 => run::<i64>(a, b, shape, [m, k, n]),
+    match a.dtype() {
+        DType::F32 => run::<f32>(op, a, b, shape, [m, k, n]),
+        DType::F64 => run::<f64>(op, a, b, shape, [m, k, n]),
+        DType::I64 => run::<i64>(op, a, b, shape, [m, k, n]),
         DType::Bool => unreachable!("check_dtypes refuses booleans"),
-    })
+    }
 }
 
 /// The transpose of the last two dimensions.
@@ -252,7 +258,7 @@ impl Tensor {
                 let (rows, k, n) = (&self.shape()[..r - 1], self.shape()[r - 1], other.shape()[1]);
                 let flat = self.reshape([rows.iter().product(), k])?.mm(other)?;
                 let shape = [rows, &[n]].concat();
-                Ok(flat.reshaped_as("UnsafeViewBackward0", &Shape::new(op, &shape)?))
+                flat.reshaped_as("UnsafeViewBackward0", &Shape::new(op, &shape)?)
             }
             (r, s) => {
                 check_inner(op, self, other, s - 2)?;
@@ -262,7 +268,7 @@ impl Tensor {
                 let with = |x: &Tensor| Shape::new(op, &[&*batch, &x.shape()[x.dim() - 2..]].concat());
                 let (a, b) = (self.expanded(&with(self)?), other.expanded(&with(other)?));
                 let y = multiply(op, &a, &b)?;
-                Ok(y.reshaped_as("UnsafeViewBackward0", y.shape()))
+                y.reshaped_as("UnsafeViewBackward0", y.shape())
             }
         }
     }
@@ -349,9 +355,9 @@ impl Tensor {
         ))
     }
 
-    pub(crate) fn reshaped_as(&self, name: &'static str, shape: &Shape) -> Tensor {
-        let value = self.value().contiguous().with_layout(Layout::contiguous(*shape));
-        record(name, value, [edge(self, self.shape(), |g, shape| g.reshape(shape))])
+    fn reshaped_as(&self, name: &'static str, shape: &Shape) -> Result<Tensor> {
+        let value = self.value().contiguous("matmul")?.with_layout(Layout::contiguous(*shape));
+        Ok(record(name, value, [edge(self, self.shape(), |g, shape| g.reshape(shape))]))
     }
 }
 
@@ -372,7 +378,8 @@ impl Tensor {
     /// ```
     pub fn tril(&self, diagonal: i64) -> Result<Tensor> {
         self.check_matrices("tril")?;
-        let value = self.triangle(|row, n| 0..(row.saturating_add(diagonal).saturating_add(1)).clamp(0, n));
+        let kept = |row: i64, n| 0..(row.saturating_add(diagonal).saturating_add(1)).clamp(0, n);
+        let value = self.triangle("tril", kept)?;
         Ok(record("TrilBackward0", value, [edge(self, &diagonal, |g, &diagonal| g.tril(diagonal))]))
     }
 
@@ -390,7 +397,7 @@ impl Tensor {
     /// ```
     pub fn triu(&self, diagonal: i64) -> Result<Tensor> {
         self.check_matrices("triu")?;
-        let value = self.triangle(|row, n| row.saturating_add(diagonal).clamp(0, n)..n);
+        let value = self.triangle("triu", |row, n| row.saturating_add(diagonal).clamp(0, n)..n)?;
         Ok(record("TriuBackward0", value, [edge(self, &diagonal, |g, &diagonal| g.triu(diagonal))]))
     }
 
@@ -399,11 +406,11 @@ impl Tensor {
     }
 
     /// Of each row of each matrix, given its number and length, the columns that `kept` says; zeros elsewhere.
-    fn triangle(&self, kept: impl Fn(i64, i64) -> std::ops::Range<i64>) -> Array {
+    fn triangle(&self, op: &'static str, kept: impl Fn(i64, i64) -> std::ops::Range<i64>) -> Result<Array> {
         let shape = *self.shape();
         let (rows, n) = (shape[shape.rank() - 2], shape[shape.rank() - 1]);
-        let x = self.value().contiguous();
-        dispatch!(x.dtype(), T => Array::build(shape, |out: &mut [T]| {
+        let x = self.value().contiguous(op)?;
+        dispatch!(x.dtype(), T => Array::build(op, shape, |out: &mut [T]| {
             let x = x.slice::<T>().unwrap_or_default();
             let lines = out.chunks_exact_mut(n.max(1)).zip(x.chunks_exact(n.max(1)));
             for (i, (out, x)) in lines.enumerate() {
@@ -431,7 +438,7 @@ fn affine(
     }
     let mut value = product(op, a, b)?;
     let bias = bias.value().expand(&shape);
-    dispatch!(value.dtype(), T => add_bias::<T>(&mut value, &bias, beta, alpha));
+    dispatch!(value.dtype(), T => add_bias::<T>(op, &mut value, &bias, beta, alpha))?;
     Ok(value)
 }
 
@@ -440,16 +447,22 @@ fn scaled(x: &Tensor, factor: Number) -> Result<Tensor> {
 }
 
 /// `value = beta · bias + alpha · value`, in place.
-fn add_bias<T: Element>(value: &mut Array, bias: &Array, beta: Number, alpha: Number) {
+fn add_bias<T: Element>(
+    op: &'static str,
+    value: &mut Array,
+    bias: &Array,
+    beta: Number,
+    alpha: Number,
+) -> Result<()> {
     let (b, a) = (beta.cast::<T>(), alpha.cast::<T>());
     let (skip, plain) = (beta.cast::<f64>() == 0.0, (beta.cast::<f64>(), alpha.cast::<f64>()) == (1.0, 1.0));
     let columns = value.shape()[1].max(1);
     // One row for all, or a row each.
     let same = bias.layout.strides() == [0, 1];
-    let bias = if same { bias.clone() } else { bias.contiguous() };
+    let bias = if same { bias.clone() } else { bias.contiguous(op)? };
     let bias = bias.raw::<T>();
     let rows = (1 << 13) / columns + 1;
-    parallel::for_chunks(value.make_mut::<T>(), rows * columns, 1, &|start, chunk| {
+    parallel::for_chunks(value.make_mut::<T>(op)?, rows * columns, 1, &|start, chunk| {
         for (i, row) in chunk.chunks_exact_mut(columns).enumerate() {
             let bias = &bias[if same { 0 } else { start + i * columns }..][..columns];
             for (y, &x) in row.iter_mut().zip(bias) {
@@ -461,4 +474,5 @@ fn add_bias<T: Element>(value: &mut Array, bias: &Array, beta: Number, alpha: Nu
             }
         }
     });
+    Ok(())
 }

@@ -4,12 +4,12 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record_output;
 use crate::dtype::dispatch;
-use crate::kernel::parallel;
+use crate::kernel::parallel::{self, scratch};
 use crate::ops::compare::is_nan;
 use crate::ops::extremes::{check_empty, record_chosen, split_among_equals};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::Mask;
-use crate::{DType, Element, Error, Result, Tensor};
+use crate::{DType, Element, Error, Result, Tensor, memory};
 use std::cmp::Ordering;
 
 /// Place of the median in a row (of an even number the lower middle one): the first NaN if there is one, and of
@@ -27,12 +27,15 @@ fn median_place<T: Element>(row: &[T], order: &mut Vec<usize>) -> usize {
 
 /// The places of the medians over the middle of `outer × n × inner`.
 #[inline]
-fn median_places(plan: &Plan) -> Array {
+fn median_places(plan: &Plan) -> Result<Array> {
     let (n, inner) = (plan.n, plan.inner);
-    dispatch!(plan.input.dtype(), T => Array::build(plan.shape, |out: &mut [i64]| {
+    if plan.input.numel() > 0 {
+        memory::check::<(i64, usize)>("median", parallel::threads() * n)?;
+    }
+    dispatch!(plan.input.dtype(), T => Array::build("median", plan.shape, |out: &mut [i64]| {
         let data = plan.input.slice::<T>().unwrap_or_default();
         parallel::for_chunks(out, 16, 16 * n, &|start, out| {
-            let (mut row, mut order) = (Vec::with_capacity(n), Vec::with_capacity(n));
+            let (mut row, mut order) = (scratch(n), scratch(n));
             for (i, o) in out.iter_mut().enumerate() {
                 let first = (start + i) / inner * n * inner + (start + i) % inner;
                 row.clear();
@@ -45,9 +48,9 @@ fn median_places(plan: &Plan) -> Array {
 
 /// The elements at the places.
 #[inline]
-fn at_places(plan: &Plan, places: &Array) -> Array {
+fn at_places(plan: &Plan, places: &Array) -> Result<Array> {
     let (n, inner) = (plan.n, plan.inner);
-    dispatch!(plan.input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
+    dispatch!(plan.input.dtype(), T => Array::build("median", plan.shape, |out: &mut [T]| {
         let data = plan.input.slice::<T>().unwrap_or_default();
         for (i, (o, &place)) in out.iter_mut().zip(places.slice::<i64>().unwrap_or_default()).enumerate() {
             *o = data[(i / inner * n + place as usize) * inner + i % inner];
@@ -79,13 +82,13 @@ impl Tensor {
     /// ```
     #[inline]
     pub fn median(&self) -> Result<Tensor> {
-        let plan = Plan::new(self.value(), &ALL, false);
+        let plan = Plan::new("median", self.value(), &ALL, false)?;
         let value = if self.numel() == 0 && self.dtype() != DType::I64 {
-            self.filled(&plan.shape, f64::NAN).into_value()
+            self.filled("median", &plan.shape, f64::NAN)?.into_value()
         } else {
             check_dtype(self)?;
             check_empty("median", self.shape(), &ALL)?;
-            at_places(&plan, &median_places(&plan))
+            at_places(&plan, &median_places(&plan)?)?
         };
         Ok(record_output("MedianBackward0", value, [edge(self, self, split_among_equals)]))
     }
@@ -112,9 +115,9 @@ impl Tensor {
         let dim = self.shape().dim("median", dim)?;
         let mask = Mask::one(dim);
         check_empty("median", self.shape(), &mask)?;
-        let plan = Plan::new(self.value(), &mask, keepdim);
-        let places = median_places(&plan);
-        let values = at_places(&plan, &places);
+        let plan = Plan::new("median", self.value(), &mask, keepdim)?;
+        let places = median_places(&plan)?;
+        let values = at_places(&plan, &places)?;
         let places = Tensor::constant(places);
         Ok((record_chosen("MedianBackward1", self, dim, &plan, values, &places), places))
     }

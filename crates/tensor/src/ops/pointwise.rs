@@ -5,6 +5,7 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::{Grad, record, record_output};
 use crate::dtype::dispatch;
+use crate::error::fallible;
 use crate::kernel::map;
 use crate::real::{Real, Traced};
 use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
@@ -44,35 +45,34 @@ impl std::fmt::Debug for Row {
     }
 }
 
-fn unary<F: Unary>(x: &Tensor) -> Tensor {
+fn unary<F: Unary>(op: &'static str, x: &Tensor) -> Result<Tensor> {
     let dtype = x.dtype().to_float();
-    let input = x.value().to_dtype(dtype);
-    let value = dispatch!(float dtype, T => input.map(#[inline(always)] |x: T| F::value(x)));
-    match F::SAVES {
-        Saves::Input => record(F::NAME, value, [edge(x, x, |g, x| Ok(gradient::<F>(g, x)))]),
-        Saves::Output => {
-            record_output(F::NAME, value, [edge(x, &(), |g, ()| Ok(gradient::<F>(g, &g.output())))])
-        }
-    }
+    let input = x.value().cast(op, dtype)?;
+    let value = dispatch!(float dtype, T => input.map(op, #[inline(always)] |x: T| F::value(x)))?;
+    Ok(match F::SAVES {
+        Saves::Input => record(F::NAME, value, [edge(x, x, |g, x| gradient::<F>(g, x))]),
+        Saves::Output => record_output(F::NAME, value, [edge(x, &(), |g, ()| gradient::<F>(g, &g.output()))]),
+    })
 }
 
-fn gradient<F: Unary>(g: &Grad<'_>, saved: &Tensor) -> Tensor {
+fn gradient<F: Unary>(g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
     if grad_enabled() {
         return match F::grad(Traced::from(&**g), Traced::from(saved)) {
-            Traced::Tensor(slope) => slope,
-            Traced::Lit(slope) => saved.full_like(slope),
+            Traced::Lit(slope) => saved.try_full_like(slope),
+            slope => slope.try_into_tensor(),
         };
     }
     let shape = *saved.shape();
     let (g, s) = (g.value(), saved.value());
-    Tensor::constant(dispatch!(float s.dtype(), T => Array::build(shape, |out: &mut [T]| {
+    let value = dispatch!(float s.dtype(), T => Array::build(F::NAME, shape, |out: &mut [T]| {
         map::map2(&shape, g.strided(), s.strided(), out, #[inline(always)] |g: T, s: T| F::grad(g, s));
-    })))
+    }));
+    Ok(Tensor::constant(value?))
 }
 
 /// Each row becomes a type that implements [`Unary`], a method of [`Tensor`] and an entry of [`TABLE`].
 macro_rules! pointwise {
-    ($($(#[$doc:meta])* $method:ident as $name:ident = |$x:ident| $value:expr,
+    ($($(#[$doc:meta])* $method:ident $try_method:ident as $name:ident = |$x:ident| $value:expr,
         saves $saves:ident, grad |$g:ident, $s:ident| $grad:expr, on $domain:expr;)*) => {
         mod rows {
             $(#[allow(non_camel_case_types)] pub(super) struct $method;)*
@@ -91,12 +91,10 @@ macro_rules! pointwise {
         })*
         /// Functions of each element. Integers and booleans are converted to `f32` first.
         impl Tensor {
-            $($(#[$doc])*
-            #[must_use]
-            #[inline]
-            pub fn $method(&self) -> Tensor {
-                unary::<rows::$method>(self)
-            })*
+            fallible! {$(
+                $(#[$doc])*
+                $method $try_method |self| unary::<rows::$method>(stringify!($method), self);
+            )*}
         }
         /// Every row of the table.
         pub const TABLE: &[Row] = &[
@@ -112,7 +110,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(0.0_f32).exp().item::<f32>()?, 1.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    exp as ExpBackward0 = |x| x.exp(), saves Output, grad |g, y| g * y, on -5.0..5.0;
+    exp try_exp as ExpBackward0 = |x| x.exp(), saves Output, grad |g, y| g * y, on -5.0..5.0;
 
     /// `eˣ − 1`, exact near 0. [`torch.expm1`](https://docs.pytorch.org/docs/stable/generated/torch.expm1.html).
     ///
@@ -120,7 +118,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(1e-10_f32).expm1().item::<f32>()?, 1e-10);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    expm1 as Expm1Backward0 = |x| x.expm1(), saves Output, grad |g, y| g * (y + R::lit(1.0)), on -5.0..5.0;
+    expm1 try_expm1 as Expm1Backward0 = |x| x.expm1(), saves Output, grad |g, y| g * (y + R::lit(1.0)), on -5.0..5.0;
 
     /// The natural logarithm. [`torch.log`](https://docs.pytorch.org/docs/stable/generated/torch.log.html).
     ///
@@ -128,7 +126,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(0.0_f32).log().item::<f32>()?, f32::NEG_INFINITY);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    log as LogBackward0 = |x| x.ln(), saves Input, grad |g, x| g / x, on 0.1..10.0;
+    log try_log as LogBackward0 = |x| x.ln(), saves Input, grad |g, x| g / x, on 0.1..10.0;
 
     /// `ln(1 + x)`, exact near 0. [`torch.log1p`](https://docs.pytorch.org/docs/stable/generated/torch.log1p.html).
     ///
@@ -136,7 +134,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(1e-10_f32).log1p().item::<f32>()?, 1e-10);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    log1p as Log1PBackward0 = |x| x.log1p(), saves Input, grad |g, x| g / (x + R::lit(1.0)), on -0.9..10.0;
+    log1p try_log1p as Log1PBackward0 = |x| x.log1p(), saves Input, grad |g, x| g / (x + R::lit(1.0)), on -0.9..10.0;
 
     /// The logarithm to base 2. [`torch.log2`](https://docs.pytorch.org/docs/stable/generated/torch.log2.html).
     ///
@@ -144,7 +142,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(8.0_f32).log2().item::<f32>()?, 3.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    log2 as Log2Backward0 = |x| x.log2(), saves Input,
+    log2 try_log2 as Log2Backward0 = |x| x.log2(), saves Input,
         grad |g, x| g / (x * R::lit(std::f64::consts::LN_2)), on 0.1..10.0;
 
     /// The square root. [`torch.sqrt`](https://docs.pytorch.org/docs/stable/generated/torch.sqrt.html).
@@ -153,7 +151,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(9.0_f32).sqrt().item::<f32>()?, 3.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    sqrt as SqrtBackward0 = |x| x.sqrt(), saves Output, grad |g, y| g / (R::lit(2.0) * y), on 0.1..10.0;
+    sqrt try_sqrt as SqrtBackward0 = |x| x.sqrt(), saves Output, grad |g, y| g / (R::lit(2.0) * y), on 0.1..10.0;
 
     /// `1 / √x`. [`torch.rsqrt`](https://docs.pytorch.org/docs/stable/generated/torch.rsqrt.html).
     ///
@@ -161,7 +159,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(4.0_f32).rsqrt().item::<f32>()?, 0.5);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    rsqrt as RsqrtBackward0 = |x| R::lit(1.0) / x.sqrt(), saves Output,
+    rsqrt try_rsqrt as RsqrtBackward0 = |x| R::lit(1.0) / x.sqrt(), saves Output,
         grad |g, y| R::lit(-0.5) * g * (y.clone() * y.clone() * y), on 0.1..10.0;
 
     /// Sine of radians. [`torch.sin`](https://docs.pytorch.org/docs/stable/generated/torch.sin.html).
@@ -170,7 +168,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(0.0_f32).sin().item::<f32>()?, 0.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    sin as SinBackward0 = |x| x.sin(), saves Input, grad |g, x| g * x.cos(), on -6.0..6.0;
+    sin try_sin as SinBackward0 = |x| x.sin(), saves Input, grad |g, x| g * x.cos(), on -6.0..6.0;
 
     /// Cosine of radians. [`torch.cos`](https://docs.pytorch.org/docs/stable/generated/torch.cos.html).
     ///
@@ -178,7 +176,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(0.0_f32).cos().item::<f32>()?, 1.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    cos as CosBackward0 = |x| x.cos(), saves Input, grad |g, x| g * -x.sin(), on -6.0..6.0;
+    cos try_cos as CosBackward0 = |x| x.cos(), saves Input, grad |g, x| g * -x.sin(), on -6.0..6.0;
 
     /// The hyperbolic tangent. [`torch.tanh`](https://docs.pytorch.org/docs/stable/generated/torch.tanh.html).
     ///
@@ -186,7 +184,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(0.0_f32).tanh().item::<f32>()?, 0.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    tanh as TanhBackward0 = |x| x.tanh(), saves Output,
+    tanh try_tanh as TanhBackward0 = |x| x.tanh(), saves Output,
         grad |g, y| g * (R::lit(1.0) - y.clone() * y), on -3.0..3.0;
 
     /// The logistic function `1 / (1 + e⁻ˣ)`, in `(0, 1)`.
@@ -196,7 +194,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(0.0_f32).sigmoid().item::<f32>()?, 0.5);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    sigmoid as SigmoidBackward0 = |x| x.sigmoid(), saves Output,
+    sigmoid try_sigmoid as SigmoidBackward0 = |x| x.sigmoid(), saves Output,
         grad |g, y| g * ((R::lit(1.0) - y.clone()) * y), on -10.0..10.0;
 
     /// `ln σ(x) = −ln(1 + e⁻ˣ)`, without overflow.
@@ -206,7 +204,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(-1000.0_f32).log_sigmoid().item::<f32>()?, -1000.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    log_sigmoid as LogSigmoidBackward0 = |x| x.clone().min(R::lit(0.0)) - (-x.abs()).exp().log1p(), saves Input,
+    log_sigmoid try_log_sigmoid as LogSigmoidBackward0 = |x| x.clone().min(R::lit(0.0)) - (-x.abs()).exp().log1p(), saves Input,
         grad |g, x| g * (-x).sigmoid(), on -10.0..10.0;
 
     /// The error function `2/√π · ∫₀ˣ e^(−t²) dt`. [`torch.erf`](https://docs.pytorch.org/docs/stable/special.html#torch.special.erf).
@@ -215,20 +213,18 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(0.0_f32).erf().item::<f32>()?, 0.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    erf as ErfBackward0 = |x| x.erf(), saves Input,
+    erf try_erf as ErfBackward0 = |x| x.erf(), saves Input,
         grad |g, x| R::lit(std::f64::consts::FRAC_2_SQRT_PI) * (-(x.clone() * x)).exp() * g, on -2.5..2.5;
 }
 
 /// Functions that keep the dtype: integers stay integers.
 macro_rules! keep {
-    ($($(#[$doc:meta])* $method:ident as $name:ident, bool $bool:ident, int |$i:ident| $int:expr, float |$x:ident| $float:expr,
+    ($($(#[$doc:meta])* $method:ident $try_method:ident as $name:ident, bool $bool:ident, int |$i:ident| $int:expr, float |$x:ident| $float:expr,
         saves $saves:ident, grad |$g:ident, $s:ident| $grad:expr;)*) => {
         /// Functions of each element that keep the dtype.
-        impl Tensor {$(
+        impl Tensor { fallible! {$(
             $(#[$doc])*
-            #[must_use]
-            #[inline]
-            pub fn $method(&self) -> Tensor {
+            $method $try_method |self| {
                 struct Row;
                 impl Unary for Row {
                     const NAME: &'static str = stringify!($name);
@@ -243,12 +239,14 @@ macro_rules! keep {
                     }
                 }
                 match self.dtype() {
-                    crate::DType::Bool => self.to_dtype(crate::DType::$bool),
-                    crate::DType::I64 => Tensor::constant(self.value().map(|$i: i64| -> i64 { $int })),
-                    crate::DType::F32 | crate::DType::F64 => unary::<Row>(self),
+                    crate::DType::Bool => self.try_to_dtype(crate::DType::$bool),
+                    crate::DType::I64 => {
+                        Ok(Tensor::constant(self.value().map(stringify!($method), |$i: i64| -> i64 { $int })?))
+                    }
+                    crate::DType::F32 | crate::DType::F64 => unary::<Row>(stringify!($method), self),
                 }
-            }
-        )*}
+            };
+        )*}}
     };
 }
 
@@ -258,7 +256,7 @@ keep! {
     /// ```
     /// assert_eq!(downhill::Tensor::from([-2, 3]).relu(), downhill::Tensor::from([0, 3]));
     /// ```
-    relu as ReluBackward0, bool Bool, int |x| x.max(0), float |x| R::select(x.lt(&R::lit(0.0)), R::lit(0.0), x),
+    relu try_relu as ReluBackward0, bool Bool, int |x| x.max(0), float |x| R::select(x.lt(&R::lit(0.0)), R::lit(0.0), x),
         saves Output, grad |g, y| R::select(y.le(&R::lit(0.0)), R::lit(0.0), g);
 
     /// `|x|`; its gradient at 0 is 0. [`torch.abs`](https://docs.pytorch.org/docs/stable/generated/torch.abs.html).
@@ -266,7 +264,7 @@ keep! {
     /// ```
     /// assert_eq!(downhill::Tensor::from([-2, 3]).abs(), downhill::Tensor::from([2, 3]));
     /// ```
-    abs as AbsBackward0, bool Bool, int |x| x.wrapping_abs(), float |x| x.abs(),
+    abs try_abs as AbsBackward0, bool Bool, int |x| x.wrapping_abs(), float |x| x.abs(),
         saves Input, grad |g, x| g * x.sign();
 
     /// `x²`. [`torch.square`](https://docs.pytorch.org/docs/stable/generated/torch.square.html).
@@ -274,7 +272,7 @@ keep! {
     /// ```
     /// assert_eq!(downhill::Tensor::from([-2, 3]).square(), downhill::Tensor::from([4, 9]));
     /// ```
-    square as PowBackward0, bool I64, int |x| x.wrapping_mul(x), float |x| x.clone() * x,
+    square try_square as PowBackward0, bool I64, int |x| x.wrapping_mul(x), float |x| x.clone() * x,
         saves Input, grad |g, x| g * (R::lit(2.0) * x);
 
     /// −1, 0 or 1. [`torch.sign`](https://docs.pytorch.org/docs/stable/generated/torch.sign.html).
@@ -282,7 +280,7 @@ keep! {
     /// ```
     /// assert_eq!(downhill::Tensor::from([-2, 0, 3]).sign(), downhill::Tensor::from([-1, 0, 1]));
     /// ```
-    sign as SignBackward0, bool Bool, int |x| x.signum(), float |x| x.sign(),
+    sign try_sign as SignBackward0, bool Bool, int |x| x.signum(), float |x| x.sign(),
         saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds down. [`torch.floor`](https://docs.pytorch.org/docs/stable/generated/torch.floor.html).
@@ -291,7 +289,7 @@ keep! {
     /// assert_eq!(downhill::Tensor::from(-1.5_f32).floor().item::<f32>()?, -2.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    floor as FloorBackward0, bool Bool, int |x| x, float |x| x.floor(),
+    floor try_floor as FloorBackward0, bool Bool, int |x| x, float |x| x.floor(),
         saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds up. [`torch.ceil`](https://docs.pytorch.org/docs/stable/generated/torch.ceil.html).
@@ -300,7 +298,7 @@ keep! {
     /// assert_eq!(downhill::Tensor::from(1.5_f32).ceil().item::<f32>()?, 2.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    ceil as CeilBackward0, bool Bool, int |x| x, float |x| x.ceil(),
+    ceil try_ceil as CeilBackward0, bool Bool, int |x| x, float |x| x.ceil(),
         saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds to the nearest integer, ties to even.
@@ -310,7 +308,7 @@ keep! {
     /// assert_eq!(downhill::Tensor::from(2.5_f32).round().item::<f32>()?, 2.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    round as RoundBackward0, bool Bool, int |x| x, float |x| x.round(),
+    round try_round as RoundBackward0, bool Bool, int |x| x, float |x| x.round(),
         saves Input, grad |_g, _x| R::lit(0.0);
 
     /// Rounds towards zero. [`torch.trunc`](https://docs.pytorch.org/docs/stable/generated/torch.trunc.html).
@@ -319,7 +317,7 @@ keep! {
     /// assert_eq!(downhill::Tensor::from(-1.5_f32).trunc().item::<f32>()?, -1.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    trunc as TruncBackward0, bool Bool, int |x| x, float |x| x.trunc(),
+    trunc try_trunc as TruncBackward0, bool Bool, int |x| x, float |x| x.trunc(),
         saves Input, grad |_g, _x| R::lit(0.0);
 }
 
@@ -342,11 +340,11 @@ impl Tensor {
         let value = dispatch!(float self.dtype(), T => {
             // The power is exact in both types up to 10^10.
             let scale = T::of_f64(10_f64.powi(decimals.saturating_abs()));
-            self.value().map(|x: T| {
+            self.value().map("round", |x: T| {
                 if decimals > 0 { Real::round(x * scale) / scale } else { Real::round(x / scale) * scale }
             })
-        });
-        Ok(record("RoundBackward1", value, [edge(self, &(), |g, ()| Ok(g.zeros_like()))]))
+        })?;
+        Ok(record("RoundBackward1", value, [edge(self, &(), |g, ()| g.try_zeros_like())]))
     }
 
     /// `−x`. [`torch.neg`](https://docs.pytorch.org/docs/stable/generated/torch.neg.html).
@@ -362,10 +360,10 @@ impl Tensor {
         let x = self.value();
         let value = match self.dtype() {
             DType::Bool => return Err(Error::DType { op: "neg", expected: "numbers", got: DType::Bool }),
-            DType::I64 => x.map(i64::wrapping_neg),
-            DType::F32 => x.map(|x: f32| -x),
-            DType::F64 => x.map(|x: f64| -x),
-        };
+            DType::I64 => x.map("neg", i64::wrapping_neg),
+            DType::F32 => x.map("neg", |x: f32| -x),
+            DType::F64 => x.map("neg", |x: f64| -x),
+        }?;
         Ok(record("NegBackward0", value, [edge(self, &(), |g, ()| g.neg())]))
     }
 }

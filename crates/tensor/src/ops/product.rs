@@ -4,21 +4,22 @@ use crate::array::Array;
 use crate::autograd::node::{record, record_output};
 use crate::autograd::{GradOptions, edge, grad_with};
 use crate::dtype::dispatch;
-use crate::kernel::fold;
+use crate::error::fallible;
+use crate::kernel::{fold, parallel};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::Mask;
-use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
+use crate::{DType, Element, Error, Result, Tensor, grad_enabled, memory};
 
 /// Integers for booleans.
 #[inline]
-fn numbers(x: &Array) -> Array {
-    if x.dtype() == DType::Bool { x.to_dtype(DType::I64) } else { x.clone() }
+fn numbers(op: &'static str, x: &Array) -> Result<Array> {
+    if x.dtype() == DType::Bool { x.to_dtype(op, DType::I64) } else { Ok(x.clone()) }
 }
 
 #[inline]
-fn product(plan: &Plan) -> Array {
-    let input = numbers(&plan.input);
-    dispatch!(input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
+fn product(plan: &Plan) -> Result<Array> {
+    let input = numbers("prod", &plan.input)?;
+    dispatch!(input.dtype(), T => Array::build("prod", plan.shape, |out: &mut [T]| {
         let one = T::of_bool(true);
         if plan.n == 0 || out.is_empty() {
             return out.fill(one);
@@ -29,20 +30,30 @@ fn product(plan: &Plan) -> Array {
 }
 
 #[inline]
-fn has_zero(x: &Tensor) -> bool {
-    let x = x.value().contiguous();
-    dispatch!(float x.dtype(), T => x.slice::<T>().unwrap_or_default().contains(&0.0))
+fn has_zero(x: &Tensor) -> Result<bool> {
+    let x = x.value().contiguous("prod")?;
+    Ok(dispatch!(float x.dtype(), T => x.slice::<T>().unwrap_or_default().contains(&0.0)))
+}
+
+/// An error if there is no memory for two numbers of each column on every thread, the kernels' scratch.
+fn check_scratch(op: &'static str, plan: &Plan) -> Result<()> {
+    if plan.inner == 1 || plan.input.numel() == 0 {
+        return Ok(());
+    }
+    memory::check::<[f64; 2]>(op, parallel::threads() * plan.inner)
 }
 
 /// For every element, the product of all others that are multiplied with it.
 #[inline]
-fn others(x: &Tensor, mask: &Mask) -> Tensor {
-    let plan = Plan::new(x.value(), mask, true);
-    Tensor::constant(dispatch!(float x.dtype(), T => Array::build(*x.shape(), |out: &mut [T]| {
+fn others(x: &Tensor, mask: &Mask) -> Result<Tensor> {
+    let plan = Plan::new("prod", x.value(), mask, true)?;
+    check_scratch("prod", &plan)?;
+    let value = dispatch!(float x.dtype(), T => Array::build("prod", *x.shape(), |out: &mut [T]| {
         if !out.is_empty() {
             fold::product_of_others(plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner], out);
         }
-    })))
+    }));
+    Ok(Tensor::constant(value?))
 }
 
 /// The product along `dim` (kept) by halves: any number of zeros differentiates any number of times.
@@ -77,38 +88,36 @@ fn differentiable(g: &Tensor, x: &Tensor, dim: Option<usize>) -> Result<Tensor> 
 /// Products.
 impl Tensor {
     #[inline]
-    fn multiplied(&self, name: &'static str, dim: Option<usize>, keepdim: bool) -> Tensor {
+    fn multiplied(&self, name: &'static str, dim: Option<usize>, keepdim: bool) -> Result<Tensor> {
         let mask = dim.map_or(ALL, Mask::one);
-        let plan = Plan::new(self.value(), &mask, keepdim);
+        let plan = Plan::new("prod", self.value(), &mask, keepdim)?;
         let saved = (self.clone(), plan.kept);
         let back = edge(self, &saved, move |g, (x, kept)| {
             let g_kept = g.reshape(kept)?;
             if x.dim() == 0 {
                 Ok(g_kept)
-            } else if !has_zero(x) {
+            } else if !has_zero(x)? {
                 g_kept.mul(&g.output().reshape(kept)?.div(x)?)
             } else if grad_enabled() {
                 differentiable(&g_kept, x, dim)
             } else {
-                g_kept.mul(&others(x, &mask))
+                g_kept.mul(&others(x, &mask)?)
             }
         });
-        record_output(name, product(&plan), [back])
+        Ok(record_output(name, product(&plan)?, [back]))
     }
 
-    /// The product of all elements; integers and booleans multiply as `i64`. Its gradient is exact also where
-    /// elements are 0.
-    ///
-    /// [`torch.prod`](https://docs.pytorch.org/docs/stable/generated/torch.prod.html).
-    ///
-    /// ```
-    /// assert_eq!(downhill::Tensor::from([2.0_f32, 3.0, 4.0]).prod().item::<f32>()?, 24.0);
-    /// # Ok::<(), downhill::Error>(())
-    /// ```
-    #[must_use]
-    #[inline]
-    pub fn prod(&self) -> Tensor {
-        self.multiplied("ProdBackward0", None, false)
+    fallible! {
+        /// The product of all elements; integers and booleans multiply as `i64`. Its gradient is exact also where
+        /// elements are 0.
+        ///
+        /// [`torch.prod`](https://docs.pytorch.org/docs/stable/generated/torch.prod.html).
+        ///
+        /// ```
+        /// assert_eq!(downhill::Tensor::from([2.0_f32, 3.0, 4.0]).prod().item::<f32>()?, 24.0);
+        /// # Ok::<(), downhill::Error>(())
+        /// ```
+        prod try_prod |self| self.multiplied("ProdBackward0", None, false);
     }
 
     /// The products along one dimension, which disappears unless `keepdim`.
@@ -124,7 +133,7 @@ impl Tensor {
     #[inline]
     pub fn prod_dim(&self, dim: isize, keepdim: bool) -> Result<Tensor> {
         let dim = self.shape().dim("prod", dim)?;
-        Ok(self.multiplied("ProdBackward1", Some(dim), keepdim))
+        self.multiplied("ProdBackward1", Some(dim), keepdim)
     }
 
     /// The running sums along one dimension: each element and all before it. Integers and booleans add up as `i64`,
@@ -143,32 +152,34 @@ impl Tensor {
     #[inline]
     pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
         let dim = self.shape().dim("cumsum", dim)?;
-        Ok(running(self, dim, false))
+        running(self, dim, false)
     }
 }
 
 /// The running sums from the front or, for the gradient of that, from the back.
 #[inline]
-fn running(x: &Tensor, dim: usize, backwards: bool) -> Tensor {
-    let plan = Plan::new(x.value(), &Mask::one(dim), false);
-    let (input, extents) = (numbers(&plan.input), [plan.n, plan.inner]);
+fn running(x: &Tensor, dim: usize, backwards: bool) -> Result<Tensor> {
+    let op = "cumsum";
+    let plan = Plan::new(op, x.value(), &Mask::one(dim), false)?;
+    check_scratch(op, &plan)?;
+    let (input, extents) = (numbers(op, &plan.input)?, [plan.n, plan.inner]);
     let shape = *x.shape();
     let value = if shape.numel() == 0 {
         input
     } else {
         match input.dtype() {
             DType::Bool => unreachable!("numbers has made them integers"),
-            DType::I64 => Array::build(shape, |out| {
+            DType::I64 => Array::build(op, shape, |out| {
                 let data = input.slice::<i64>().unwrap_or_default();
                 fold::scan_middle(data, extents, out, backwards, 0, i64::wrapping_add, |sum| sum);
-            }),
+            })?,
             DType::F32 | DType::F64 => {
-                dispatch!(float input.dtype(), T => Array::build(shape, |out: &mut [T]| {
+                dispatch!(float input.dtype(), T => Array::build(op, shape, |out: &mut [T]| {
                     let (data, add) = (input.slice::<T>().unwrap_or_default(), |sum: f64, x: T| sum + x.cast::<f64>());
                     fold::scan_middle(data, extents, out, backwards, 0.0, add, Element::cast::<T>);
-                }))
+                }))?
             }
         }
     };
-    record("CumsumBackward0", value, [edge(x, &(), move |g, ()| Ok(running(g, dim, !backwards)))])
+    Ok(record("CumsumBackward0", value, [edge(x, &(), move |g, ()| running(g, dim, !backwards))]))
 }

@@ -4,24 +4,28 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
 use crate::dtype::dispatch;
+use crate::error::fallible;
 use crate::kernel::{fold, reduce};
 use crate::shape::{Dims, Mask};
-use crate::{DType, Result, Shape, Tensor};
+use crate::{DType, Element, Result, Shape, Tensor, memory};
 
 /// A reduction as the kernels see it: a row-major `outer × n × inner` array, reduced over the middle.
 pub(crate) struct Plan {
     pub(crate) input: Array,
     pub(crate) n: usize,
     pub(crate) inner: usize,
-    /// The result's shape with the reduced dimensions kept at size 1.
-    pub(crate) kept: Shape,
-    /// The result's shape.
+    /// The shape of what the kernels make of the input.
     pub(crate) shape: Shape,
+    /// How often each element of the input stands for itself in what is reduced.
+    times: usize,
+    /// The result's shape, and that with the reduced dimensions kept at size 1.
+    result: Shape,
+    pub(crate) kept: Shape,
 }
 
 impl Plan {
     /// For reducing the dimensions in `mask`; they are moved together first if they are not neighbours.
-    pub(crate) fn new(input: &Array, mask: &Mask, keepdim: bool) -> Self {
+    pub(crate) fn new(op: &'static str, input: &Array, mask: &Mask, keepdim: bool) -> Result<Self> {
         let old = *input.shape();
         let reduced: Vec<_> = (0..old.rank()).filter(|&d| mask.0[d]).collect();
         let mut kept = old;
@@ -36,24 +40,76 @@ impl Plan {
         let n = reduced.iter().map(|&d| old[d]).product();
         let neighbours = reduced.windows(2).all(|w| w[0] + 1 == w[1]);
         let (input, inner) = if neighbours {
-            (input.contiguous(), reduced.last().map_or(1, |&d| old[d + 1..].iter().product()))
+            (input.contiguous(op)?, reduced.last().map_or(1, |&d| old[d + 1..].iter().product()))
         } else {
             let order: Vec<_> = (0..old.rank()).filter(|&d| !mask.0[d]).chain(reduced).collect();
-            (input.with_layout(input.layout.permute(&order)).contiguous(), 1)
+            (input.with_layout(input.layout.permute(&order)).contiguous(op)?, 1)
         };
-        Self { input, n, inner, kept, shape: if keepdim { kept } else { dropped } }
+        let shape = if keepdim { kept } else { dropped };
+        Ok(Self { input, n, inner, shape, times: 1, result: shape, kept })
+    }
+
+    /// The same for a view, of whose elements each is taken once along the dimensions that repeat it: a copy of all of them may be
+    /// larger than memory. What the kernels make of it is [`finish`](Self::finish)ed.
+    pub(crate) fn once(op: &'static str, input: &Array, mask: &Mask, keepdim: bool) -> Result<Self> {
+        let (shape, repeats) = (input.shape(), |d: usize| input.layout.strides()[d] == 0);
+        let once = input.with_layout(input.layout.cut(repeats));
+        let plan = Self::new(op, &once, mask, keepdim)?;
+        let times = (0..shape.rank()).filter(|&d| mask.0[d] && repeats(d)).map(|d| shape[d].max(1)).product();
+        let (mut result, mut kept) = (Shape::SCALAR, Shape::SCALAR);
+        for (d, &size) in shape.iter().enumerate() {
+            kept.push(if mask.0[d] { 1 } else { size });
+            if !mask.0[d] {
+                result.push(size);
+            }
+        }
+        Ok(Self { times, result: if keepdim { kept } else { result }, kept, ..plan })
+    }
+
+    /// The same for other elements.
+    pub(crate) fn with(&self, input: Array) -> Self {
+        Self { input, ..*self }
+    }
+
+    /// The result in its shape: repeated as the input was along the dimensions that are not reduced.
+    pub(crate) fn finish(&self, op: &'static str, value: Array) -> Result<Array> {
+        if *value.shape() == self.result { Ok(value) } else { value.expand(&self.result).contiguous(op) }
     }
 }
 
 /// Every dimension.
 pub(crate) const ALL: Mask = Mask([true; crate::shape::MAX_RANK]);
 
-fn sum_array(plan: &Plan) -> Array {
+/// The sum over what `mask` says, and its shape if that is kept. Of a long view, what it repeats is added up once, in `f64`, and
+/// multiplied.
+fn sum_array(op: &'static str, input: &Array, mask: &Mask, keepdim: bool) -> Result<(Array, Shape)> {
+    let plan = if input.numel() > reduce::EXACT {
+        Plan::once(op, input, mask, keepdim)?
+    } else {
+        Plan::new(op, input, mask, keepdim)?
+    };
+    let times = plan.times;
+    let sum = match plan.input.dtype() {
+        _ if times == 1 => sums(op, &plan)?,
+        DType::Bool | DType::I64 => sums(op, &plan)?.map(op, |x: i64| x.wrapping_mul(times as i64))?,
+        dtype => {
+            let sum = sums(op, &plan.with(plan.input.to_dtype(op, DType::F64)?))?;
+            dispatch!(float dtype, T => sum.map(op, |x: f64| <T as Element>::of_f64(x * times as f64)))?
+        }
+    };
+    Ok((plan.finish(op, sum)?, plan.kept))
+}
+
+/// The sums over the middle.
+fn sums(op: &'static str, plan: &Plan) -> Result<Array> {
     let (n, inner, input) = (plan.n, plan.inner, &plan.input);
+    if let Some(outer) = input.numel().checked_div(n * inner) {
+        memory::check::<f64>(op, reduce::scratch(n, inner, outer))?;
+    }
     match input.dtype() {
         DType::Bool | DType::I64 => {
-            let input = input.to_dtype(DType::I64);
-            Array::build(plan.shape, |out: &mut [i64]| {
+            let input = input.to_dtype(op, DType::I64)?;
+            Array::build(op, plan.shape, |out: &mut [i64]| {
                 if n == 0 || out.is_empty() {
                     return out.fill(0);
                 }
@@ -62,7 +118,7 @@ fn sum_array(plan: &Plan) -> Array {
             })
         }
         DType::F32 | DType::F64 => {
-            dispatch!(float input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
+            dispatch!(float input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
                 reduce::sum_middle(input.slice::<T>().unwrap_or_default(), n, inner, out);
             }))
         }
@@ -71,24 +127,24 @@ fn sum_array(plan: &Plan) -> Array {
 
 /// Sums and means.
 impl Tensor {
-    /// The sum of all elements; integers and booleans add up as `i64`.
-    ///
-    /// [`torch.sum`](https://docs.pytorch.org/docs/stable/generated/torch.sum.html). Up to 2^15 elements are added in
-    /// PyTorch's order; longer `f32` sums accumulate in `f64`, and no sum depends on the number of threads.
-    ///
-    /// ```
-    /// assert_eq!(downhill::Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]).sum().item::<f32>()?, 10.0);
-    /// # Ok::<(), downhill::Error>(())
-    /// ```
-    #[must_use]
-    pub fn sum(&self) -> Tensor {
-        self.summed("SumBackward0", &ALL, false)
+    fallible! {
+        /// The sum of all elements; integers and booleans add up as `i64`.
+        ///
+        /// [`torch.sum`](https://docs.pytorch.org/docs/stable/generated/torch.sum.html). Up to 2^15 elements are added in
+        /// PyTorch's order; longer `f32` sums accumulate in `f64`, and no sum depends on the number of threads. What a longer view
+        /// repeats ([`expand`](Self::expand)) is added up once, and multiplied.
+        ///
+        /// ```
+        /// assert_eq!(downhill::Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]).sum().item::<f32>()?, 10.0);
+        /// # Ok::<(), downhill::Error>(())
+        /// ```
+        sum try_sum |self| self.summed("SumBackward0", &ALL, false);
     }
 
     /// The sum over some dimensions (none named: all), which disappear unless `keepdim`.
     ///
     /// # Errors
-    /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for one named twice.
+    /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for one named twice, [`Error::Memory`].
     ///
     /// ```
     /// let x = downhill::Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
@@ -97,19 +153,19 @@ impl Tensor {
     /// ```
     pub fn sum_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
         let mask = self.shape().dims("sum", &dims.into())?;
-        Ok(self.summed("SumBackward1", &mask, keepdim))
+        self.summed("SumBackward1", &mask, keepdim)
     }
 
     /// The sum over what `mask` says.
-    pub(crate) fn sum_over(&self, mask: &Mask, keepdim: bool) -> Tensor {
+    pub(crate) fn sum_over(&self, mask: &Mask, keepdim: bool) -> Result<Tensor> {
         self.summed("SumBackward1", mask, keepdim)
     }
 
-    fn summed(&self, name: &'static str, mask: &Mask, keepdim: bool) -> Tensor {
-        let plan = Plan::new(self.value(), mask, keepdim);
-        let saved = (plan.kept, *self.shape());
-        let back = edge(self, &saved, |g, (kept, shape)| Ok(g.reshape(kept)?.expanded(shape)));
-        record(name, sum_array(&plan), [back])
+    fn summed(&self, name: &'static str, mask: &Mask, keepdim: bool) -> Result<Tensor> {
+        let (sum, kept) = sum_array("sum", self.value(), mask, keepdim)?;
+        let back =
+            edge(self, &(kept, *self.shape()), |g, (kept, shape)| Ok(g.reshape(kept)?.expanded(shape)));
+        Ok(record(name, sum, [back]))
     }
 
     /// The mean of all elements; NaN if there are none.
@@ -117,7 +173,7 @@ impl Tensor {
     /// [`torch.mean`](https://docs.pytorch.org/docs/stable/generated/torch.mean.html).
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans.
+    /// [`Error::DType`] for integers and booleans, [`Error::Memory`].
     ///
     /// ```
     /// assert_eq!(downhill::Tensor::from([1.0_f32, 2.0]).mean()?.item::<f32>()?, 1.5);
@@ -145,11 +201,12 @@ impl Tensor {
 
     fn averaged(&self, name: &'static str, mask: &Mask, keepdim: bool) -> Result<Tensor> {
         self.dtype().check_float("mean")?;
-        let plan = Plan::new(self.value(), mask, keepdim);
-        let sum = sum_array(&plan);
+        let (sum, kept) = sum_array("mean", self.value(), mask, keepdim)?;
+        let n: usize = (0..self.dim()).filter(|&d| mask.0[d]).map(|d| self.shape()[d]).product();
         // A true division: the product with 1/n rounds differently in a quarter of the cases.
-        let mean = dispatch!(float sum.dtype(), T => sum.map(|x: T| x / <T as crate::Element>::of_f64(plan.n as f64)));
-        let saved = (plan.kept, *self.shape(), plan.n);
+        let mean =
+            dispatch!(float sum.dtype(), T => sum.map("mean", |x: T| x / <T as Element>::of_f64(n as f64)))?;
+        let saved = (kept, *self.shape(), n);
         let back =
             edge(self, &saved, |g, &(kept, shape, n)| Ok(g.reshape(&kept)?.div(n as f64)?.expanded(&shape)));
         Ok(record(name, mean, [back]))

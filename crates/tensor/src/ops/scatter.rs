@@ -25,12 +25,18 @@ fn lifted(layout: Layout) -> Layout {
 }
 
 /// Calls `f` with the places of an index along dimension `d` of an array that lies like this.
-fn along<R>(layout: Layout, d: usize, index: &Array, f: impl FnOnce(&Along<'_>, &[i64]) -> R) -> R {
-    let (layout, index) = (lifted(layout), index.to_dtype(DType::I64).contiguous());
+fn along<R>(
+    op: &'static str,
+    layout: Layout,
+    d: usize,
+    index: &Array,
+    f: impl FnOnce(&Along<'_>, &[i64]) -> R,
+) -> Result<R> {
+    let (layout, index) = (lifted(layout), index.to_dtype(op, DType::I64)?.contiguous(op)?);
     let mut strides = layout.strides().to_vec();
     let step = std::mem::take(&mut strides[d]);
     let shape = lifted(index.layout).shape;
-    f(&Along { shape: &shape, strides: &strides, step }, index.slice().unwrap_or_default())
+    Ok(f(&Along { shape: &shape, strides: &strides, step }, index.slice().unwrap_or_default()))
 }
 
 /// The checks of an index along `dim` of a tensor of this shape. An empty index names nothing, and always fits.
@@ -42,7 +48,7 @@ fn check(op: &'static str, shape: &Shape, dim: isize, index: &Tensor) -> Result<
     check_index_dtype(op, index)?;
     let size = shape.get(d).copied().unwrap_or(1);
     check_sizes(op, shape, index, Some(d))?;
-    check_bounds(op, index.value().contiguous().slice().unwrap_or_default(), size)?;
+    check_bounds(op, index.value().contiguous(op)?.slice().unwrap_or_default(), size)?;
     Ok(d)
 }
 
@@ -57,49 +63,57 @@ fn check_sizes(op: &'static str, shape: &Shape, index: &Tensor, d: Option<usize>
 }
 
 /// The elements at the places that the index names along dimension `d`.
-pub(crate) fn gather_array(x: &Array, d: usize, index: &Array) -> Array {
-    dispatch!(x.dtype(), T => Array::build(*index.shape(), |out: &mut [T]| {
-        along(x.layout, d, index, |along, index| kernel::gather(x.raw(), along, index, out));
-    }))
+pub(crate) fn gather_array(op: &'static str, x: &Array, d: usize, index: &Array) -> Result<Array> {
+    along(op, x.layout, d, index, |along, places| {
+        dispatch!(x.dtype(), T => Array::build(op, *index.shape(), |out: &mut [T]| {
+            kernel::gather(x.raw(), along, places, out);
+        }))
+    })?
 }
 
-fn gathered(x: &Tensor, d: usize, index: &Tensor) -> Tensor {
-    let value = gather_array(x.value(), d, index.value());
+fn gathered(x: &Tensor, d: usize, index: &Tensor) -> Result<Tensor> {
+    let value = gather_array("gather", x.value(), d, index.value())?;
     let saved = (*x.shape(), d, index.detach());
-    let back = edge(x, &saved, |g, (shape, d, index)| Ok(scattered_zeros(g, *shape, *d, index)));
-    record("GatherBackward0", value, [back])
+    let back = edge(x, &saved, |g, (shape, d, index)| scattered_zeros(g, *shape, *d, index));
+    Ok(record("GatherBackward0", value, [back]))
 }
 
 /// Zeros of this shape, to which `g` has been added along dimension `d`: the gradient of a gather.
-pub(crate) fn scattered_zeros(g: &Tensor, shape: Shape, d: usize, index: &Tensor) -> Tensor {
-    let zeros = g.filled(&shape, 0).into_value();
-    let value = dispatch!(g.dtype(), T => put::<T>(zeros, d, index, &g.into(), Element::plus));
-    let back = edge(g, &(d, index.clone()), |h, (d, index)| Ok(gathered(h, *d, index)));
-    record("ScatterAddBackward0", value, [back])
+pub(crate) fn scattered_zeros(g: &Tensor, shape: Shape, d: usize, index: &Tensor) -> Result<Tensor> {
+    let zeros = g.filled("scatter_add", &shape, 0)?.into_value();
+    let value =
+        dispatch!(g.dtype(), T => put::<T>("scatter_add", zeros, d, index, &g.into(), Element::plus))?;
+    let back = edge(g, &(d, index.clone()), |h, (d, index)| gathered(h, *d, index));
+    Ok(record("ScatterAddBackward0", value, [back]))
 }
 
 /// `target` with `f(element, source)` at the places that the index names. The source has the index's shape.
 fn put<T: Element>(
+    op: &'static str,
     mut target: Array,
     d: usize,
     index: &Tensor,
     source: &Operand,
     f: impl Fn(T, T) -> T,
-) -> Array {
+) -> Result<Array> {
     let layout = Layout::contiguous(*target.shape());
-    let out = target.make_mut::<T>();
-    along(layout, d, index.value(), |along, index| match source {
+    let out = target.make_mut::<T>(op)?;
+    match source {
         Operand::Number(n) => {
             let n = n.cast();
-            kernel::scatter(out, along, index, |o, _| *o = f(*o, n));
+            along(op, layout, d, index.value(), |along, index| {
+                kernel::scatter(out, along, index, |o, _| *o = f(*o, n));
+            })?;
         }
         Operand::Tensor(source) => {
-            let dense = source.value().contiguous();
+            let dense = source.value().contiguous(op)?;
             let source = dense.slice::<T>().unwrap_or_default();
-            kernel::scatter(out, along, index, |o, p| *o = f(*o, source[p]));
+            along(op, layout, d, index.value(), |along, index| {
+                kernel::scatter(out, along, index, |o, p| *o = f(*o, source[p]));
+            })?;
         }
-    });
-    target
+    }
+    Ok(target)
 }
 
 /// Elements by an index for each.
@@ -123,7 +137,7 @@ impl Tensor {
     /// ```
     pub fn gather(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
         let d = check("gather", self.shape(), dim, index)?;
-        Ok(gathered(self, d, index))
+        gathered(self, d, index)
     }
 
     /// `self` with elements of `source` (or the number) put where [`gather`](Self::gather) would take them from:
@@ -147,8 +161,7 @@ impl Tensor {
     pub fn scatter(&self, dim: isize, index: &Tensor, source: impl Into<Operand>) -> Result<Tensor> {
         let op = "scatter";
         let (d, source) = self.scatter_arguments(op, dim, index, &source.into())?;
-        let value =
-            dispatch!(self.dtype(), T => put::<T>(self.value().clone(), d, index, &source, |_, new| new));
+        let value = dispatch!(self.dtype(), T => put::<T>(op, self.value().clone(), d, index, &source, |_, new| new))?;
         let saved = (d, index.detach());
         let name = if source.tensor().is_some() { "ScatterBackward0" } else { "ScatterBackward1" };
         Ok(record(
@@ -156,7 +169,7 @@ impl Tensor {
             value,
             [
                 edge(self, &saved, |g, (d, index)| g.scatter(*d as isize, index, 0)),
-                source.tensor().and_then(|s| edge(s, &saved, |g, (d, index)| Ok(gathered(g, *d, index)))),
+                source.tensor().and_then(|s| edge(s, &saved, |g, (d, index)| gathered(g, *d, index))),
             ],
         ))
     }
@@ -184,10 +197,9 @@ impl Tensor {
     ) -> Result<Tensor> {
         let (d, source) = self.scatter_arguments("scatter", dim, index, &source.into())?;
         if combine == Combine::Add {
-            return Ok(self.added("ScatterBackward2", d, index, &source));
+            return self.added("ScatterBackward2", d, index, &source);
         }
-        let value =
-            dispatch!(self.dtype(), T => put::<T>(self.value().clone(), d, index, &source, Element::times));
+        let value = dispatch!(self.dtype(), T => put::<T>("scatter", self.value().clone(), d, index, &source, Element::times))?;
         let no = || Err(Error::argument("scatter", "the product with what is there has no derivative"));
         let edges = [
             edge(self, &(), move |_, ()| no()),
@@ -213,22 +225,21 @@ impl Tensor {
     /// ```
     pub fn scatter_add(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         let (d, source) = self.scatter_arguments("scatter_add", dim, index, &source.into())?;
-        Ok(self.added("ScatterAddBackward0", d, index, &source))
+        self.added("ScatterAddBackward0", d, index, &source)
     }
 
-    fn added(&self, name: &'static str, d: usize, index: &Tensor, source: &Operand) -> Tensor {
-        let value =
-            dispatch!(self.dtype(), T => put::<T>(self.value().clone(), d, index, source, Element::plus));
-        record(
+    fn added(&self, name: &'static str, d: usize, index: &Tensor, source: &Operand) -> Result<Tensor> {
+        let value = dispatch!(self.dtype(), T => put::<T>("scatter_add", self.value().clone(), d, index, source, Element::plus))?;
+        Ok(record(
             name,
             value,
             [
                 edge(self, &(), |g, ()| Ok((**g).clone())),
                 source
                     .tensor()
-                    .and_then(|s| edge(s, &(d, index.detach()), |g, (d, index)| Ok(gathered(g, *d, index)))),
+                    .and_then(|s| edge(s, &(d, index.detach()), |g, (d, index)| gathered(g, *d, index))),
             ],
-        )
+        ))
     }
 
     /// The dimension, and the source cut to the shape of the index.

@@ -7,7 +7,7 @@ use crate::dtype::dispatch;
 use crate::kernel::softmax;
 use crate::ops::reduce::Plan;
 use crate::shape::Dims;
-use crate::{Result, Tensor, grad_enabled};
+use crate::{Result, Tensor, grad_enabled, memory};
 
 /// Size of a dimension, and the number of elements one step along it skips.
 fn extents(x: &Tensor, dim: usize) -> (usize, usize) {
@@ -17,24 +17,31 @@ fn extents(x: &Tensor, dim: usize) -> (usize, usize) {
 
 /// One of the two kernels on a contiguous input.
 macro_rules! forward {
-    ($kernel:path, $x:expr, $dim:expr) => {{
+    ($op:expr, $kernel:path, $x:expr, $dim:expr) => {{
         let (n, inner) = extents($x, $dim);
-        let x = $x.value().contiguous();
-        dispatch!(float x.dtype(), T => Array::build(*x.shape(), |out: &mut [T]| {
+        let x = $x.value().contiguous($op)?;
+        check_scratch($op, &x, n, inner)?;
+        dispatch!(float x.dtype(), T => Array::build($op, *x.shape(), |out: &mut [T]| {
             $kernel(x.slice::<T>().unwrap_or_default(), n, inner, out);
-        }))
+        }))?
     }};
 }
 
 /// One of the two gradients from the result and its gradient.
 macro_rules! backward {
-    ($kernel:path, $y:expr, $g:expr, $dim:expr) => {{
+    ($op:expr, $kernel:path, $y:expr, $g:expr, $dim:expr) => {{
         let (n, inner) = extents($y, $dim);
-        let (y, g) = ($y.value().contiguous(), $g.value().contiguous());
-        Tensor::constant(dispatch!(float y.dtype(), T => Array::build(*y.shape(), |out: &mut [T]| {
+        let (y, g) = ($y.value().contiguous($op)?, $g.value().contiguous($op)?);
+        check_scratch($op, &y, n, inner)?;
+        Tensor::constant(dispatch!(float y.dtype(), T => Array::build($op, *y.shape(), |out: &mut [T]| {
             $kernel(y.slice::<T>().unwrap_or_default(), g.slice::<T>().unwrap_or_default(), n, inner, out);
-        })))
+        }))?)
     }};
+}
+
+/// An error if there is no memory for what the kernels keep of each column: its maximum and its sum.
+fn check_scratch(op: &'static str, x: &Array, n: usize, inner: usize) -> Result<()> {
+    if inner == 1 || x.numel() == 0 { Ok(()) } else { memory::check::<[f64; 2]>(op, x.numel() / n) }
 }
 
 fn check(op: &'static str, x: &Tensor, dim: isize) -> Result<usize> {
@@ -62,13 +69,13 @@ impl Tensor {
     /// ```
     pub fn softmax(&self, dim: isize) -> Result<Tensor> {
         let dim = check("softmax", self, dim)?;
-        let value = forward!(softmax::softmax, self, dim);
+        let value = forward!("softmax", softmax::softmax, self, dim);
         let back = edge(self, &dim, |g, &dim| {
             let y = g.output();
             if grad_enabled() {
                 return g.sub(&g.mul(&y)?.sum_dim(dim, true)?)?.mul(&y);
             }
-            Ok(backward!(softmax::softmax_grad, &y, g, dim))
+            Ok(backward!("softmax", softmax::softmax_grad, &y, g, dim))
         });
         Ok(record_output("SoftmaxBackward0", value, [back]))
     }
@@ -89,13 +96,13 @@ impl Tensor {
     /// ```
     pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
         let dim = check("log_softmax", self, dim)?;
-        let value = forward!(softmax::log_softmax, self, dim);
+        let value = forward!("log_softmax", softmax::log_softmax, self, dim);
         let back = edge(self, &dim, |g, &dim| {
             let y = g.output();
             if grad_enabled() {
-                return g.sub(&y.exp().mul(&g.sum_dim(dim, true)?)?);
+                return g.sub(&y.try_exp()?.mul(&g.sum_dim(dim, true)?)?);
             }
-            Ok(backward!(softmax::log_softmax_grad, &y, g, dim))
+            Ok(backward!("log_softmax", softmax::log_softmax_grad, &y, g, dim))
         });
         Ok(record_output("LogSoftmaxBackward0", value, [back]))
     }
@@ -118,13 +125,15 @@ impl Tensor {
     /// ```
     pub fn logsumexp(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
         let mask = self.shape().dims("logsumexp", &dims.into())?;
-        let x = self.to_dtype(self.dtype().to_float());
-        let plan = Plan::new(x.value(), &mask, keepdim);
-        let value = dispatch!(float x.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
+        let op = "logsumexp";
+        let x = self.try_to_dtype(self.dtype().to_float())?;
+        let plan = Plan::new(op, x.value(), &mask, keepdim)?;
+        check_scratch(op, &plan.input, plan.n, plan.inner)?;
+        let value = dispatch!(float x.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
             softmax::log_sum_exp(plan.input.slice::<T>().unwrap_or_default(), plan.n, plan.inner, out);
-        }));
+        }))?;
         let back = edge(self, &(self.clone(), plan.kept), |g, (x, kept)| {
-            g.reshape(kept)?.mul(&x.sub(&g.output().reshape(kept)?)?.exp())
+            g.reshape(kept)?.mul(&x.sub(&g.output().reshape(kept)?)?.try_exp()?)
         });
         Ok(record_output("LogsumexpBackward0", value, [back]))
     }

@@ -4,34 +4,37 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
 use crate::dtype::dispatch;
-use crate::kernel::sort as kernel;
+use crate::kernel::{parallel, sort as kernel};
 use crate::ops::scatter::{gather_array, scattered_zeros};
-use crate::{DType, Error, Result, Tensor};
+use crate::{DType, Error, Result, Tensor, memory};
 
 /// The indices of the first `k` entries of dimension `d` in order. A scalar counts as one entry.
 #[inline]
-fn ranked(x: &Array, d: usize, k: usize, largest: bool) -> Tensor {
+fn ranked(op: &'static str, x: &Array, d: usize, k: usize, largest: bool) -> Result<Tensor> {
     let shape = *x.shape();
     if shape.rank() == 0 {
-        return Tensor::constant(Array::full(shape, 0_i64));
+        return Ok(Tensor::constant(Array::full(op, shape, 0_i64)?));
     }
     let last = shape.rank() - 1;
     let mut order: Vec<usize> = (0..shape.rank()).collect();
     order.swap(d, last);
-    let rows = x.with_layout(x.layout.permute(&order)).contiguous();
-    let indices = dispatch!(x.dtype(), T => Array::build(rows.shape().reduced(last, k), |out: &mut [i64]| {
+    let rows = x.with_layout(x.layout.permute(&order)).contiguous(op)?;
+    if rows.numel() > 0 {
+        memory::check::<(i64, i64)>(op, parallel::threads() * shape[d])?;
+    }
+    let indices = dispatch!(x.dtype(), T => Array::build(op, rows.shape().reduced(last, k), |out: &mut [i64]| {
         kernel::first::<T>(rows.slice().unwrap_or_default(), shape[d], k, largest, out);
-    }));
-    Tensor::constant(indices.with_layout(indices.layout.permute(&order)).contiguous())
+    }))?;
+    Ok(Tensor::constant(indices.with_layout(indices.layout.permute(&order)).contiguous(op)?))
 }
 
 /// The values at indices that [`ranked`] found.
 #[inline]
-fn values(name: &'static str, x: &Tensor, d: usize, indices: &Tensor) -> Tensor {
-    let value = gather_array(x.value(), d, indices.value());
+fn values(op: &'static str, name: &'static str, x: &Tensor, d: usize, indices: &Tensor) -> Result<Tensor> {
+    let value = gather_array(op, x.value(), d, indices.value())?;
     let saved = (*x.shape(), d, indices.clone());
-    let back = edge(x, &saved, |g, (shape, d, indices)| Ok(scattered_zeros(g, *shape, *d, indices)));
-    record(name, value, [back])
+    let back = edge(x, &saved, |g, (shape, d, indices)| scattered_zeros(g, *shape, *d, indices));
+    Ok(record(name, value, [back]))
 }
 
 /// Order.
@@ -54,8 +57,8 @@ impl Tensor {
     #[inline]
     pub fn sort(&self, dim: isize, descending: bool) -> Result<(Tensor, Tensor)> {
         let d = self.shape().dim("sort", dim)?;
-        let indices = ranked(self.value(), d, self.shape().get(d).copied().unwrap_or(1), descending);
-        Ok((values("SortBackward0", self, d, &indices), indices))
+        let indices = ranked("sort", self.value(), d, self.shape().get(d).copied().unwrap_or(1), descending)?;
+        Ok((values("sort", "SortBackward0", self, d, &indices)?, indices))
     }
 
     /// The indices that [`sort`](Self::sort) returns.
@@ -73,7 +76,7 @@ impl Tensor {
     #[inline]
     pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor> {
         let d = self.shape().dim("argsort", dim)?;
-        Ok(ranked(self.value(), d, self.shape().get(d).copied().unwrap_or(1), descending))
+        ranked("argsort", self.value(), d, self.shape().get(d).copied().unwrap_or(1), descending)
     }
 
     /// The `k` largest (or smallest) entries of a dimension, in order, and the indices that they come from. NaN counts
@@ -103,7 +106,7 @@ impl Tensor {
         if k > size {
             return Err(Error::argument("topk", format!("k is {k}, but dimension {dim} has {size} entries")));
         }
-        let indices = ranked(self.value(), d, k, largest);
-        Ok((values("TopkBackward0", self, d, &indices), indices))
+        let indices = ranked("topk", self.value(), d, k, largest)?;
+        Ok((values("topk", "TopkBackward0", self, d, &indices)?, indices))
     }
 }

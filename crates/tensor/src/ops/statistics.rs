@@ -44,13 +44,13 @@ impl Moments {
 
 /// The variances, or with `root` their square roots. As PyTorch: a single one from the rounded mean, several by Welford.
 #[inline]
-fn variance(plan: &Plan, correction: f64, root: bool) -> Array {
+fn variance(op: &'static str, plan: &Plan, correction: f64, root: bool) -> Result<Array> {
     let n = plan.n;
     let finish = move |m2: f64| {
         let variance = m2 / (n as f64 - correction).max(0.0);
         if root { variance.sqrt() } else { variance }
     };
-    dispatch!(float plan.input.dtype(), T => Array::build(plan.shape, |out: &mut [T]| {
+    dispatch!(float plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
         let data = plan.input.slice::<T>().unwrap_or_default();
         match out {
             [] => {}
@@ -81,30 +81,36 @@ fn variance(plan: &Plan, correction: f64, root: bool) -> Array {
 /// `Σ |x|^p` to the power `1/p`, and its limits at 0 and ±∞. Powers are rounded to the dtype and sums overflow with it, as in
 /// PyTorch; but sums are added up in `f64`, and their roots rounded once.
 #[inline]
-fn norms(plan: Plan, p: f64) -> Array {
+fn norms(plan: Plan, p: f64) -> Result<Array> {
+    let op = "norm";
     // One number is its own norm: no power of it can overflow.
     let p = if plan.n == 1 && p != 0.0 { 1.0 } else { p };
     dispatch!(float plan.input.dtype(), T => {
         if p == 2.0 {
-            return sums(&plan, |x: T| x * x, f64::sqrt);
+            return sums(op, &plan, |x: T| x * x, f64::sqrt);
         }
-        let powers = plan.input.map(|x: T| match p {
+        let powers = plan.input.map(op, |x: T| match p {
             0.0 => T::of_bool(x != T::of_bool(false)),
             _ if p == 1.0 || p.is_infinite() => x.abs(),
             _ => Real::powr(Real::abs(x), T::of_f64(p)),
-        });
-        let plan = Plan { input: powers, ..plan };
+        })?;
+        let plan = plan.with(powers);
         if p.is_infinite() && plan.n > 0 {
-            return extreme(&plan, if p > 0.0 { End::Largest } else { End::Smallest });
+            return extreme(op, &plan, if p > 0.0 { End::Largest } else { End::Smallest });
         }
         let root = |sum: f64| if p == 0.0 || p == 1.0 { sum } else { sum.powf(1.0 / p) };
-        sums(&plan, |x: T| x, root)
+        sums(op, &plan, |x: T| x, root)
     })
 }
 
 /// What `root` makes of the sums of `power`s.
-fn sums<T: Float>(plan: &Plan, power: impl Fn(T) -> T + Sync, root: impl Fn(f64) -> f64 + Sync) -> Array {
-    Array::build(plan.shape, |out: &mut [T]| {
+fn sums<T: Float>(
+    op: &'static str,
+    plan: &Plan,
+    power: impl Fn(T) -> T + Sync,
+    root: impl Fn(f64) -> f64 + Sync,
+) -> Result<Array> {
+    Array::build(op, plan.shape, |out: &mut [T]| {
         if plan.n == 0 || out.is_empty() {
             return out.fill(T::default());
         }
@@ -124,21 +130,21 @@ fn sums<T: Float>(plan: &Plan, power: impl Fn(T) -> T + Sync, root: impl Fn(f64)
 fn norm_slope(g: &Tensor, x: &Tensor, y: &Tensor, p: f64, mask: &Mask) -> Result<Tensor> {
     let scale = || g.div(&y.pow(p - 1.0)?)?.masked_fill(&y.eq(0)?, 0);
     if p == 0.0 {
-        Ok(x.zeros_like())
+        x.try_zeros_like()
     } else if p == 1.0 {
-        x.sign().mul(g)
+        x.try_sign()?.mul(g)
     } else if p == 2.0 {
         g.mul(&x.div(y)?.masked_fill(&y.eq(0)?.broadcast_to(x.shape())?, 0)?)
     } else if p.is_infinite() {
-        let hit = Tensor::where_(&y.isnan(), &x.isnan(), &x.abs().eq(y)?)?;
-        x.sign().mul(&hit)?.mul(&g.div(&hit.sum_over(mask, true))?)
+        let hit = Tensor::where_(&y.try_isnan()?, &x.try_isnan()?, &x.try_abs()?.eq(y)?)?;
+        x.try_sign()?.mul(&hit)?.mul(&g.div(&hit.sum_over(mask, true)?)?)
     } else if p < 1.0 {
-        let powers = x.abs().pow(p - 1.0)?.masked_fill(&x.eq(0)?, 0)?;
-        x.sign().mul(&powers)?.mul(g)?.mul(&y.pow(1.0 - p)?)
+        let powers = x.try_abs()?.pow(p - 1.0)?.masked_fill(&x.eq(0)?, 0)?;
+        x.try_sign()?.mul(&powers)?.mul(g)?.mul(&y.pow(1.0 - p)?)
     } else if p < 2.0 {
-        x.sign().mul(&x.abs().pow(p - 1.0)?)?.mul(&scale()?)
+        x.try_sign()?.mul(&x.try_abs()?.pow(p - 1.0)?)?.mul(&scale()?)
     } else {
-        x.mul(&x.abs().pow(p - 2.0)?)?.mul(&scale()?)
+        x.mul(&x.try_abs()?.pow(p - 2.0)?)?.mul(&scale()?)
     }
 }
 
@@ -217,11 +223,11 @@ impl Tensor {
         self.dtype().check_float(op)?;
         let all = self.dim() == 0 || dims.as_ref().is_none_or(|dims| dims.is_empty());
         let mask = dims.map_or(Ok(ALL), |dims| self.shape().dims(op, &dims))?;
-        let plan = Plan::new(self.value(), &mask, keepdim);
-        let value = variance(&plan, correction, root);
+        let plan = Plan::new(op, self.value(), &mask, keepdim)?;
+        let value = variance(op, &plan, correction, root)?;
         let (n, kept) = (plan.n as f64, plan.kept);
         let slope = move |g: &Tensor, x: &Tensor| {
-            let (g, mean) = (g.reshape(&kept)?, x.sum_over(&mask, true).div(n)?);
+            let (g, mean) = (g.reshape(&kept)?, x.sum_over(&mask, true)?.div(n)?);
             if all && n <= correction {
                 // PyTorch's convention where the divisor is not positive.
                 return g.mul(&Tensor::where_(&x.eq(&mean)?, f64::NAN, f64::INFINITY)?);
@@ -281,9 +287,9 @@ impl Tensor {
         if p < 0.0 || p == f64::INFINITY {
             check_empty("norm", self.shape(), mask)?;
         }
-        let plan = Plan::new(self.value(), mask, keepdim);
+        let plan = Plan::new("norm", self.value(), mask, keepdim)?;
         let saved = (self.clone(), plan.kept, *mask);
-        let value = norms(plan, p);
+        let value = norms(plan, p)?;
         let back = edge(self, &saved, move |g, (x, kept, mask)| {
             norm_slope(&g.reshape(kept)?, x, &g.output().reshape(kept)?, p, mask)
         });

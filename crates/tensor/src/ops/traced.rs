@@ -1,12 +1,14 @@
 //! The reading of a formula as a graph of tensor operations, so that its derivative can be derived again.
 
-use crate::Tensor;
+use crate::error::or_panic;
 use crate::kernel::real::Real;
+use crate::{Error, Operand, Result, Tensor};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// The reading of a formula as a graph: a tensor, or a constant of the formula.
 ///
-/// The tensors of one formula must have shapes that broadcast; its operators panic otherwise, as those of [`Tensor`].
+/// The tensors of one formula must have shapes that broadcast. The first error of an operation, that there is no memory among them,
+/// is what becomes of the whole formula.
 ///
 /// ```
 /// use downhill::{Tensor, real::{Real, Traced}};
@@ -21,6 +23,8 @@ pub enum Traced {
     Tensor(Tensor),
     /// A constant.
     Lit(f64),
+    /// The error of an operation.
+    Failed(Box<Error>),
 }
 
 impl From<&Tensor> for Traced {
@@ -32,160 +36,185 @@ impl From<&Tensor> for Traced {
 
 impl Traced {
     /// The tensor; a constant becomes a 0-d `f64`.
+    ///
+    /// # Panics
+    /// With the text of the error that [`try_into_tensor`](Self::try_into_tensor) returns.
     #[inline]
+    #[track_caller]
     pub fn into_tensor(self) -> Tensor {
+        or_panic(self.try_into_tensor())
+    }
+
+    /// The tensor; a constant becomes a 0-d `f64`.
+    ///
+    /// # Errors
+    /// The first one of the formula's operations.
+    ///
+    /// ```
+    /// use downhill::{Tensor, real::{Real, Traced}};
+    /// let [a, b] = [Tensor::from([1.0, 2.0]), Tensor::from([1.0, 2.0, 3.0])].map(|x| Traced::from(&x));
+    /// let error = (a + b).exp().try_into_tensor().unwrap_err();
+    /// assert_eq!(error.to_string(), "add: shapes [2] and [3] do not broadcast");
+    /// ```
+    #[inline]
+    pub fn try_into_tensor(self) -> Result<Tensor> {
         match self {
-            Self::Tensor(x) => x,
-            Self::Lit(x) => Tensor::from(x),
+            Self::Tensor(x) => Ok(x),
+            Self::Lit(x) => Ok(Tensor::from(x)),
+            Self::Failed(error) => Err(*error),
         }
     }
 
-    fn map(self, lit: impl FnOnce(f64) -> f64, tensor: impl FnOnce(&Tensor) -> Tensor) -> Self {
+    fn map(self, lit: impl FnOnce(f64) -> f64, tensor: impl FnOnce(&Tensor) -> Result<Tensor>) -> Self {
         match self {
-            Self::Tensor(x) => Self::Tensor(tensor(&x)),
+            Self::Tensor(x) => tensor(&x).into(),
             Self::Lit(x) => Self::Lit(lit(x)),
+            Self::Failed(error) => Self::Failed(error),
         }
     }
 
     #[inline]
-    fn operand(&self) -> crate::Operand {
+    fn operand(self) -> Result<Operand> {
         match self {
-            Self::Tensor(x) => x.into(),
-            Self::Lit(x) => (*x).into(),
+            Self::Tensor(x) => Ok(Operand::Tensor(x)),
+            Self::Lit(x) => Ok(x.into()),
+            Self::Failed(error) => Err(*error),
         }
+    }
+
+    /// What `f` makes of two operands.
+    fn with(self, other: Self, f: impl FnOnce(Operand, Operand) -> Result<Tensor>) -> Self {
+        self.operand().and_then(|a| f(a, other.operand()?)).into()
+    }
+
+    /// What `f` makes of two tensors: constants become numbers of the other side's dtype.
+    fn both(self, other: Self, f: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>) -> Self {
+        let dtype = match (&self, &other) {
+            (Self::Tensor(x), _) | (_, Self::Tensor(x)) => x.dtype(),
+            _ => crate::DType::F64,
+        };
+        self.with(other, |a, b| f(&a.to_tensor(dtype)?, &b.to_tensor(dtype)?))
     }
 }
 
-#[inline]
-fn fits(result: crate::Result<Tensor>) -> Traced {
-    Traced::Tensor(result.unwrap_or_else(|e| panic!("{e}")))
+impl From<Result<Tensor>> for Traced {
+    #[inline]
+    fn from(result: Result<Tensor>) -> Self {
+        result.map_or_else(|error| Self::Failed(Box::new(error)), Self::Tensor)
+    }
 }
 
 macro_rules! traced_operator {
-    ($trait:ident $method:ident, $lit_left:expr) => {
+    ($trait:ident $method:ident, |$number:ident, $x:ident| $number_first:expr) => {
         impl $trait for Traced {
             type Output = Self;
             fn $method(self, other: Self) -> Self {
-                match (self, other) {
-                    (Self::Lit(a), Self::Lit(b)) => Self::Lit($trait::$method(a, b)),
-                    (Self::Tensor(a), b) => fits(Tensor::$method(&a, b.operand())),
-                    (Self::Lit(a), Self::Tensor(b)) => {
-                        let left: fn(f64, &Tensor) -> crate::Result<Tensor> = $lit_left;
-                        fits(left(a, &b))
-                    }
+                if let (Self::Lit(a), Self::Lit(b)) = (&self, &other) {
+                    return Self::Lit($trait::$method(*a, *b));
                 }
+                self.with(other, |a, b| match (a, b) {
+                    (Operand::Tensor(a), b) => Tensor::$method(&a, b),
+                    (Operand::Number($number), b) => {
+                        let $x = &b.to_tensor(b.dtype())?;
+                        $number_first
+                    }
+                })
             }
         }
     };
 }
-traced_operator!(Add add, |a, b| Tensor::add(b, a));
-traced_operator!(Sub sub, |a, b| b.rsub(a));
-traced_operator!(Mul mul, |a, b| Tensor::mul(b, a));
-traced_operator!(Div div, |a, b| Tensor::mul(&b.reciprocal(), a));
+traced_operator!(Add add, |a, x| Tensor::add(x, a));
+traced_operator!(Sub sub, |a, x| x.rsub(a));
+traced_operator!(Mul mul, |a, x| Tensor::mul(x, a));
+traced_operator!(Div div, |a, x| Tensor::mul(&x.try_reciprocal()?, a));
 
 impl Neg for Traced {
     type Output = Self;
     #[inline]
     fn neg(self) -> Self {
-        match self {
-            Self::Lit(x) => Self::Lit(-x),
-            Self::Tensor(x) => fits(Tensor::neg(&x)),
-        }
-    }
-}
-
-impl Traced {
-    /// A two-sided operation that takes tensors: constants become numbers of the other side's dtype.
-    fn both(self, other: Self, f: impl FnOnce(&Tensor, &Tensor) -> crate::Result<Tensor>) -> Self {
-        let dtype = match (&self, &other) {
-            (Self::Tensor(x), _) | (_, Self::Tensor(x)) => x.dtype(),
-            (Self::Lit(_), Self::Lit(_)) => crate::DType::F64,
-        };
-        let [a, b] = [self, other].map(|x| x.operand().to_tensor(dtype));
-        fits(f(&a, &b))
+        self.map(|x| -x, Tensor::neg)
     }
 }
 
 impl Real for Traced {
-    type Mask = Tensor;
+    type Mask = Self;
     #[inline]
     fn lit(x: f64) -> Self {
         Self::Lit(x)
     }
     #[inline]
     fn exp(self) -> Self {
-        self.map(Real::exp, Tensor::exp)
+        self.map(Real::exp, Tensor::try_exp)
     }
     #[inline]
     fn expm1(self) -> Self {
-        self.map(Real::expm1, Tensor::expm1)
+        self.map(Real::expm1, Tensor::try_expm1)
     }
     #[inline]
     fn ln(self) -> Self {
-        self.map(Real::ln, Tensor::log)
+        self.map(Real::ln, Tensor::try_log)
     }
     #[inline]
     fn log1p(self) -> Self {
-        self.map(Real::log1p, Tensor::log1p)
+        self.map(Real::log1p, Tensor::try_log1p)
     }
     #[inline]
     fn log2(self) -> Self {
-        self.map(Real::log2, Tensor::log2)
+        self.map(Real::log2, Tensor::try_log2)
     }
     #[inline]
     fn sqrt(self) -> Self {
-        self.map(Real::sqrt, Tensor::sqrt)
+        self.map(Real::sqrt, Tensor::try_sqrt)
     }
     #[inline]
     fn abs(self) -> Self {
-        self.map(Real::abs, Tensor::abs)
+        self.map(Real::abs, Tensor::try_abs)
     }
     #[inline]
     fn sign(self) -> Self {
-        self.map(Real::sign, Tensor::sign)
+        self.map(Real::sign, Tensor::try_sign)
     }
     #[inline]
     fn sin(self) -> Self {
-        self.map(Real::sin, Tensor::sin)
+        self.map(Real::sin, Tensor::try_sin)
     }
     #[inline]
     fn cos(self) -> Self {
-        self.map(Real::cos, Tensor::cos)
+        self.map(Real::cos, Tensor::try_cos)
     }
     #[inline]
     fn tanh(self) -> Self {
-        self.map(Real::tanh, Tensor::tanh)
+        self.map(Real::tanh, Tensor::try_tanh)
     }
     #[inline]
     fn sigmoid(self) -> Self {
-        self.map(Real::sigmoid, Tensor::sigmoid)
+        self.map(Real::sigmoid, Tensor::try_sigmoid)
     }
     #[inline]
     fn erf(self) -> Self {
-        self.map(Real::erf, Tensor::erf)
+        self.map(Real::erf, Tensor::try_erf)
     }
     #[inline]
     fn floor(self) -> Self {
-        self.map(Real::floor, Tensor::floor)
+        self.map(Real::floor, Tensor::try_floor)
     }
     #[inline]
     fn ceil(self) -> Self {
-        self.map(Real::ceil, Tensor::ceil)
+        self.map(Real::ceil, Tensor::try_ceil)
     }
     #[inline]
     fn round(self) -> Self {
-        self.map(Real::round, Tensor::round)
+        self.map(Real::round, Tensor::try_round)
     }
     #[inline]
     fn trunc(self) -> Self {
-        self.map(Real::trunc, Tensor::trunc)
+        self.map(Real::trunc, Tensor::try_trunc)
     }
     #[inline]
     fn powr(self, y: Self) -> Self {
         match (self, y) {
-            (Self::Lit(a), Self::Lit(b)) => Self::Lit(a.powf(b)),
-            (Self::Lit(a), Self::Tensor(b)) => fits(b.rpow(a)),
-            (Self::Tensor(a), b) => fits(a.pow(b.operand())),
+            (Self::Lit(a), y) => y.map(|b| a.powf(b), |b| b.rpow(a)),
+            (x, y) => x.with(y, |a, b| a.to_tensor(a.dtype())?.pow(b)),
         }
     }
     #[inline]
@@ -202,30 +231,28 @@ impl Real for Traced {
     }
     #[inline]
     fn clamp(self, low: f64, high: f64) -> Self {
-        match self {
-            Self::Lit(x) => Self::Lit(Real::clamp(x, low, high)),
-            Self::Tensor(x) => fits(x.clamp(low, high)),
-        }
+        self.map(|x| Real::clamp(x, low, high), |x| x.clamp(low, high))
     }
     #[inline]
-    fn lt(&self, other: &Self) -> Tensor {
-        self.clone().both(other.clone(), |a, b| a.lt(b)).into_tensor()
+    fn lt(&self, other: &Self) -> Self {
+        self.clone().both(other.clone(), |a, b| a.lt(b))
     }
     #[inline]
-    fn le(&self, other: &Self) -> Tensor {
-        self.clone().both(other.clone(), |a, b| a.le(b)).into_tensor()
+    fn le(&self, other: &Self) -> Self {
+        self.clone().both(other.clone(), |a, b| a.le(b))
     }
     #[inline]
-    fn eq(&self, other: &Self) -> Tensor {
-        self.clone().both(other.clone(), |a, b| a.eq(b)).into_tensor()
+    fn eq(&self, other: &Self) -> Self {
+        self.clone().both(other.clone(), |a, b| a.eq(b))
     }
     #[inline]
-    fn select(mask: Tensor, a: Self, b: Self) -> Self {
-        match (a, b) {
-            // Two numbers would make a tensor of f32, too coarse for a formula in f64.
-            (Self::Lit(a), Self::Lit(b)) => fits(Tensor::where_(&mask, &Tensor::from(a), &Tensor::from(b))),
-            (a, b) => fits(Tensor::where_(&mask, a.operand(), b.operand())),
-        }
+    fn select(mask: Self, a: Self, b: Self) -> Self {
+        // Two numbers would make a tensor of f32, too coarse for a formula in f64.
+        let (a, b) = match (a, b) {
+            (Self::Lit(a), Self::Lit(b)) => (Self::Tensor(Tensor::from(a)), Self::Tensor(Tensor::from(b))),
+            both => both,
+        };
+        mask.map(|mask| mask, |mask| Tensor::where_(mask, a.operand()?, b.operand()?))
     }
 }
 

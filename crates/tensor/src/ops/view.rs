@@ -2,6 +2,7 @@
 
 use crate::autograd::edge;
 use crate::autograd::node::{Edge, record};
+use crate::error::{fallible, or_panic};
 use crate::layout::Layout;
 use crate::shape::{Dims, IntoShape, MAX_RANK, Mask};
 use crate::{DType, Error, Result, Shape, Tensor};
@@ -99,7 +100,7 @@ impl Tensor {
     /// [`torch.reshape`](https://docs.pytorch.org/docs/stable/generated/torch.reshape.html).
     ///
     /// # Errors
-    /// [`Error::Argument`] for a shape of another number of elements.
+    /// [`Error::Argument`] for a shape of another number of elements, [`Error::Memory`] for the copy.
     ///
     /// ```
     /// let x = downhill::arange(0, 6, 1)?.reshape([2, -1])?;
@@ -111,7 +112,7 @@ impl Tensor {
         if let Some(layout) = self.value().layout.view(&shape) {
             return Ok(self.reshaped("ViewBackward0", layout));
         }
-        let dense = self.value().contiguous().with_layout(Layout::contiguous(shape));
+        let dense = self.value().contiguous("reshape")?.with_layout(Layout::contiguous(shape));
         let back = edge(self, self.shape(), |g, shape| g.reshape(shape));
         Ok(record("UnsafeViewBackward0", dense, [back]))
     }
@@ -374,7 +375,7 @@ impl Tensor {
     ) -> Tensor {
         let layout = self.value().layout.slice(d, start, step, length);
         let saved = (*self.shape(), d, start, step);
-        let back = edge(self, &saved, |g, &(shape, d, start, step)| Ok(g.embed(&shape, d, start, step)));
+        let back = edge(self, &saved, |g, &(shape, d, start, step)| g.embed(&shape, d, start, step));
         self.viewed(name, layout, [back])
     }
 
@@ -399,19 +400,19 @@ impl Tensor {
     pub(crate) fn selected(&self, name: &'static str, d: usize, at: usize) -> Tensor {
         let layout = self.value().layout.select(d, at);
         let back = edge(self, &(*self.shape(), d, at), |g, &(shape, d, at)| {
-            Ok(g.unsqueeze(d as isize)?.embed(&shape, d, at, 1))
+            g.unsqueeze(d as isize)?.embed(&shape, d, at, 1)
         });
         self.viewed(name, layout, [back])
     }
 
     /// Zeros of `shape` with this tensor at entries `start, start + step, …` of dimension `d`: what [`sliced`] undoes.
-    fn embed(&self, shape: &Shape, d: usize, start: usize, step: usize) -> Tensor {
-        let length = self.shape()[d];
-        let mut value = self.filled(shape, 0).into_value();
+    fn embed(&self, shape: &Shape, d: usize, start: usize, step: usize) -> Result<Tensor> {
+        let (op, length) = ("slice", self.shape()[d]);
+        let mut value = self.filled(op, shape, 0)?.into_value();
         crate::dtype::dispatch!(self.dtype(), T => {
             let target = value.layout.slice(d, start, step, length);
-            let source = self.value().contiguous();
-            let out = value.make_mut::<T>();
+            let source = self.value().contiguous(op)?;
+            let out = value.make_mut::<T>(op)?;
             crate::kernel::map::unpack(
                 source.slice::<T>().unwrap_or_default(), self.shape(), target.strides(),
                 out.get_mut(target.offset..).unwrap_or_default(),
@@ -420,7 +421,7 @@ impl Tensor {
         let back = edge(self, &(d, start, step, length), |g, &(d, start, step, length)| {
             Ok(g.sliced("SliceBackward0", d, start, step, length))
         });
-        record("SliceBackward0", value, [back])
+        Ok(record("SliceBackward0", value, [back]))
     }
 
     /// The place of a new dimension, counted from the front.
@@ -443,43 +444,62 @@ impl Tensor {
         self.shape().dim(op, dim)
     }
 
-    /// Itself if its elements lie in row-major order, otherwise a copy in which they do.
-    ///
-    /// [`torch.Tensor.contiguous`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.contiguous.html).
-    ///
-    /// ```
-    /// let x = downhill::Tensor::from([[1, 2], [3, 4]]).t()?.contiguous();
-    /// assert!(x.is_contiguous());
-    /// # Ok::<(), downhill::Error>(())
-    /// ```
-    #[must_use]
-    pub fn contiguous(&self) -> Tensor {
-        if self.is_contiguous() {
-            return self.clone();
-        }
-        let back = edge(self, &(), |g, ()| Ok((**g).clone()));
-        record("CloneBackward0", self.value().contiguous(), [back])
+    fallible! {
+        /// Itself if its elements lie in row-major order, otherwise a copy in which they do.
+        ///
+        /// [`torch.Tensor.contiguous`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.contiguous.html).
+        ///
+        /// ```
+        /// let x = downhill::Tensor::from([[1, 2], [3, 4]]).t()?.contiguous();
+        /// assert!(x.is_contiguous());
+        /// # Ok::<(), downhill::Error>(())
+        /// ```
+        contiguous try_contiguous |self| {
+            if self.is_contiguous() {
+                return Ok(self.clone());
+            }
+            let back = edge(self, &(), |g, ()| Ok((**g).clone()));
+            Ok(record("CloneBackward0", self.value().contiguous("contiguous")?, [back]))
+        };
     }
 
     /// The elements converted to another dtype: floats to integers towards zero, anything to `bool` by `!= 0`.
     ///
     /// [`torch.Tensor.to`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to.html).
     ///
+    /// # Panics
+    /// If there is no memory, with the text of the error that [`try_to_dtype`](Self::try_to_dtype) returns.
+    ///
     /// ```
     /// use downhill::{DType, Tensor};
     /// assert_eq!(Tensor::from([1.7_f32, -1.7]).to_dtype(DType::I64), Tensor::from([1, -1]));
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn to_dtype(&self, dtype: DType) -> Tensor {
+        or_panic(self.try_to_dtype(dtype))
+    }
+
+    /// [`to_dtype`](Self::to_dtype) that returns an error if there is no memory.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    ///
+    /// ```
+    /// use downhill::{DType, Tensor};
+    /// assert_eq!(Tensor::from([1, 2]).try_to_dtype(DType::F32)?, Tensor::from([1.0_f32, 2.0]));
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    pub fn try_to_dtype(&self, dtype: DType) -> Result<Tensor> {
         if dtype == self.dtype() {
-            return self.clone();
+            return Ok(self.clone());
         }
-        let value = self.value().to_dtype(dtype);
+        let value = self.value().to_dtype("to_dtype", dtype)?;
         if !dtype.is_float() {
-            return Tensor::constant(value);
+            return Ok(Tensor::constant(value));
         }
         // The engine casts the gradient back.
-        record("ToCopyBackward0", value, [edge(self, &(), |g, ()| Ok((**g).clone()))])
+        Ok(record("ToCopyBackward0", value, [edge(self, &(), |g, ()| Ok((**g).clone()))]))
     }
 
     /// Summed over what broadcasting had repeated: the inverse of [`expand`](Self::expand) for gradients.
@@ -494,9 +514,9 @@ impl Tensor {
             return self.reshape(shape);
         }
         if mask.0[lead..].contains(&true) {
-            self.sum_over(&mask, true).reshape(shape)
+            self.sum_over(&mask, true)?.reshape(shape)
         } else {
-            Ok(self.sum_over(&mask, false))
+            self.sum_over(&mask, false)
         }
     }
 }

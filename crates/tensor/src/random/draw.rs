@@ -70,7 +70,7 @@ impl Generator {
                 format!("the distance of from = {from:?} and to = {to:?} is out of bounds for {dtype}");
             return Err(Error::argument("uniform", message));
         }
-        let array = dispatch!(float dtype, T => Array::build(shape, |out: &mut [T]| self.fill_uniform(out, from, to)));
+        let array = dispatch!(float dtype, T => Array::build("uniform", shape, |out: &mut [T]| self.fill_uniform(out, from, to)))?;
         Ok(Tensor::constant(array))
     }
 
@@ -111,7 +111,7 @@ impl Generator {
         if std.is_nan() || std < 0.0 {
             return Err(Error::argument("normal", format!("std must be at least 0, but got {std:?}")));
         }
-        let array = dispatch!(float dtype, T => Array::build(shape, |out: &mut [T]| self.fill_normal(out, mean, std)));
+        let array = dispatch!(float dtype, T => Array::build("normal", shape, |out: &mut [T]| self.fill_normal(out, mean, std)))?;
         Ok(Tensor::constant(array))
     }
 
@@ -145,8 +145,8 @@ impl Generator {
                 (first, end) if first < end => (first, end),
                 _ => return Err(Error::argument("randint", format!("no {dtype} lies between {low} and {high}"))),
             };
-            Array::build(shape, |out: &mut [T]| self.fill_randint(out, low, high))
-        });
+            Array::build("randint", shape, |out: &mut [T]| self.fill_randint(out, low, high))
+        })?;
         Ok(Tensor::constant(array))
     }
 
@@ -156,7 +156,7 @@ impl Generator {
     /// [`torch.Tensor.random_`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.random_.html) without bounds.
     ///
     /// # Errors
-    /// A shape that is too large.
+    /// [`Error::Argument`] for a shape that is too large, [`Error::Memory`].
     ///
     /// # Examples
     /// ```
@@ -168,14 +168,14 @@ impl Generator {
     /// ```
     pub fn random_integers(&mut self, shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
         let shape = shape.into_shape("random_integers")?;
-        let array = dispatch!(dtype, T => Array::build(shape, |out: &mut [T]| self.fill_random(out)));
+        let array = dispatch!(dtype, T => Array::build("random_integers", shape, |out: &mut [T]| self.fill_random(out)))?;
         Ok(Tensor::constant(array))
     }
 
     /// The integers below `n` in random order; see [`randperm`](super::randperm).
     ///
     /// # Errors
-    /// A size that is too large.
+    /// [`Error::Argument`] for a size that is too large, [`Error::Memory`].
     ///
     /// # Examples
     /// ```
@@ -185,7 +185,7 @@ impl Generator {
     /// ```
     pub fn randperm(&mut self, n: usize) -> Result<Tensor> {
         let shape = n.into_shape("randperm")?;
-        Ok(Tensor::constant(Array::build(shape, |out: &mut [i64]| self.fill_randperm(out))))
+        Ok(Tensor::constant(Array::build("randperm", shape, |out: &mut [i64]| self.fill_randperm(out))?))
     }
 
     /// Ones and zeros, a one with the probability that `p` has in its place; see [`bernoulli`](super::bernoulli).
@@ -203,14 +203,14 @@ impl Generator {
     /// ```
     pub fn bernoulli(&mut self, p: &Tensor) -> Result<Tensor> {
         p.dtype().check_float("bernoulli")?;
-        let (shape, p) = (*p.shape(), p.value().contiguous());
+        let (shape, p) = (*p.shape(), p.value().contiguous("bernoulli")?);
         let array = dispatch!(float p.dtype(), T => {
             let p = &p.raw::<T>()[..shape.numel()];
             for &p in p {
                 check_probability(p.cast())?;
             }
-            Array::build(shape, |out: &mut [T]| self.fill_bernoulli_each(out, p))
-        });
+            Array::build("bernoulli", shape, |out: &mut [T]| self.fill_bernoulli_each(out, p))
+        })?;
         Ok(Tensor::constant(array))
     }
 
@@ -233,8 +233,8 @@ impl Generator {
         let order = memory_order(&x.value().layout);
         let in_memory = x.value().layout.permute(&order);
         let array = dispatch!(x.dtype(), T => {
-            Array::build(in_memory.shape, |out: &mut [T]| self.fill_bernoulli(out, p))
-        });
+            Array::build("bernoulli", in_memory.shape, |out: &mut [T]| self.fill_bernoulli(out, p))
+        })?;
         let mut back = order.clone();
         for (to, &from) in order.iter().enumerate() {
             back[from] = to;
@@ -248,7 +248,7 @@ impl Tensor {
     /// source of random numbers.
     ///
     /// # Errors
-    /// A shape that is too large.
+    /// [`Error::Argument`] for a shape that is too large, [`Error::Memory`].
     ///
     /// # Examples
     /// ```
@@ -271,9 +271,10 @@ impl Tensor {
         rng: &mut (impl Rng + ?Sized),
     ) -> Result<Self> {
         let shape = shape.into_shape("sample")?;
-        Ok(Self::constant(Array::build(shape, |out: &mut [T::Element]| {
+        let value = Array::build("sample", shape, |out: &mut [T::Element]| {
             out.fill_with(|| distribution.sample(rng).element());
-        })))
+        });
+        Ok(Self::constant(value?))
     }
 }
 

@@ -63,7 +63,8 @@ fn zip<T: Float>(out: &mut [T], a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -
 /// The maxima and `Σ exp(x − max)` of all columns.
 fn column_stats<T: Float>(x: &[T], n: usize, inner: usize) -> (Vec<T>, Vec<T>) {
     let count = x.len() / n;
-    let (mut maxima, mut sums) = (vec![T::lit(f64::NEG_INFINITY); count], vec![T::default(); count]);
+    let (mut maxima, mut sums) =
+        (parallel::filled(count, T::lit(f64::NEG_INFINITY)), parallel::filled(count, T::default()));
     for_columns(
         n,
         inner,
@@ -96,7 +97,7 @@ fn column_stats<T: Float>(x: &[T], n: usize, inner: usize) -> (Vec<T>, Vec<T>) {
 
 /// The sums of all columns of `g`, or of `g·y`.
 fn column_sums<T: Float>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Vec<T> {
-    let mut sums = vec![T::default(); g.len() / n];
+    let mut sums = parallel::filled(g.len() / n, T::default());
     for_columns(
         n,
         inner,
