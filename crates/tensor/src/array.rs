@@ -85,13 +85,16 @@ impl Array {
     }
 
     /// [`to_dtype`](Self::to_dtype) without a copy of an array that has the dtype.
+    #[inline]
     pub(crate) fn cast(&self, op: &'static str, dtype: DType) -> Result<Cow<'_, Self>> {
         if dtype == self.dtype() {
             return Ok(Cow::Borrowed(self));
         }
-        Ok(Cow::Owned(
-            dispatch!(self.dtype(), A => dispatch!(dtype, O => self.map(op, |x: A| x.cast::<O>())))?,
-        ))
+        self.converted(op, dtype).map(Cow::Owned)
+    }
+
+    fn converted(&self, op: &'static str, dtype: DType) -> Result<Self> {
+        dispatch!(self.dtype(), A => dispatch!(dtype, O => self.map(op, |x: A| x.cast::<O>())))
     }
 
     pub(crate) fn expand(&self, shape: &Shape) -> Self {

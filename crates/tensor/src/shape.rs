@@ -103,7 +103,7 @@ impl Shape {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn broadcast(op: &'static str, lhs: &Self, rhs: &Self) -> Result<Self> {
-        if lhs == rhs {
+        if rhs.rank == 0 || lhs == rhs {
             return Ok(*lhs);
         }
         let (long, short) = if lhs.rank >= rhs.rank { (lhs, rhs) } else { (rhs, lhs) };

@@ -70,25 +70,28 @@ fn fit(grad: Tensor, to: &Node) -> Result<Tensor> {
     grad.sum_to(&to.shape)?.try_to_dtype(to.dtype)
 }
 
-fn accumulate(earlier: Tensor, grad: Tensor) -> Result<Tensor> {
-    add_owned(earlier, &grad)
+/// Adds to the gradients of leaves: to all of them or, if there is no memory, to none.
+fn accumulate_all(mut grads: Vec<(Arc<Node>, Tensor)>) -> Result<()> {
+    let mut taken = Vec::new();
+    for (leaf, grad) in &mut grads {
+        let Some(earlier) = leaf.set_grad(None) else { continue };
+        taken.push((leaf.clone(), earlier.clone()));
+        match add_owned(mem::replace(grad, earlier.clone()), &earlier) {
+            Ok(sum) => *grad = sum,
+            Err(error) => {
+                give(taken)?;
+                return Err(error);
+            }
+        }
+    }
+    give(grads)
 }
 
-/// Adds to the gradients of leaves: to all of them or, if there is no memory, to none.
-fn accumulate_all(grads: Vec<(Arc<Node>, Tensor)>) -> Result<()> {
-    let mut taken = Vec::new();
-    let sums = grads.into_iter().map(|(leaf, grad)| {
-        let Some(earlier) = leaf.set_grad(None) else { return Ok((leaf, grad)) };
-        let sum = add_owned(grad, &earlier);
-        taken.push((leaf.clone(), earlier));
-        sum.map(|sum| (leaf, sum))
-    });
-    let sums = sums.collect::<Result<Vec<_>>>();
-    let (grads, result) = sums.map_or_else(|error| (taken, Err(error)), |sums| (sums, Ok(())));
-    for (leaf, grad) in grads {
-        leaf.accumulate(grad, accumulate)?;
-    }
-    result
+/// Gives each leaf a gradient; adds it to one that another thread has put there meanwhile.
+fn give(grads: Vec<(Arc<Node>, Tensor)>) -> Result<()> {
+    grads
+        .into_iter()
+        .try_for_each(|(leaf, grad)| leaf.accumulate(grad, |earlier, grad| add_owned(earlier, &grad)))
 }
 
 /// Sends the gradients of `roots` back along the tape.

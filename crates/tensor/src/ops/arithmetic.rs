@@ -122,6 +122,7 @@ pub(crate) enum Side<'a> {
 }
 
 impl<'a> Side<'a> {
+    #[inline]
     pub(crate) fn new(op: &'static str, operand: &'a Operand, dtype: DType) -> Result<Self> {
         Ok(match operand {
             Operand::Tensor(x) => Self::Array(x.value().cast(op, dtype)?),
@@ -158,12 +159,14 @@ pub(crate) fn spread<'a>(a: &'a Array, shape: &Shape) -> Cow<'a, Array> {
 macro_rules! pointwise2 {
     ($op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
         let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
-        let (a, b) = ($a.value().cast($op, $dtype)?, Side::new($op, $b, $dtype)?);
+        let a = $a.value().cast($op, $dtype)?;
+        let b = Side::new($op, $b, $dtype)?;
         dispatch!($dtype, T => zip::<T, T>($op, &a, &b, &shape, $f))?
     }};
     (float $op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
         let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
-        let (a, b) = ($a.value().cast($op, $dtype)?, Side::new($op, $b, $dtype)?);
+        let a = $a.value().cast($op, $dtype)?;
+        let b = Side::new($op, $b, $dtype)?;
         dispatch!(float $dtype, T => zip::<T, T>($op, &a, &b, &shape, $f))?
     }};
 }
