@@ -34,7 +34,7 @@ const AGREEMENT: f64 = 1e-9;
 
 fn main() -> ExitCode {
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/accuracy/pytorch.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("accuracy/pytorch.json");
     let json: Json = serde_json::from_str(&fs::read_to_string(path).expect("the data")).expect("JSON");
     println!(
         "{:33}| {:>8} {:>8} | {:>8} {:>8} | {:>8} {:>8} |",

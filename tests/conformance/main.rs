@@ -30,7 +30,7 @@ use report::{Outcome, Report};
 
 fn main() -> ExitCode {
     let folder = env::var_os("CONFORMANCE")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus"), PathBuf::from);
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), PathBuf::from);
     let strict = env::var_os("CONFORMANCE_STRICT").is_some_and(|value| value == "1");
     let filter = env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let report = match run(&folder, filter.as_deref().unwrap_or("")) {

@@ -1,6 +1,6 @@
 //! Learns to tell three species of iris apart from four measurements, on the real data of 1936.
 //!
-//! `cargo run --release --example iris [SEED]`
+//! `cargo run --example iris [SEED]`
 use downhill::prelude::*;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -10,9 +10,7 @@ const EPOCHS: u64 = 200;
 /// Measurements in centimetres, and the species of each flower.
 fn load() -> Result<(Tensor, Tensor), Box<dyn std::error::Error>> {
     let (mut measured, mut species) = (Vec::new(), Vec::new());
-    for row in
-        csv::Reader::from_path(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/iris.csv"))?.records()
-    {
+    for row in csv::Reader::from_path(concat!(env!("CARGO_MANIFEST_DIR"), "/iris.csv"))?.records() {
         let row = row?;
         for field in row.iter().take(4) {
             measured.push(field.parse::<f32>()?);

@@ -10,7 +10,7 @@ mod draw;
 
 /// Where the pictures are.
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/losses")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/losses")
 }
 
 fn main() -> Result<(), Box<dyn StdError>> {

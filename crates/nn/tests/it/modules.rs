@@ -211,17 +211,3 @@ fn names_in_a_sequence_are_unique_and_without_dots() {
     assert_eq!(refused(""), "Sequential: the module name \"\" is empty");
     assert_eq!(refused("0"), "Sequential: the module name \"0\" is taken");
 }
-
-#[test]
-fn initial_values_are_those_of_pytorch() {
-    downhill_tensor::random::manual_seed(0);
-    let fc = linear(3, 2);
-    let bits =
-        |p: &Parameter| p.tensor().to_vec::<f32>().unwrap().iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-    let weight = [0xbb8d_a3e8, 0x3e9e_9313, 0xbef3_4b7e, 0xbed9_8bc9, 0xbe63_b4b1, 0x3e1e_8953];
-    assert_eq!(bits(&fc.weight), weight);
-    assert_eq!(bits(fc.bias.as_ref().unwrap()), [0xbc3b_6b40, 0x3eea_617a]);
-    // Weights without elements draw nothing; the bias has bound 0.
-    let empty = linear(0, 2);
-    assert_eq!(empty.bias.unwrap().tensor(), downhill_tensor::zeros([2]).unwrap());
-}

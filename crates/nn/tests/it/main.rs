@@ -1,0 +1,10 @@
+//! Tests of modules, losses and optimizers, in one program: it is linked once. `process.rs` has those that read or seed what
+//! the whole process shares.
+
+mod cross_entropy;
+mod linear_cross_entropy;
+mod modules;
+mod optim;
+mod options;
+mod properties;
+mod schedules;

@@ -1,0 +1,12 @@
+//! Tests of what tensors do, in one program: it is linked once. What needs a process to itself stands beside this folder.
+
+mod approx;
+mod autograd;
+mod dtypes;
+mod index;
+mod join;
+mod reduce;
+mod robust;
+mod softmax;
+mod sort;
+mod view;

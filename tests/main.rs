@@ -1,0 +1,6 @@
+//! Tests across the crates, in one program: it is linked once.
+
+mod bad_input;
+mod divergences;
+mod docs;
+mod tutorial;
