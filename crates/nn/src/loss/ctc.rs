@@ -1,13 +1,11 @@
 //! Connectionist temporal classification.
 
 use super::Reduction;
-use super::lattice::{Lattice, evaluate};
+use super::lattice::{Lattice, OP, evaluate};
 use crate::Module;
 use downhill_tensor::autograd::fused;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, memory};
 use std::sync::Arc;
-
-pub(super) const OP: &str = "ctc_loss";
 
 /// Connectionist temporal classification: a sequence of labels whose places in the input are not known.
 ///

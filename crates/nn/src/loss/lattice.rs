@@ -3,13 +3,14 @@
 //! All of it is computed in `f64`: a log-likelihood of a thousand steps is a number of four digits, and the posteriors are
 //! exponentials of differences of such, which in `f32` have three digits left.
 
-use super::ctc::OP;
 use super::scratch;
 use downhill_tensor::real::Real;
 use downhill_tensor::{
     Element, Float, IntoShape, Result, Shape, Tensor, arange, full, kernels, memory, no_grad,
 };
 use std::iter::repeat_n;
+
+pub(super) const OP: &str = "ctc_loss";
 
 /// Additions that one state of a step costs: three exponentials and a logarithm.
 const WORK: usize = 16;

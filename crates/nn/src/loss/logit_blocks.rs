@@ -8,12 +8,13 @@
 //!
 //! Cuts depend on the sizes alone and parts are added in the order of the groups: the bits do not depend on the threads.
 
-use super::linear_cross_entropy::OP;
 use super::logit_cut::{Cut, SMALL_TILE, Sizes};
 use super::logit_stats::{Lanes, Stat};
 use super::rows::Classes;
 use downhill_tensor::{Float, Result, Tensor, kernels, memory};
 use std::ops::Range;
+
+pub(super) const OP: &str = "linear_cross_entropy";
 
 /// What the rows should be.
 #[derive(Clone, Copy, Debug)]

@@ -40,13 +40,14 @@ struct Member {
 }
 
 impl Member {
-    /// The gradient to follow, in row-major order, once there is all the memory that a step takes.
-    fn prepare(&mut self, first: &[(&'static str, f64)]) -> Result<Option<Tensor>> {
+    /// The gradient that the optimizer `op` follows, in row-major order, once there is all the memory that a step takes.
+    fn prepare(&mut self, op: &'static str, first: &[(&'static str, f64)]) -> Result<Option<Tensor>> {
         let Some(grad) = self.parameter.grad() else { return Ok(None) };
         let grad = grad.detach().try_contiguous()?;
         match grad.dtype() {
+            DType::F32 => self.memory.prepare::<f32>(first, &grad)?,
             DType::F64 => self.memory.prepare::<f64>(first, &grad)?,
-            _ => self.memory.prepare::<f32>(first, &grad)?,
+            got @ (DType::I64 | DType::Bool) => return Err(Error::not_float(op, got)),
         }
         self.parameter.unshare()?;
         Ok(Some(grad))
@@ -202,7 +203,7 @@ const MOMENTUM: &[&str] = &["momentum", "betas.0"];
 impl<R: Rule> Optimizer for Descent<R> {
     fn step(&mut self) -> Result<()> {
         let first: Vec<_> = self.options.iter().map(Rule::first_values).collect();
-        let grads = self.members.iter_mut().map(|member| member.prepare(&first[member.group]));
+        let grads = self.members.iter_mut().map(|member| member.prepare(R::NAME, &first[member.group]));
         let grads = grads.collect::<Result<Vec<_>>>();
         let grads = grads.inspect_err(|_| self.members.iter_mut().for_each(|member| member.memory.undo()))?;
         for (Member { group, parameter, memory }, grad) in self.members.iter_mut().zip(grads) {
