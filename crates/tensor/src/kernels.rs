@@ -27,6 +27,9 @@ pub use crate::kernel::reduce::FEW;
 ///
 /// Chunks depend on `size` alone, so what `f` computes must not depend on the thread.
 ///
+/// # Panics
+/// If `size` is 0 and `out` has elements.
+///
 /// ```
 /// let mut squares = vec![0; 100];
 /// downhill::kernels::for_chunks(&mut squares, 10, 1, |start, chunk| {
@@ -34,12 +37,17 @@ pub use crate::kernel::reduce::FEW;
 /// });
 /// assert_eq!(squares[99], 9801);
 /// ```
+#[track_caller]
 pub fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    count_chunks("for_chunks", out.len(), size);
     parallel::for_chunks(out, size, work, &|start, chunk| vectorize!(f(start, chunk)));
 }
 
 /// As [`for_chunks`] for an output that `f` only writes: a chunk holds arbitrary values at first. A large output goes
 /// past the processor's caches, which spares reading what is overwritten.
+///
+/// # Panics
+/// If `size` is 0 and `out` has elements.
 ///
 /// ```
 /// let mut squares = vec![0.0; 100];
@@ -48,12 +56,17 @@ pub fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: impl Fn(u
 /// });
 /// assert_eq!(squares[99], 9801.0);
 /// ```
+#[track_caller]
 pub fn write_chunks<T: Element>(out: &mut [T], size: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    count_chunks("write_chunks", out.len(), size);
     parallel::write_chunks(out, size, work, &|start, chunk| vectorize!(T: f(start, chunk)));
 }
 
 /// As [`write_chunks`] for two outputs at once: chunk `i` has `size` elements of `out` and `side_size` of `side`, which
 /// need not be written.
+///
+/// # Panics
+/// If `size` or `side_size` is 0 of a slice that has elements, or `side` has fewer chunks than `out`.
 ///
 /// ```
 /// let (mut doubled, mut sums) = (vec![0.0; 6], vec![0.0; 3]);
@@ -63,13 +76,24 @@ pub fn write_chunks<T: Element>(out: &mut [T], size: usize, work: usize, f: impl
 /// });
 /// assert_eq!(sums, [0.0, 4.0, 8.0]);
 /// ```
+#[track_caller]
 pub fn write_pairs<T: Element, U: Send>(
     (out, size): (&mut [T], usize),
     (side, side_size): (&mut [U], usize),
     work: usize,
     f: impl Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync,
 ) {
+    let op = "write_pairs";
+    let (chunks, sides) = (count_chunks(op, out.len(), size), count_chunks(op, side.len(), side_size));
+    assert!(chunks <= sides, "{op}: {chunks} chunks have only {sides} beside them");
     parallel::write_pairs((out, size), (side, side_size), work, &|i, a, b| vectorize!(T: f(i, a, b)));
+}
+
+/// The number of chunks of this size.
+#[track_caller]
+fn count_chunks(op: &str, len: usize, size: usize) -> usize {
+    assert!(size > 0 || len == 0, "{op}: a chunk has at least one element");
+    len.div_ceil(size.max(1))
 }
 
 /// Elements of a chunk of rows: several short rows share one, so that they are not dearer than long ones.
@@ -97,6 +121,9 @@ pub fn rows<C: Float, O: Send>(width: usize, out: &mut [O], work: usize, f: impl
 /// As [`rows`] for an output of whole rows and a number each beside them in `side`: `f(first, out, side)` writes all elements of
 /// `out`, which hold any values at first, and may write `side`. A large output is written by streaming stores.
 ///
+/// # Panics
+/// If `side` has fewer elements than `out` has rows.
+///
 /// ```
 /// let (mut doubled, mut sums) = (vec![0.0; 6], vec![0.0; 3]);
 /// downhill::kernels::write_rows::<f64, _, _>(2, &mut doubled, &mut sums, 1, |first, out, sums| {
@@ -115,6 +142,7 @@ pub fn write_rows<C: Float, T: Float, U: Send>(
     f: impl Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync,
 ) {
     let (width, rows) = (width.max(1), (ROWS / width.max(1)).max(1));
+    assert!(out.len().div_ceil(width) <= side.len(), "write_rows: every row has a number beside it");
     parallel::write_pairs((out, rows * width), (side, rows), work, &|chunk, out, side| {
         vectorize!(C: f(chunk * rows, out, side));
     });

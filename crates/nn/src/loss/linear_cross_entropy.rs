@@ -155,7 +155,7 @@ impl LinearCrossEntropyLoss {
     /// Features of a row of the input.
     #[inline]
     pub fn in_features(&self) -> usize {
-        self.linear.weight.shape()[1]
+        self.linear.weight.shape().last().copied().unwrap_or(0)
     }
 
     /// How many classes there are.
@@ -190,11 +190,15 @@ impl LinearCrossEntropyLoss {
 impl Loss for LinearCrossEntropyLoss {
     #[inline]
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let weight = self.linear.weight.tensor();
+        if weight.dim() != 2 {
+            return Err(Error::shape(OP, "a layer whose weight is a matrix", weight.shape()));
+        }
         let mut shape = vec![self.num_classes];
         shape.extend(&self.out_features);
         let bias = self.linear.bias.as_ref().map(|b| b.tensor().reshape(&shape[..])).transpose()?;
         shape.push(self.in_features());
-        let weight = self.linear.weight.tensor().reshape(&shape[..])?;
+        let weight = weight.reshape(&shape[..])?;
         linear_cross_entropy(input, &weight, target, bias.as_ref(), &self.options)
     }
 }
@@ -368,7 +372,7 @@ fn run<T: Float>(
         None => target.reshape([rows, count, outputs])?.permute([2, 0, 1])?.try_contiguous()?,
         Some(_) => none()?,
     };
-    let weight = options.weight.as_ref().map(Tensor::contiguous);
+    let weight = options.weight.as_ref().map(Tensor::try_contiguous).transpose()?;
     let this =
         Fused { sizes, shape, classes, options: LinearCrossEntropyOptions { weight, ..options.clone() } };
     let divisors = this.divisors::<T>()?;

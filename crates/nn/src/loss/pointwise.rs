@@ -491,7 +491,9 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
                     let mut wide = [0.0; TILE];
                     let wide = &mut wide[..out.len()];
                     self.loss.wide().terms(widened(x).each_ref(), wide);
-                    wide.iter_mut().for_each(|x| *x = *x * one.cast::<f64>() / count);
+                    for x in wide.iter_mut() {
+                        *x = *x * one.cast::<f64>() / count;
+                    }
                     narrow(wide, out);
                 }
                 if !reduced {

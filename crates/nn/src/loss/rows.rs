@@ -86,7 +86,8 @@ impl Classes {
         if let Some(&t) = target.as_slice::<i64>()?.iter().find(|&&t| !valid(t)) {
             return Err(Error::Index { op, index: t, size: rows.classes });
         }
-        Ok(Self { target, weight: weight.map(Tensor::contiguous), ignore_index, reduction })
+        let weight = weight.map(Tensor::try_contiguous).transpose()?;
+        Ok(Self { target, weight, ignore_index, reduction })
     }
 
     pub(super) fn targets(&self) -> Result<&[i64]> {

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::mem;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use triomphe::Arc;
@@ -286,14 +287,48 @@ fn node<const N: usize>(
 }
 
 /// Edges of dead nodes that wait to be dropped, so that dropping a long graph is a loop and not a recursion.
-#[derive(Default)]
 struct Drain {
     waiting: Vec<Edges>,
     running: bool,
 }
 
 thread_local! {
-    static DRAIN: RefCell<Drain> = RefCell::default();
+    static DRAIN: RefCell<Drain> = const { RefCell::new(Drain::new()) };
+}
+
+/// Of threads that end, and have lost their own.
+static LAST: Mutex<Drain> = Mutex::new(Drain::new());
+
+impl Drain {
+    const fn new() -> Self {
+        Self { waiting: Vec::new(), running: false }
+    }
+
+    /// Whether the caller shall drop what waits, because nobody does.
+    fn push(&mut self, edges: Edges) -> bool {
+        self.waiting.push(edges);
+        !mem::replace(&mut self.running, true)
+    }
+
+    fn pop(&mut self) -> Option<Edges> {
+        let next = self.waiting.pop();
+        self.running = next.is_some();
+        next
+    }
+}
+
+/// Drops all that waits. A panic in the drop of what a derivative saved goes on after the last of them.
+fn drop_all(pop: impl Fn() -> Option<Edges>) {
+    let mut first = None;
+    while let Some(edges) = pop() {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(edges))) {
+            first.get_or_insert(panic);
+        }
+    }
+    // Two panics at once would abort.
+    if let Some(panic) = first.filter(|_| !std::thread::panicking()) {
+        resume_unwind(panic);
+    }
 }
 
 impl Drop for Node {
@@ -302,17 +337,16 @@ impl Drop for Node {
         let Some(Op { edges, .. }) = op.get_mut().unwrap_or_else(PoisonError::into_inner).take() else {
             return;
         };
-        let nested = DRAIN.try_with(|drain| {
-            let mut drain = drain.borrow_mut();
-            drain.waiting.push(edges);
-            mem::replace(&mut drain.running, true)
-        });
-        // An error means that the thread is ending: `edges` was dropped with the closure.
-        if nested.is_ok_and(|nested| !nested) {
-            while let Some(edges) = DRAIN.with(|drain| drain.borrow_mut().waiting.pop()) {
-                drop(edges);
+        let mut edges = Some(edges);
+        let mut push = |drain: &mut Drain| edges.take().is_some_and(|edges| drain.push(edges));
+        match DRAIN.try_with(|drain| push(&mut drain.borrow_mut())) {
+            Ok(true) => drop_all(|| DRAIN.with(|drain| drain.borrow_mut().pop())),
+            Ok(false) => {}
+            Err(_) => {
+                if push(&mut lock(&LAST)) {
+                    drop_all(|| lock(&LAST).pop());
+                }
             }
-            DRAIN.with(|drain| drain.borrow_mut().running = false);
         }
     }
 }

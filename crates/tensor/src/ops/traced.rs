@@ -2,7 +2,7 @@
 
 use crate::error::or_panic;
 use crate::kernel::real::Real;
-use crate::{Error, Operand, Result, Tensor};
+use crate::{DType, Error, Operand, Result, Tensor};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// The reading of a formula as a graph: a tensor, or a constant of the formula.
@@ -82,6 +82,15 @@ impl Traced {
         }
     }
 
+    /// The constant as a number of this dtype: one beyond its range is infinite, as it is in a loop over such numbers.
+    #[inline]
+    fn within(self, dtype: DType) -> Self {
+        match self {
+            Self::Lit(x) if dtype == DType::F32 => Self::Lit(f64::from(x as f32)),
+            other => other,
+        }
+    }
+
     /// What `f` makes of two operands.
     fn with(self, other: Self, f: impl FnOnce(Operand, Operand) -> Result<Tensor>) -> Self {
         self.operand().and_then(|a| f(a, other.operand()?)).into()
@@ -91,7 +100,7 @@ impl Traced {
     fn both(self, other: Self, f: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>) -> Self {
         let dtype = match (&self, &other) {
             (Self::Tensor(x), _) | (_, Self::Tensor(x)) => x.dtype(),
-            _ => crate::DType::F64,
+            _ => DType::F64,
         };
         self.with(other, |a, b| f(&a.to_tensor(dtype)?, &b.to_tensor(dtype)?))
     }
@@ -231,7 +240,8 @@ impl Real for Traced {
     }
     #[inline]
     fn clamp(self, low: f64, high: f64) -> Self {
-        self.map(|x| Real::clamp(x, low, high), |x| x.clamp(low, high))
+        let bound = |bound, dtype| Self::Lit(bound).within(dtype).operand();
+        self.map(|x| Real::clamp(x, low, high), |x| x.clamp(bound(low, x.dtype())?, bound(high, x.dtype())?))
     }
     #[inline]
     fn lt(&self, other: &Self) -> Self {
@@ -250,6 +260,8 @@ impl Real for Traced {
         // Two numbers would make a tensor of f32, too coarse for a formula in f64.
         let (a, b) = match (a, b) {
             (Self::Lit(a), Self::Lit(b)) => (Self::Tensor(Tensor::from(a)), Self::Tensor(Tensor::from(b))),
+            (Self::Tensor(a), b) => (Self::Tensor(a.clone()), b.within(a.dtype())),
+            (a, Self::Tensor(b)) => (a.within(b.dtype()), Self::Tensor(b)),
             both => both,
         };
         mask.map(|mask| mask, |mask| Tensor::where_(mask, a.operand()?, b.operand()?))

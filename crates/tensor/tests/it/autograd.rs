@@ -37,6 +37,60 @@ fn a_chain_of_closures_that_capture_their_predecessors_is_dropped_without_recurs
     drop(y);
 }
 
+fn chain(operations: usize) -> Tensor {
+    (0..operations).fold(leaf(&[1.0]), |y, i| if i % 2 == 0 { y.mul(&y).unwrap() } else { y.exp() })
+}
+
+#[test]
+fn a_graph_that_a_thread_holds_when_it_ends_is_dropped_without_recursion() {
+    use std::cell::RefCell;
+    thread_local! {
+        static HELD: RefCell<Option<Tensor>> = const { RefCell::new(None) };
+    }
+    // Thread-locals end in the order in which they began, or against it: the queue of dead nodes first or last.
+    for queue_first in [true, false] {
+        let run = move || {
+            if queue_first {
+                drop(chain(3));
+            }
+            HELD.set(Some(chain(200_000)));
+            drop(chain(3));
+        };
+        let small = std::thread::Builder::new().stack_size(256 << 10);
+        small.spawn(run).unwrap().join().expect("the thread ends");
+    }
+}
+
+#[test]
+fn a_panic_in_the_drop_of_a_saved_value_does_not_keep_the_graph() {
+    use std::panic::catch_unwind;
+    use std::sync::Arc;
+    #[derive(Clone)]
+    struct Saved(Arc<()>, bool);
+    impl Drop for Saved {
+        fn drop(&mut self) {
+            // The last one of all that has a node, so that it is not the copy which the edge was made from.
+            assert!(!self.1 || Arc::strong_count(&self.0) != 50, "a drop that fails");
+        }
+    }
+    let count = Arc::new(());
+    let graph = |fails: bool| {
+        let saved = Saved(count.clone(), fails);
+        let y = (0..100).fold(leaf(&[1.0]), |y, _| {
+            Tensor::from_op("Saving", y.detach(), [edge(&y, &saved, |g, _| Ok((**g).clone()))])
+        });
+        assert_eq!(Arc::strong_count(&count), 102);
+        y
+    };
+    let y = graph(true);
+    assert!(catch_unwind(std::panic::AssertUnwindSafe(|| drop(y))).is_err());
+    assert_eq!(Arc::strong_count(&count), 1, "all others are dropped, too");
+    for _ in 0..3 {
+        drop(graph(false));
+        assert_eq!(Arc::strong_count(&count), 1, "later graphs are freed");
+    }
+}
+
 #[test]
 fn gradients_accumulate_into_leaves_until_they_are_cleared() -> Result<()> {
     let x = leaf(&[1.0, 2.0]);
