@@ -144,7 +144,7 @@ impl Tensor {
     /// The sum over some dimensions (none named: all), which disappear unless `keepdim`.
     ///
     /// # Errors
-    /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for one named twice, [`Error::Memory`].
+    /// [`Error::Dim`](crate::Error::Dim) for a dimension out of range, [`Error::Argument`](crate::Error::Argument) for one named twice, [`Error::Memory`](crate::Error::Memory).
     ///
     /// ```
     /// let x = downhill::Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
@@ -173,7 +173,7 @@ impl Tensor {
     /// [`torch.mean`](https://docs.pytorch.org/docs/stable/generated/torch.mean.html).
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans, [`Error::Memory`].
+    /// [`Error::DType`](crate::Error::DType) for integers and booleans, [`Error::Memory`](crate::Error::Memory).
     ///
     /// ```
     /// assert_eq!(downhill::Tensor::from([1.0_f32, 2.0]).mean()?.item::<f32>()?, 1.5);
@@ -186,7 +186,7 @@ impl Tensor {
     /// The mean over some dimensions (none named: all), which disappear unless `keepdim`.
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for
+    /// [`Error::DType`](crate::Error::DType) for integers and booleans, [`Error::Dim`](crate::Error::Dim) for a dimension out of range, [`Error::Argument`](crate::Error::Argument) for
     /// one named twice.
     ///
     /// ```

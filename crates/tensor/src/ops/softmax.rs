@@ -60,7 +60,7 @@ impl Tensor {
     /// `dtype`, convert first.
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range.
+    /// [`Error::DType`](crate::Error::DType) for integers and booleans, [`Error::Dim`](crate::Error::Dim) for a dimension out of range.
     ///
     /// ```
     /// let x = downhill::Tensor::from([[0.0_f32, 0.0], [0.0, f32::NEG_INFINITY]]);
@@ -87,7 +87,7 @@ impl Tensor {
     /// its `dtype`, convert first.
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range.
+    /// [`Error::DType`](crate::Error::DType) for integers and booleans, [`Error::Dim`](crate::Error::Dim) for a dimension out of range.
     ///
     /// ```
     /// let x = downhill::Tensor::from([0.0_f64, -1000.0]);
@@ -116,7 +116,7 @@ impl Tensor {
     /// [`torch.logsumexp`](https://docs.pytorch.org/docs/stable/generated/torch.logsumexp.html).
     ///
     /// # Errors
-    /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for one named twice.
+    /// [`Error::Dim`](crate::Error::Dim) for a dimension out of range, [`Error::Argument`](crate::Error::Argument) for one named twice.
     ///
     /// ```
     /// let x = downhill::Tensor::from([1000.0_f64, 1000.0]);

@@ -156,7 +156,7 @@ impl Tensor {
     /// another `correction` than 1.
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans.
+    /// [`Error::DType`](crate::Error::DType) for integers and booleans.
     ///
     /// ```
     /// assert_eq!(downhill::Tensor::from([1.0_f32, 2.0, 3.0]).var()?.item::<f32>()?, 1.0);
@@ -171,7 +171,7 @@ impl Tensor {
     /// `Σ (x − mean)² / (n − correction)`, where a negative divisor counts as 0.
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for
+    /// [`Error::DType`](crate::Error::DType) for integers and booleans, [`Error::Dim`](crate::Error::Dim) for a dimension out of range, [`Error::Argument`](crate::Error::Argument) for
     /// one named twice.
     ///
     /// ```
@@ -190,7 +190,7 @@ impl Tensor {
     /// another `correction` than 1.
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans.
+    /// [`Error::DType`](crate::Error::DType) for integers and booleans.
     ///
     /// ```
     /// assert_eq!(downhill::Tensor::from([1.0_f32, 3.0, 5.0]).std()?.item::<f32>()?, 2.0);
@@ -204,7 +204,7 @@ impl Tensor {
     /// The standard deviations over some dimensions (none named: all), the square roots of [`var_dim`](Self::var_dim).
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for
+    /// [`Error::DType`](crate::Error::DType) for integers and booleans, [`Error::Dim`](crate::Error::Dim) for a dimension out of range, [`Error::Argument`](crate::Error::Argument) for
     /// one named twice.
     ///
     /// ```
@@ -251,7 +251,7 @@ impl Tensor {
     /// is not provided.
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans, [`Error::Shape`] without elements if `p` is negative or ∞.
+    /// [`Error::DType`](crate::Error::DType) for integers and booleans, [`Error::Shape`](crate::Error::Shape) without elements if `p` is negative or ∞.
     ///
     /// ```
     /// let x = downhill::Tensor::from([3.0_f32, -4.0]);
@@ -267,8 +267,8 @@ impl Tensor {
     /// The `p`-norms over some dimensions (none named: all), which disappear unless `keepdim`; see [`norm`](Self::norm).
     ///
     /// # Errors
-    /// [`Error::DType`] for integers and booleans, [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for
-    /// one named twice, [`Error::Shape`] for one of size 0 if `p` is negative or ∞.
+    /// [`Error::DType`](crate::Error::DType) for integers and booleans, [`Error::Dim`](crate::Error::Dim) for a dimension out of range, [`Error::Argument`](crate::Error::Argument) for
+    /// one named twice, [`Error::Shape`](crate::Error::Shape) for one of size 0 if `p` is negative or ∞.
     ///
     /// ```
     /// use downhill::Tensor;
