@@ -16,7 +16,7 @@ use crate::kernel::matmul::{self, Matrix};
 use crate::kernel::parallel::{BLOCK, Sink};
 use crate::kernel::reduce::WideSum;
 use crate::kernel::simd::{fetch, vectorize};
-use crate::kernel::{parallel, reduce, softmax, update as in_place};
+use crate::kernel::{gemm, parallel, reduce, softmax, update as in_place};
 use crate::{Element, Float};
 
 pub use crate::kernel::parallel::Chunk;
@@ -199,6 +199,16 @@ pub fn matmul<T: Float>(
     let (a, b) = (matrix(a, a_strides), matrix(b, b_strides));
     let len = m.checked_mul(n).filter(|&len| len <= out.len()).expect("the result lies within its slice");
     matmul::matmul_here([m, k, n], a, b, &mut out[..len], accumulate);
+}
+
+/// The most bytes of scratch that [`matmul`] takes where every thread computes such a product. Where there is no memory for them
+/// the process is aborted, so check first, with [`memory::check`](crate::memory::check).
+///
+/// ```
+/// assert!(downhill::kernels::matmul_scratch::<f32>([512, 64, 16]) >= 512 * 64 * 4);
+/// ```
+pub fn matmul_scratch<T: Float>(sizes: [usize; 3]) -> usize {
+    gemm::packing::<T>(sizes).saturating_add(gemm::kept()).saturating_mul(parallel::threads())
 }
 
 /// Elements that a pointwise loop takes from its inputs at once: in arrays of a fixed length the compiler sees that no index is out

@@ -128,6 +128,10 @@ impl<T: Float> Blocks<'_, T> {
         let backward = !(dx.is_empty() && dw.is_empty() && db.is_empty());
         let cut = Cut::new(self.sizes, self.budget / size_of::<T>());
         let cut = Cut { kept: cut.kept && backward, ..cut };
+        let (n, tile) = (cut.rows, cut.tile);
+        let products =
+            [[tile, features, n], [tile, n, features], [n, tile, features], [SMALL_TILE, features, classes]];
+        memory::check::<u8>(OP, products.map(kernels::matmul_scratch::<T>).into_iter().max().unwrap_or(0))?;
         let mut x = scratch::<T>(cut.rows * features)?;
         let mut z = scratch::<T>(cut.logits(classes))?;
         let mut parts = scratch::<T>(if dx.is_empty() { 0 } else { cut.groups * cut.rows * features })?;

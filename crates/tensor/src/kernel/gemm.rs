@@ -98,6 +98,22 @@ type Function<T> = unsafe fn(
 #[derive(Clone, Copy)]
 pub(crate) struct Kernel<T>(Function<T>);
 
+/// The most bytes that the library takes to pack the operands of an `m × k` by `k × n` product: a run along `k` of `b`, and of a
+/// few panels of `a`. It aborts the process where there is no memory for them, so a caller looks first.
+pub(crate) fn packing<T>([m, k, n]: [usize; 3]) -> usize {
+    /// Columns of `a` in a run, and rows in its panels, at most (`gemm-common` 0.19, `kernel_params`).
+    const RUN: usize = 1 << 10;
+    const PANELS: usize = 1 << 10;
+    // The result may be computed as its transpose.
+    let sides = m.max(n).saturating_add(m.min(n).min(PANELS));
+    k.min(RUN).saturating_mul(sides + 64).saturating_mul(size_of::<T>())
+}
+
+/// Bytes that each thread takes for its first product, and keeps.
+pub(crate) fn kept() -> usize {
+    gemm_common::cache::CACHE_INFO[1].cache_bytes
+}
+
 impl<T: Element> Kernel<T> {
     /// The kernel, if the library has one for the type.
     pub(crate) fn find() -> Option<Self> {

@@ -1,6 +1,6 @@
 //! Matrix products: a library's kernel on blocks of our own. Integers, and booleans as `or` of `and`, multiply in plain loops.
 
-use super::gemm::{Block, Kernel, blocks};
+use super::gemm::{self, Block, Kernel, blocks};
 use super::parallel;
 use super::simd::vectorize;
 use crate::dtype::Element;
@@ -36,6 +36,17 @@ fn pieces([m, k, n]: [usize; 3], b_is_transposed: bool, threads: usize) -> (usiz
     let pieces = m.max(n).div_ceil(long).next_multiple_of(threads).min(most);
     let across = m.min(n).div_ceil(ACROSS);
     if n >= m { (across, pieces) } else { (pieces, across) }
+}
+
+/// Bytes of scratch that [`matmul`] takes, at most.
+pub(crate) fn scratch<T: Element>([m, k, n]: [usize; 3], b_is_transposed: bool) -> usize {
+    if work([m, k, n]) <= SMALL || !T::DTYPE.is_float() {
+        return 0;
+    }
+    let threads = parallel::threads();
+    let (down, along) = pieces([m, k, n], b_is_transposed, threads);
+    let block = [m.div_ceil(down).next_multiple_of(16), k, n.div_ceil(along).next_multiple_of(16)];
+    gemm::packing::<T>(block).saturating_add(gemm::kept()).saturating_mul(threads.min(down * along))
 }
 
 /// `out = a · b`, or `out += a · b`, for `m × k` and `k × n` matrices, `out` row-major; on all threads.

@@ -30,6 +30,8 @@ fn product(op: &'static str, a: &Array, b: &Array) -> Result<Array> {
         shape: Shape,
         [m, k, n]: [usize; 3],
     ) -> Result<Array> {
+        let turned = matrix::<T>(b).column_stride != 1;
+        memory::check::<u8>(op, matmul::scratch::<T>([m, k, n], turned))?;
         if shape.rank() == 2 {
             return Array::build(op, shape, |out| {
                 matmul::matmul([m, k, n], matrix::<T>(a), matrix(b), out, false);
