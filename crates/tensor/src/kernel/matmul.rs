@@ -195,6 +195,11 @@ mod tests {
     }
 
     proptest! {
+        // The optimised tests try ten times as many.
+        #![proptest_config(ProptestConfig {
+            cases: ProptestConfig::default().cases / if cfg!(debug_assertions) { 10 } else { 1 },
+            ..ProptestConfig::default()
+        })]
         #[test]
         fn bits_do_not_depend_on_the_blocks(
             (m, n) in prop_oneof![

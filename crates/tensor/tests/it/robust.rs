@@ -146,7 +146,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(debug_assertions) { 4_000 } else { 20_000 }, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn no_operation_panics(
         which in 0..OPERATIONS.len(),
@@ -198,7 +198,7 @@ fn elements(shape: &[usize]) -> Option<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(debug_assertions) { 4_000 } else { 20_000 }, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn huge_sizes_are_errors_or_give_shapes_that_are_as_large_as_they_say(
         which in 0..OPERATIONS.len(),
