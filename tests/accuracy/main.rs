@@ -45,7 +45,8 @@ fn main() -> ExitCode {
     for case in list(&json["cases"]) {
         let title = format!("{} {} {}", text(case, "loss"), case["options"], text(case, "family"));
         let family = text(case, "family");
-        let many = case["large"] == true || ["1e5", "1000 steps", "many"].iter().any(|s| family.starts_with(s));
+        let many =
+            case["large"] == true || ["1e5", "1000 steps", "many"].iter().any(|s| family.starts_with(s));
         let large = many && cfg!(debug_assertions);
         if large || !title.contains(&filter) {
             continue;

@@ -21,9 +21,15 @@ impl Array {
         shape: Shape,
         write: impl FnOnce(&mut [T]),
     ) -> Result<Self> {
+        let mut array = Self::fresh::<T>(op, shape)?;
+        write(array.buffer.fresh());
+        Ok(array)
+    }
+
+    /// Apart from [`build`](Self::build), which is compiled once a loop.
+    fn fresh<T: Element>(op: &'static str, shape: Shape) -> Result<Self> {
         let buffer = Buffer::new::<T>(shape.numel());
-        let mut buffer = buffer.ok_or_else(|| Error::memory(op, &shape, size_of::<T>()))?;
-        write(buffer.fresh());
+        let buffer = buffer.ok_or_else(|| Error::memory(op, &shape, size_of::<T>()))?;
         Ok(Self { buffer, layout: Layout::contiguous(shape) })
     }
 
@@ -67,7 +73,12 @@ impl Array {
         if self.layout.is_contiguous() {
             return Ok(self.clone());
         }
-        dispatch!(self.dtype(), T => self.map(op, |x: T| x))
+        dispatch!(self.dtype(), T => self.copy::<T>(op))
+    }
+
+    /// Row-major, in memory of its own.
+    fn copy<T: Element>(&self, op: &'static str) -> Result<Self> {
+        self.each(op, &|a: &[T], out| out.copy_from_slice(a))
     }
 
     /// `f` of every element.
@@ -76,8 +87,17 @@ impl Array {
         op: &'static str,
         f: impl Fn(A) -> O + Sync,
     ) -> Result<Self> {
+        self.each(op, &|a, out| map::map1(a, out, &f))
+    }
+
+    /// The array that `run` makes of parts of this one.
+    pub(crate) fn each<A: Element, O: Element>(
+        &self,
+        op: &'static str,
+        run: &(dyn Fn(&[A], &mut [O]) + Sync),
+    ) -> Result<Self> {
         let shape = *self.shape();
-        Self::build(op, shape, |out| map::map1(&shape, self.strided(), out, f))
+        Self::build(op, shape, |out| map::each1(&shape, self.strided(), out, run))
     }
 
     pub(crate) fn to_dtype(&self, op: &'static str, dtype: DType) -> Result<Self> {
@@ -109,7 +129,7 @@ impl Array {
     /// A row-major array that nobody else holds, by copying if need be.
     pub(crate) fn make_mut<T: Element>(&mut self, op: &'static str) -> Result<&mut [T]> {
         if !self.is_unique() {
-            *self = self.map(op, |x: T| x)?;
+            *self = self.copy::<T>(op)?;
         }
         let n = self.numel();
         Ok(&mut self.buffer.get_mut().expect("the dtype was matched, and it is unique")[..n])
@@ -126,13 +146,13 @@ impl Array {
             return memory::collect(op, elements.iter().copied());
         }
         let mut out = memory::vec(op, T::default(), self.numel())?;
-        map::map1(self.shape(), self.strided(), &mut out, |x: T| x);
+        map::each1(self.shape(), self.strided(), &mut out, &|a: &[T], out| out.copy_from_slice(a));
         Ok(out)
     }
 
-    /// Whether `same` holds for the elements of two arrays of one shape and dtype. Neither is copied as a whole, and what both repeat
+    /// Whether `same` holds for parts that belong together of two arrays of one shape and dtype. Neither is copied as a whole, and what both repeat
     /// is compared once.
-    pub(crate) fn all_pairs<T: Element>(&self, other: &Self, same: impl Fn(T, T) -> bool) -> bool {
+    pub(crate) fn all_pairs<T: Element>(&self, other: &Self, same: &dyn Fn(&[T], &[T]) -> bool) -> bool {
         let (a, b) = (self.layout.strides(), other.layout.strides());
         let repeats = |d: usize| a[d] == 0 && b[d] == 0;
         let once = |x: &Self| x.with_layout(x.layout.cut(repeats));
@@ -143,7 +163,7 @@ impl Array {
             let len = (n - start).min(a.len());
             map::pack(x.raw(), &shape, x.layout.strides(), start, &mut a[..len]);
             map::pack(y.raw(), &shape, y.layout.strides(), start, &mut b[..len]);
-            a[..len].iter().zip(&b[..len]).all(|(&a, &b)| same(a, b))
+            same(&a[..len], &b[..len])
         })
     }
 }

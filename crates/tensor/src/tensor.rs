@@ -342,7 +342,7 @@ impl PartialEq for Tensor {
     fn eq(&self, other: &Self) -> bool {
         self.shape() == other.shape()
             && self.dtype() == other.dtype()
-            && dispatch!(self.dtype(), T => self.value().all_pairs::<T>(other.value(), |a, b| a == b))
+            && dispatch!(self.dtype(), T => self.value().all_pairs::<T>(other.value(), &|a, b| a == b))
     }
 }
 

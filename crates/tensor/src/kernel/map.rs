@@ -115,29 +115,32 @@ pub(crate) fn unpack<T: Copy>(data: &[T], shape: &[usize], strides: &[usize], ou
     }
 }
 
-/// The loop, compiled for each vector unit if its operands are floats. Integers and booleans are bound by memory anyway.
-macro_rules! wide_for {
+/// The loop of a simple function, compiled for vectors of `f32` and `f64`. Integers and booleans gain nothing.
+macro_rules! simple_loop {
     ($type:ident: $loop:expr) => {
-        if const { <$type>::DTYPE.is_float() } { vectorize!($type: $loop) } else { $loop }
+        if const { <$type>::DTYPE.is_float() } { vectorize!(memory: $loop) } else { $loop }
     };
 }
 
 /// `out[i] = f(a[i])`.
-pub(crate) fn map1<A: Element, O: Element>(
-    shape: &[usize],
-    a: Strided<'_, A>,
-    out: &mut [O],
-    f: impl Fn(A) -> O + Sync,
-) {
-    each1(shape, a, out, &|a, out| {
-        wide_for!(A: for (o, &a) in out.iter_mut().zip(a) {
-            *o = f(a);
-        });
+#[inline(always)]
+pub(crate) fn map1<A: Element, O: Element>(a: &[A], out: &mut [O], f: impl Fn(A) -> O) {
+    simple_loop!(A: for (o, &a) in out.iter_mut().zip(a) {
+        *o = f(a);
     });
 }
 
-/// [`map1`] of a loop over slices, compiled once a pair of types.
-fn each1<A: Element, O: Element>(
+/// `out[i] = f(a[i], b[i])`.
+#[inline(always)]
+pub(crate) fn map2<A: Element, O: Element>(a: &[A], b: &[A], out: &mut [O], f: impl Fn(A, A) -> O) {
+    simple_loop!(A: for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *o = f(a, b);
+    });
+}
+
+/// Calls `run` for parts of an operand and of the output that belong together. Not generic in the loop, so that it is compiled
+/// once a pair of types.
+pub(crate) fn each1<A: Element, O: Element>(
     shape: &[usize],
     a: Strided<'_, A>,
     out: &mut [O],
@@ -155,35 +158,20 @@ fn each1<A: Element, O: Element>(
     });
 }
 
-/// `out[i] = f(a[i], b[i])`.
-pub(crate) fn map2<A: Element, B: Element, O: Element>(
+/// As [`each1`] for two operands.
+pub(crate) fn each2<A: Element, O: Element>(
     shape: &[usize],
     a: Strided<'_, A>,
-    b: Strided<'_, B>,
+    b: Strided<'_, A>,
     out: &mut [O],
-    f: impl Fn(A, B) -> O + Sync,
-) {
-    each2(shape, a, b, out, &|a, b, out| {
-        wide_for!(A: for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
-            *o = f(a, b);
-        });
-    });
-}
-
-/// [`map2`] of a loop over slices, compiled once for its types.
-fn each2<A: Element, B: Element, O: Element>(
-    shape: &[usize],
-    a: Strided<'_, A>,
-    b: Strided<'_, B>,
-    out: &mut [O],
-    run: &(dyn Fn(&[A], &[B], &mut [O]) + Sync),
+    run: &(dyn Fn(&[A], &[A], &mut [O]) + Sync),
 ) {
     let dense = (a.is_row_major(shape), b.is_row_major(shape));
     parallel::write_blocks(out, &|start, out| {
         if dense == (true, true) {
             return run(a.part(start, out.len()), b.part(start, out.len()), out);
         }
-        let (mut sa, mut sb) = ([A::default(); BLOCK], [B::default(); BLOCK]);
+        let (mut sa, mut sb) = ([A::default(); BLOCK], [A::default(); BLOCK]);
         for (i, out) in out.chunks_mut(BLOCK).enumerate() {
             let at = start + i * BLOCK;
             let a = a.block(shape, dense.0, at, out.len(), &mut sa);
@@ -193,25 +181,24 @@ fn each2<A: Element, B: Element, O: Element>(
     });
 }
 
-/// `out[i] = f(a[i], b[i], c[i])`.
-pub(crate) fn map3<A: Element, B: Element, C: Element, O: Element>(
+/// `out[i] = if c[i] { a[i] } else { b[i] }`.
+pub(crate) fn choose<T: Element>(
     shape: &[usize],
-    a: Strided<'_, A>,
-    b: Strided<'_, B>,
-    c: Strided<'_, C>,
-    out: &mut [O],
-    f: impl Fn(A, B, C) -> O + Sync,
+    c: Strided<'_, bool>,
+    a: Strided<'_, T>,
+    b: Strided<'_, T>,
+    out: &mut [T],
 ) {
-    let dense = (a.is_row_major(shape), b.is_row_major(shape), c.is_row_major(shape));
+    let dense = (c.is_row_major(shape), a.is_row_major(shape), b.is_row_major(shape));
     parallel::write_blocks(out, &|start, out| {
-        let (mut sa, mut sb, mut sc) = ([A::default(); BLOCK], [B::default(); BLOCK], [C::default(); BLOCK]);
+        let (mut sc, mut sa, mut sb) = ([false; BLOCK], [T::default(); BLOCK], [T::default(); BLOCK]);
         for (i, out) in out.chunks_mut(BLOCK).enumerate() {
             let at = start + i * BLOCK;
-            let a = a.block(shape, dense.0, at, out.len(), &mut sa);
-            let b = b.block(shape, dense.1, at, out.len(), &mut sb);
-            let c = c.block(shape, dense.2, at, out.len(), &mut sc);
-            wide_for!(B: for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
-                *o = f(a, b, c);
+            let c = c.block(shape, dense.0, at, out.len(), &mut sc);
+            let a = a.block(shape, dense.1, at, out.len(), &mut sa);
+            let b = b.block(shape, dense.2, at, out.len(), &mut sb);
+            simple_loop!(T: for (((o, &c), &a), &b) in out.iter_mut().zip(c).zip(a).zip(b) {
+                *o = if c { a } else { b };
             });
         }
     });
@@ -226,7 +213,8 @@ mod tests {
         let data: Vec<i64> = (0..24).collect();
         let (shape, strides) = ([4, 3, 2], [1, 8, 4]);
         let mut out = vec![0; 24];
-        map1(&shape, Strided { data: &data, strides: &strides }, &mut out, |x: i64| x);
+        let a = Strided { data: &data, strides: &strides };
+        each1(&shape, a, &mut out, &|a: &[i64], out| out.copy_from_slice(a));
         let mut k = 0;
         for i in 0..4 {
             for j in 0..3 {
@@ -245,7 +233,7 @@ mod tests {
         let b = [0.25, 0.5, 0.75];
         let mut out = vec![0.0; rows * columns];
         let (sa, sb) = (Strided { data: &a, strides: &[1, 0] }, Strided { data: &b, strides: &[0, 1] });
-        map2(&[rows, columns], sa, sb, &mut out, |a, b| a + b);
+        each2(&[rows, columns], sa, sb, &mut out, &|a, b, out| map2(a, b, out, |a, b| a + b));
         assert!((0..rows * columns).all(|i| out[i] == a[i / columns] + b[i % columns]));
     }
 }

@@ -99,19 +99,22 @@ pub(crate) fn dispatch_to_avx2<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// `vectorize!(expr)` evaluates `expr` compiled for the widest vector unit; `vectorize!(T: expr)` knows the type that the
-/// loop computes in: wider than AVX2 only for `f32`.
+/// loop computes in: wider than AVX2 only for `f32`; `vectorize!(memory: expr)` is for what waits for memory: never wider.
 ///
 /// `#[inline(always)]` is the reason it is a macro: without it LLVM outlines a body too large to copy three
 /// times, silently and for the baseline. Functions the body calls must be `#[inline(always)]` for the same reason.
 macro_rules! vectorize {
+    (memory: $body:expr) => {
+        $crate::kernel::simd::dispatch_to_avx2(
+            #[inline(always)]
+            || $body,
+        )
+    };
     ($type:ident: $body:expr) => {
         if const { size_of::<$type>() == 4 } {
             $crate::kernel::simd::vectorize!($body)
         } else {
-            $crate::kernel::simd::dispatch_to_avx2(
-                #[inline(always)]
-                || $body,
-            )
+            $crate::kernel::simd::vectorize!(memory: $body)
         }
     };
     ($body:expr) => {

@@ -139,14 +139,27 @@ pub(crate) fn zip<A: Element, O: Element>(
     shape: &Shape,
     f: impl Fn(A, A) -> O + Sync,
 ) -> Result<Array> {
+    zip_parts(op, a, b, shape, &|n, x, out| map::map1(x, out, |x| f(x, n)), &|x, y, out| {
+        map::map2(x, y, out, &f)
+    })
+}
+
+/// [`zip`] of two loops: with a number, and with an array.
+fn zip_parts<A: Element, O: Element>(
+    op: &'static str,
+    a: &Array,
+    b: &Side<'_>,
+    shape: &Shape,
+    number: &(dyn Fn(A, &[A], &mut [O]) + Sync),
+    array: &(dyn Fn(&[A], &[A], &mut [O]) + Sync),
+) -> Result<Array> {
+    let a = spread(a, shape);
     Array::build(op, *shape, |out: &mut [O]| match b {
         Side::Number(n) => {
             let n = n.cast();
-            map::map1(shape, spread(a, shape).strided(), out, |x| f(x, n));
+            map::each1(shape, a.strided(), out, &|x, out| number(n, x, out));
         }
-        Side::Array(b) => {
-            map::map2(shape, spread(a, shape).strided(), spread(b, shape).strided(), out, f);
-        }
+        Side::Array(b) => map::each2(shape, a.strided(), spread(b, shape).strided(), out, array),
     })
 }
 
@@ -197,7 +210,10 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn add(&self, other: impl Into<Operand>) -> Result<Tensor> {
-        let other = other.into();
+        self.add_operand(other.into())
+    }
+
+    fn add_operand(&self, other: Operand) -> Result<Tensor> {
         let dtype = promote(self, &other);
         let value = pointwise2!("add", self, &other, dtype, Element::plus);
         Ok(record(
@@ -221,7 +237,10 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn sub(&self, other: impl Into<Operand>) -> Result<Tensor> {
-        let other = other.into();
+        self.sub_operand(other.into())
+    }
+
+    fn sub_operand(&self, other: Operand) -> Result<Tensor> {
         self.check_sub(&other)?;
         let dtype = promote(self, &other);
         let value = pointwise2!("sub", self, &other, dtype, Element::minus);
@@ -327,7 +346,10 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn mul(&self, other: impl Into<Operand>) -> Result<Tensor> {
-        let other = other.into();
+        self.mul_operand(other.into())
+    }
+
+    fn mul_operand(&self, other: Operand) -> Result<Tensor> {
         let dtype = promote(self, &other);
         let value = pointwise2!("mul", self, &other, dtype, Element::times);
         Ok(record(
@@ -353,7 +375,10 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn div(&self, other: impl Into<Operand>) -> Result<Tensor> {
-        let other = other.into();
+        self.div_operand(other.into())
+    }
+
+    fn div_operand(&self, other: Operand) -> Result<Tensor> {
         let dtype = promote(self, &other).to_float();
         let value = pointwise2!(float "div", self, &other, dtype, |a, b| a / b);
         let quotient = (self.clone(), other.clone());
@@ -440,7 +465,10 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn pow(&self, exponent: impl Into<Operand>) -> Result<Tensor> {
-        let exponent = exponent.into();
+        self.pow_operand(exponent.into())
+    }
+
+    fn pow_operand(&self, exponent: Operand) -> Result<Tensor> {
         let dtype = promote(self, &exponent);
         let value = power(self, &exponent, dtype)?;
         let edges = match &exponent {

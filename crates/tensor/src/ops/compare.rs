@@ -38,7 +38,11 @@ macro_rules! comparisons {
             /// # Errors
             /// [`Error::Broadcast`] for shapes that do not fit.
             pub fn $name(&self, other: impl Into<Operand>) -> Result<Tensor> {
-                compare(stringify!($name), self, &other.into(), $type)
+                #[inline]
+                fn $name(a: &Tensor, b: &Operand) -> Result<Tensor> {
+                    compare(stringify!($name), a, b, $type)
+                }
+                $name(self, &other.into())
             }
         )*}
     };
@@ -186,15 +190,18 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn where_(condition: &Tensor, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
+        Self::where_operands(condition, &a.into(), &b.into())
+    }
+
+    fn where_operands(condition: &Tensor, a: &Operand, b: &Operand) -> Result<Tensor> {
         if condition.dtype() != DType::Bool {
             let expected = "a bool condition";
             return Err(Error::DType { op: "where", expected, got: condition.dtype() });
         }
-        let (a, b) = (a.into(), b.into());
-        let dtype = promote(&a, &b);
+        let dtype = promote(a, b);
         let shape = Shape::broadcast("where", a.shape(), b.shape())?;
         let shape = Shape::broadcast("where", condition.shape(), &shape)?;
-        for side in [&a, &b] {
+        for side in [a, b] {
             side.check_range("where", dtype)?;
         }
         let (x, y) = (a.to_tensor(dtype)?, b.to_tensor(dtype)?);
@@ -342,14 +349,7 @@ fn choose<T: Element>(
 ) -> Result<Array> {
     let (c, a, b) = (spread(condition, &shape), spread(a, &shape), spread(b, &shape));
     Array::build(op, shape, |out: &mut [T]| {
-        map::map3(
-            &shape,
-            c.strided(),
-            a.strided(),
-            b.strided(),
-            out,
-            |c: bool, a: T, b: T| if c { a } else { b },
-        );
+        map::choose(&shape, c.strided(), a.strided(), b.strided(), out);
     })
 }
 

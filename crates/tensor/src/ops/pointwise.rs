@@ -7,6 +7,7 @@ use crate::autograd::node::{Grad, record, record_output};
 use crate::dtype::dispatch;
 use crate::error::fallible;
 use crate::kernel::map;
+use crate::kernel::simd::vectorize;
 use crate::real::{Real, Traced};
 use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
 
@@ -48,7 +49,9 @@ impl std::fmt::Debug for Row {
 fn unary<F: Unary>(op: &'static str, x: &Tensor) -> Result<Tensor> {
     let dtype = x.dtype().to_float();
     let input = x.value().cast(op, dtype)?;
-    let value = dispatch!(float dtype, T => input.map(op, #[inline(always)] |x: T| F::value(x)))?;
+    let value = dispatch!(float dtype, T => input.each(op, &|x: &[T], out: &mut [T]| {
+        vectorize!(T: for (o, &x) in out.iter_mut().zip(x) { *o = F::value(x) });
+    }))?;
     Ok(match F::SAVES {
         Saves::Input => record(F::NAME, value, [edge(x, x, |g, x| gradient::<F>(g, x))]),
         Saves::Output => record_output(F::NAME, value, [edge(x, &(), |g, ()| gradient::<F>(g, &g.output()))]),
@@ -65,7 +68,9 @@ fn gradient<F: Unary>(g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
     let shape = *saved.shape();
     let (g, s) = (g.value(), saved.value());
     let value = dispatch!(float s.dtype(), T => Array::build(F::NAME, shape, |out: &mut [T]| {
-        map::map2(&shape, g.strided(), s.strided(), out, #[inline(always)] |g: T, s: T| F::grad(g, s));
+        map::each2(&shape, g.strided(), s.strided(), out, &|g: &[T], s: &[T], out: &mut [T]| {
+            vectorize!(T: for ((o, &g), &s) in out.iter_mut().zip(g).zip(s) { *o = F::grad(g, s) });
+        });
     }));
     Ok(Tensor::constant(value?))
 }
