@@ -21,16 +21,14 @@ impl Array {
         shape: Shape,
         write: impl FnOnce(&mut [T]),
     ) -> Result<Self> {
-        let mut array = Self::fresh::<T>(op, shape)?;
-        write(array.buffer.fresh());
-        Ok(array)
+        let mut buffer = Self::memory::<T>(op, &shape)?;
+        write(buffer.fresh());
+        Ok(Self { buffer, layout: Layout::contiguous(shape) })
     }
 
     /// Apart from [`build`](Self::build), which is compiled once a loop.
-    fn fresh<T: Element>(op: &'static str, shape: Shape) -> Result<Self> {
-        let buffer = Buffer::new::<T>(shape.numel());
-        let buffer = buffer.ok_or_else(|| Error::memory(op, &shape, size_of::<T>()))?;
-        Ok(Self { buffer, layout: Layout::contiguous(shape) })
+    fn memory<T: Element>(op: &'static str, shape: &Shape) -> Result<Buffer> {
+        Buffer::new::<T>(shape.numel()).ok_or_else(|| Error::memory(op, shape, size_of::<T>()))
     }
 
     pub(crate) fn full<T: Element>(op: &'static str, shape: Shape, value: T) -> Result<Self> {

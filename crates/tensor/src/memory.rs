@@ -9,7 +9,7 @@
 //! uses it is killed, tensors together hold no more than the RAM and the swap of the system, or the limit of its control group.
 
 use crate::buffer::POOL;
-use crate::{Error, Result};
+use crate::{Error, Result, pool};
 
 pub use crate::pool::Stats;
 
@@ -117,5 +117,7 @@ pub(crate) fn with_capacity<T>(op: &'static str, n: usize) -> Result<Vec<T>> {
         let mut vec = Vec::new();
         vec.try_reserve_exact(n).ok().map(|()| vec)
     };
-    POOL.room(bytes, reserve).ok_or(Error::Memory { op, bytes, shape: None })
+    // The pool frees nothing for a few bytes.
+    let made = if bytes < pool::MIN { reserve() } else { POOL.room(bytes, reserve) };
+    made.ok_or_else(|| Error::Memory { op, bytes, shape: None })
 }

@@ -257,7 +257,7 @@ pub(crate) fn record_output<const N: usize>(
 }
 
 /// As [`record`], for a value that is a tensor already; its history is dropped.
-pub(super) fn attach<const N: usize>(name: &'static str, value: Tensor, edges: [Option<Edge>; N]) -> Tensor {
+pub(crate) fn attach<const N: usize>(name: &'static str, value: Tensor, edges: [Option<Edge>; N]) -> Tensor {
     let node = node(name, value.value(), edges, || None);
     value.with_node(node)
 }

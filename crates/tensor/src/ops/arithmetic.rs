@@ -2,7 +2,7 @@
 
 use crate::array::Array;
 use crate::autograd::edge;
-use crate::autograd::node::record;
+use crate::autograd::node::attach;
 use crate::construct::Number;
 use crate::dtype::dispatch;
 use crate::error::fallible;
@@ -132,13 +132,14 @@ impl<'a> Side<'a> {
 }
 
 /// `f` of every pair of elements, with both sides already of type `A`.
+#[inline(never)]
 pub(crate) fn zip<A: Element, O: Element>(
     op: &'static str,
     a: &Array,
     b: &Side<'_>,
     shape: &Shape,
     f: impl Fn(A, A) -> O + Sync,
-) -> Result<Array> {
+) -> Result<Tensor> {
     zip_parts(op, a, b, shape, &|n, x, out| map::map1(x, out, |x| f(x, n)), &|x, y, out| {
         map::map2(x, y, out, &f)
     })
@@ -152,15 +153,16 @@ fn zip_parts<A: Element, O: Element>(
     shape: &Shape,
     number: &(dyn Fn(A, &[A], &mut [O]) + Sync),
     array: &(dyn Fn(&[A], &[A], &mut [O]) + Sync),
-) -> Result<Array> {
+) -> Result<Tensor> {
     let a = spread(a, shape);
-    Array::build(op, *shape, |out: &mut [O]| match b {
+    let value = Array::build(op, *shape, |out: &mut [O]| match b {
         Side::Number(n) => {
             let n = n.cast();
             map::each1(shape, a.strided(), out, &|x, out| number(n, x, out));
         }
         Side::Array(b) => map::each2(shape, a.strided(), spread(b, shape).strided(), out, array),
-    })
+    });
+    value.map(Tensor::constant)
 }
 
 /// The array broadcast to `shape`.
@@ -216,7 +218,7 @@ impl Tensor {
     fn add_operand(&self, other: Operand) -> Result<Tensor> {
         let dtype = promote(self, &other);
         let value = pointwise2!("add", self, &other, dtype, Element::plus);
-        Ok(record(
+        Ok(attach(
             "AddBackward0",
             value,
             [
@@ -244,7 +246,7 @@ impl Tensor {
         self.check_sub(&other)?;
         let dtype = promote(self, &other);
         let value = pointwise2!("sub", self, &other, dtype, Element::minus);
-        Ok(record(
+        Ok(attach(
             "SubBackward0",
             value,
             [
@@ -314,7 +316,7 @@ impl Tensor {
             let alpha = alpha.cast::<T>();
             zip::<T, T>(op, &a, &b, &shape, |x, y| x.plus(alpha.times(y)))
         })?;
-        Ok(record(
+        Ok(attach(
             name,
             value,
             [
@@ -330,7 +332,7 @@ impl Tensor {
         self.check_sub(&number)?;
         let dtype = promote(self, &number);
         let value = pointwise2!("sub", self, &number, dtype, |x, n| n.minus(x));
-        Ok(record("RsubBackward1", value, [edge(self, &(), |g, ()| g.neg())]))
+        Ok(attach("RsubBackward1", value, [edge(self, &(), |g, ()| g.neg())]))
     }
 
     /// `self · other`, element by element.
@@ -352,7 +354,7 @@ impl Tensor {
     fn mul_operand(&self, other: Operand) -> Result<Tensor> {
         let dtype = promote(self, &other);
         let value = pointwise2!("mul", self, &other, dtype, Element::times);
-        Ok(record(
+        Ok(attach(
             "MulBackward0",
             value,
             [
@@ -382,7 +384,7 @@ impl Tensor {
         let dtype = promote(self, &other).to_float();
         let value = pointwise2!(float "div", self, &other, dtype, |a, b| a / b);
         let quotient = (self.clone(), other.clone());
-        Ok(record(
+        Ok(attach(
             "DivBackward0",
             value,
             [
@@ -423,7 +425,7 @@ impl Tensor {
                 })
             }
         };
-        Ok(record(
+        Ok(attach(
             "DivBackward1",
             value,
             [
@@ -528,7 +530,7 @@ impl Tensor {
     }
 }
 
-fn int_div(a: &Tensor, b: &Operand, rounding: Rounding) -> Result<Array> {
+fn int_div(a: &Tensor, b: &Operand, rounding: Rounding) -> Result<Tensor> {
     let shape = Shape::broadcast("div", a.shape(), b.shape())?;
     let b = b.to_tensor(DType::I64)?;
     if shape.numel() > 0 && b.value().to_vec::<i64>("div")?.contains(&0) {
@@ -575,7 +577,7 @@ fn power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
         (DType::I64, _) => {
             let shape = Shape::broadcast("pow", base.shape(), exponent.shape())?;
             let (a, b) = (base.value().cast(op, dtype)?, Side::new(op, exponent, dtype)?);
-            zip::<i64, i64>(op, &a, &b, &shape, int_pow)
+            zip::<i64, i64>(op, &a, &b, &shape, int_pow).map(Tensor::into_value)
         }
         (DType::F32 | DType::F64, _) => float_power(base, exponent, dtype),
     }
@@ -597,7 +599,7 @@ fn float_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array>
             n => x.map(op, |x: T| Real::powr(x, T::of_f64(n))),
         });
     }
-    Ok(pointwise2!(float "pow", base, exponent, dtype, Real::powr))
+    Ok(pointwise2!(float "pow", base, exponent, dtype, Real::powr).into_value())
 }
 
 fn int_pow(base: i64, exponent: i64) -> i64 {

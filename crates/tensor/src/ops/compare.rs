@@ -1,7 +1,7 @@
 //! Comparisons, masks, and what chooses between values: `where_`, `maximum`, `clamp`, `masked_fill`.
 
 use crate::array::Array;
-use crate::autograd::node::record;
+use crate::autograd::node::{attach, record};
 use crate::autograd::{Edge, edge};
 use crate::dtype::dispatch;
 use crate::error::fallible;
@@ -13,7 +13,7 @@ fn compare(op: &'static str, a: &Tensor, b: &Operand, f: impl Compare) -> Result
     let shape = Shape::broadcast(op, a.shape(), b.shape())?;
     let dtype = promote(a, b);
     let (a, b) = (a.value().cast(op, dtype)?, Side::new(op, b, dtype)?);
-    Ok(Tensor::constant(dispatch!(dtype, T => zip::<T, bool>(op, &a, &b, &shape, |a, b| f.holds(&a, &b)))?))
+    dispatch!(dtype, T => zip::<T, bool>(op, &a, &b, &shape, |a, b| f.holds(&a, &b)))
 }
 
 /// A comparison of any element type.
@@ -137,7 +137,7 @@ impl Tensor {
         let dtype = promote(self, &b);
         let value = pointwise2!("maximum", self, &b, dtype, larger);
         let both = (self.clone(), other.clone());
-        Ok(record(
+        Ok(attach(
             "MaximumBackward0",
             value,
             [
@@ -164,7 +164,7 @@ impl Tensor {
         let dtype = promote(self, &b);
         let value = pointwise2!("minimum", self, &b, dtype, smaller);
         let both = (self.clone(), other.clone());
-        Ok(record(
+        Ok(attach(
             "MinimumBackward0",
             value,
             [
@@ -369,10 +369,10 @@ fn clamp(x: &Tensor, min: Option<&Operand>, max: Option<&Operand>) -> Result<Ten
     let mut value = x.value().to_dtype(op, dtype)?;
     if let Some(min) = min {
         let shape = Shape::broadcast("clamp", value.shape(), min.shape())?;
-        value = dispatch!(dtype, T => zip::<T, T>(op, &value, &Side::new(op, min, dtype)?, &shape, larger_bound))?;
+        value = dispatch!(dtype, T => zip::<T, T>(op, &value, &Side::new(op, min, dtype)?, &shape, larger_bound))?.into_value();
     }
     if let Some(max) = max {
-        value = dispatch!(dtype, T => zip::<T, T>(op, &value, &Side::new(op, max, dtype)?, &shape, smaller_bound))?;
+        value = dispatch!(dtype, T => zip::<T, T>(op, &value, &Side::new(op, max, dtype)?, &shape, smaller_bound))?.into_value();
     }
     if bounds().all(|b| b.tensor().is_none()) {
         let saved = (x.clone(), min.cloned(), max.cloned());
