@@ -119,5 +119,8 @@ pub(crate) fn with_capacity<T>(op: &'static str, n: usize) -> Result<Vec<T>> {
     };
     // The pool frees nothing for a few bytes.
     let made = if bytes < pool::MIN { reserve() } else { POOL.room(bytes, reserve) };
-    made.ok_or_else(|| Error::Memory { op, bytes, shape: None })
+    match made {
+        Some(vec) => Ok(vec),
+        None => Err(Error::Memory { op, bytes, shape: None }),
+    }
 }

@@ -141,7 +141,7 @@ pub(crate) fn zip<A: Element, O: Element>(
     f: impl Fn(A, A) -> O + Sync,
 ) -> Result<Tensor> {
     zip_parts(op, a, b, shape, &|n, x, out| map::map1(x, out, |x| f(x, n)), &|x, y, out| {
-        map::map2(x, y, out, &f)
+        map::map2(x, y, out, &f);
     })
 }
 
