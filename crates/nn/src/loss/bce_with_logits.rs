@@ -16,7 +16,7 @@ use downhill_tensor::{Error, Result, Tensor};
 /// `∂ℓᵢ/∂xᵢ = wᵢ ((1 − tᵢ) − (1 + (pᵢ − 1) tᵢ) σ(−xᵢ))`; without a positive weight, `wᵢ (σ(xᵢ) − tᵢ)`.
 ///
 /// # Shape
-/// `x` and `t` of one shape; both weights broadcast to it.
+/// `x` and `t` of one shape; both weights broadcast to it. The loss has the dtype of `x`.
 ///
 /// # Stability
 /// `ln(1 + e^(−x)) = max(−x, 0) + ln(1 + e^(−|x|))`: exact for logits of any finite size. Infinite ones give NaN, as
@@ -117,11 +117,11 @@ impl Loss for BCEWithLogitsLoss {
             x.dtype().check_float(op)?;
         }
         if self.weight.is_none() && self.pos_weight.is_none() {
-            return pointwise(self, [input, target], self.reduction);
+            return pointwise(self, [input, target], self.reduction)?.try_to_dtype(input.dtype());
         }
         let one = Tensor::from(1.0_f32);
         let [w, p] =
             [&self.weight, &self.pos_weight].map(|w| expanded(op, w.as_ref().unwrap_or(&one), input.shape()));
-        pointwise(&BothWeights, [input, target, &w?, &p?], self.reduction)
+        pointwise(&BothWeights, [input, target, &w?, &p?], self.reduction)?.try_to_dtype(input.dtype())
     }
 }

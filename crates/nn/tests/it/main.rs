@@ -8,3 +8,4 @@ mod optim;
 mod options;
 mod properties;
 mod schedules;
+mod values;
