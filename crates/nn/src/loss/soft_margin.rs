@@ -1,5 +1,6 @@
 //! Logistic loss of a score and a sign.
 
+use super::bce_with_logits::softplus;
 use super::pointwise::times_then_divided;
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
@@ -18,8 +19,7 @@ use downhill_tensor::{Result, Tensor};
 /// Any; `x` and `t` broadcast.
 ///
 /// # Stability
-/// As in PyTorch the exponential overflows: from `−t x > 88` in `f32` (709 in `f64`) the loss is infinite and its
-/// gradient NaN. [`BCEWithLogitsLoss`](super::BCEWithLogitsLoss), the same loss for targets of 0 and 1, does not overflow.
+/// `ln(1 + eᶻ) = max(z, 0) + ln(1 + e^(−|z|))`: exact for scores of any finite size.
 ///
 /// # Errors
 /// Shapes that do not broadcast.
@@ -34,7 +34,8 @@ use downhill_tensor::{Result, Tensor};
 /// ```
 ///
 /// # PyTorch
-/// [`torch.nn.SoftMarginLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.SoftMarginLoss.html).
+/// [`torch.nn.SoftMarginLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.SoftMarginLoss.html), whose exponential
+/// overflows: from `−t x > 88` in `float32` (709 in `float64`) the loss is infinite and its gradient NaN.
 #[derive(Clone, Debug, Default, Module)]
 pub struct SoftMarginLoss {
     /// What becomes of the terms.
@@ -51,12 +52,11 @@ impl Pointwise<2> for SoftMarginLoss {
     }
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
-        (-(t * x)).exp().log1p()
+        softplus(-(t * x))
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
-        let e = (-(t.clone() * x.clone())).exp();
-        let s = e.clone() / (R::lit(1.0) + e);
+        let s = (-(t.clone() * x.clone())).sigmoid();
         [-(t * s.clone()), -(x * s)]
     }
     #[inline(always)]
