@@ -56,7 +56,7 @@ impl Pointwise<2> for BCEWithLogitsLoss {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         // (1 − t) x + ln(1 + e⁻ˣ), without the difference that is left of it below 0.
-        (positive(&x) - t) * x.clone() + decay(x).log1p()
+        line(positive(&x) - t, x.clone(), decay(x).log1p())
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
@@ -78,6 +78,13 @@ pub(super) fn decay<R: Real>(x: R) -> R {
 #[inline(always)]
 pub(super) fn positive<R: Real>(x: &R) -> R {
     R::select(x.lt(&R::lit(0.0)), R::lit(0.0), R::lit(1.0))
+}
+
+/// `slope · x + rest`, but NaN for an x of −∞, as PyTorch has it: there a part of `(1 − t) x + ln(1 + e⁻ˣ)` is −∞ or 0 · ∞.
+#[inline(always)]
+fn line<R: Real>(slope: R, x: R, rest: R) -> R {
+    let low = R::select(x.lt(&R::lit(0.0)), x.clone(), R::lit(0.0));
+    slope.mul_add(x, low.mul_add(R::lit(0.0), rest))
 }
 
 /// `σ(−|x|)`.
@@ -146,7 +153,7 @@ impl BothWeights {
     #[inline(always)]
     fn term<R: Real>(x: R, t: R, p: R) -> R {
         let factor = R::lit(1.0) + (p.clone() - R::lit(1.0)) * t.clone();
-        Self::slope(&x, &t, &p) * x.clone() + factor * decay(x).log1p()
+        line(Self::slope(&x, &t, &p), x.clone(), factor * decay(x).log1p())
     }
 }
 

@@ -142,15 +142,16 @@ impl BinaryFocalLoss {
         })
     }
 
-    /// `q^γ` and `γ q^(γ−1)`, both finite: a power of 0 is 0.
+    /// `x qⁿ`, 0 where `q` has no reciprocal, but `x` for an `n` of 0. There the cross-entropy is as small, and the loss is 0.
     #[inline(always)]
-    fn powers<R: Real>(&self, q: R) -> (R, R) {
-        let none = q.eq(&R::lit(0.0));
+    fn times_power<R: Real>(x: R, q: &R, n: f64) -> R {
+        if n == 0.0 {
+            return x;
+        }
+        let none = (R::lit(1.0) / q.clone()).eq(&R::lit(f64::INFINITY));
         // Replaced before a power is taken: the derivative of what is not chosen must be finite, too.
-        let some = R::select(none.clone(), R::lit(1.0), q);
-        let at_zero = R::lit(if self.gamma == 0.0 { 1.0 } else { 0.0 });
-        let slope = R::lit(self.gamma) * some.clone().powr(R::lit(self.gamma - 1.0));
-        (R::select(none.clone(), at_zero, some.powr(R::lit(self.gamma))), R::select(none, R::lit(0.0), slope))
+        let some = R::select(none.clone(), R::lit(1.0), q.clone());
+        R::select(none, R::lit(0.0), if n == -1.0 { x / some } else { x * some.powr(R::lit(n)) })
     }
 
     /// `σ(x)` and `σ(−x)`, neither as a difference where it is small.
@@ -175,7 +176,7 @@ impl Pointwise<2> for BinaryFocalLoss {
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
         let (p, rest) = Self::odds(&x);
         let q = p * (R::lit(1.0) - t.clone()) + rest * t.clone();
-        self.balance(t.clone()).0 * self.powers(q).0 * Self::entropy(x, t)
+        Self::times_power(self.balance(t.clone()).0 * Self::entropy(x, t), &q, self.gamma)
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
@@ -184,13 +185,13 @@ impl Pointwise<2> for BinaryFocalLoss {
         let entropy = Self::entropy(x.clone(), t.clone());
         let q = p.clone() * (one.clone() - t.clone()) + rest.clone() * t.clone();
         let (a, slope) = self.balance(t.clone());
-        let (power, steep) = self.powers(q);
-        // What changing q by 1 would add.
-        let steep = steep * entropy.clone();
-        let dq = p.clone() * rest.clone() * (one - two * t.clone());
+        // What changing ln q by 1 would add: a lower power of q may be infinite.
+        let steep = R::lit(self.gamma) * entropy.clone();
+        let share = Self::times_power(p.clone() * rest.clone() * (one - two * t.clone()), &q, -1.0);
         [
-            a.clone() * (power.clone() * excess(x.clone(), t) + steep.clone() * dq),
-            slope * power.clone() * entropy + a * (steep * (rest - p) - power * x),
+            Self::times_power(a.clone() * (excess(x.clone(), t) + steep.clone() * share), &q, self.gamma),
+            Self::times_power(slope * entropy - a.clone() * x, &q, self.gamma)
+                + Self::times_power(a * steep * (rest - p), &q, self.gamma - 1.0),
         ]
     }
 }

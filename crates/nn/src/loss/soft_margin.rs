@@ -1,6 +1,5 @@
 //! Logistic loss of a score and a sign.
 
-use super::bce_with_logits::softplus;
 use super::pointwise::times_then_divided;
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
@@ -19,7 +18,8 @@ use downhill_tensor::{Result, Tensor};
 /// Any; `x` and `t` broadcast.
 ///
 /// # Stability
-/// `ln(1 + eᶻ) = max(z, 0) + ln(1 + e^(−|z|))`: exact for scores of any finite size.
+/// As in PyTorch the exponential overflows: from `−t x > 88` in `f32` (709 in `f64`) the loss is infinite and its
+/// gradient NaN. [`BCEWithLogitsLoss`](super::BCEWithLogitsLoss), the same loss for targets of 0 and 1, does not overflow.
 ///
 /// # Errors
 /// Shapes that do not broadcast.
@@ -34,8 +34,7 @@ use downhill_tensor::{Result, Tensor};
 /// ```
 ///
 /// # PyTorch
-/// [`torch.nn.SoftMarginLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.SoftMarginLoss.html), whose exponential
-/// overflows: from `−t x > 88` in `float32` (709 in `float64`) the loss is infinite and its gradient NaN.
+/// [`torch.nn.SoftMarginLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.SoftMarginLoss.html).
 #[derive(Clone, Debug, Default, Module)]
 pub struct SoftMarginLoss {
     /// What becomes of the terms.
@@ -52,11 +51,14 @@ impl Pointwise<2> for SoftMarginLoss {
     }
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
-        softplus(-(t * x))
+        (-(t * x)).exp().log1p()
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
-        let s = (-(t.clone() * x.clone())).sigmoid();
+        // eᶻ / (1 + eᶻ) as a sigmoid: derived from the quotient, the slope of a large exponential would cancel. It is NaN where eᶻ is ∞.
+        let z = -(t.clone() * x.clone());
+        let e = z.clone().exp();
+        let s = z.sigmoid() + (e.clone() - e);
         [-(t * s.clone()), -(x * s)]
     }
     #[inline(always)]

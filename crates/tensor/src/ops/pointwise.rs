@@ -118,7 +118,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(1e-10_f32).expm1().item::<f32>()?, 1e-10);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    expm1 try_expm1 as Expm1Backward0 = |x| x.expm1(), saves Output, grad |g, y| g * (y + R::lit(1.0)), on -5.0..5.0;
+    expm1 try_expm1 as Expm1Backward0 = |x| x.expm1(), saves Input, grad |g, x| g * x.exp(), on -5.0..5.0;
 
     /// The natural logarithm. [`torch.log`](https://docs.pytorch.org/docs/stable/generated/torch.log.html).
     ///
