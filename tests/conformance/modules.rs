@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use downhill::nn::{
-    BatchNorm1d, Dropout, ELU, Embedding, Flatten, Forward, GELU, LayerNorm, LeakyReLU, Linear, LogSigmoid,
-    LogSoftmax, Loss, Member, Module, ReLU, Sequential, SiLU, Sigmoid, Softmax, Softplus, StateDict, Tanh,
-    Visit, functional,
+    BatchNorm1d, Dropout, ELU, Embedding, Flatten, Forward, GELU, Identity, LayerNorm, LeakyReLU, Linear,
+    LogSigmoid, LogSoftmax, Loss, Member, Module, ReLU, Sequential, SiLU, Sigmoid, Softmax, Softplus,
+    StateDict, Tanh, Visit, functional,
 };
 use downhill::{DType, Tensor};
 
@@ -72,6 +72,7 @@ pub(crate) fn layer(class: &str, a: &mut Arguments) -> Result<Option<Box<dyn For
                 ..table
             })
         }
+        "Identity" => Box::new(Identity),
         "Flatten" => Box::new(Flatten { start_dim: a.or("start_dim", 1)?, end_dim: a.or("end_dim", -1)? }),
         "ReLU" => Box::new(ReLU),
         "Sigmoid" => Box::new(Sigmoid),

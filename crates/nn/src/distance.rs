@@ -1,8 +1,8 @@
 //! Distances and similarities of vectors.
 
-use crate::Module;
+use crate::{Module, text};
 use downhill_tensor::autograd::edge;
-use downhill_tensor::{Result, Shape, Tensor};
+use downhill_tensor::{Error, Result, Shape, Tensor};
 
 /// The distance of two vectors, or of each pair of rows.
 ///
@@ -19,7 +19,7 @@ use downhill_tensor::{Result, Shape, Tensor};
 /// `eps` keeps the norm away from 0, where its slope jumps; it also makes the distance of `a` and `a` `eps·√D`.
 ///
 /// # Errors
-/// Shapes that do not broadcast; booleans.
+/// Shapes that do not broadcast; booleans; a `p` that is NaN, an `eps` that is not finite.
 ///
 /// # Examples
 /// ```
@@ -57,6 +57,10 @@ impl PairwiseDistance {
     /// See [the struct](Self).
     #[inline]
     pub fn forward(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        if !self.eps.is_finite() {
+            let message = format!("eps must be finite, but is {}", text::float(self.eps));
+            return Err(Error::argument("pairwise_distance", message));
+        }
         a.sub(b)?.add(self.eps)?.norm_dim(self.p, -1, self.keepdim)
     }
 }
@@ -76,7 +80,8 @@ impl PairwiseDistance {
 /// A vector of zeros has the cosine 0 to every other.
 ///
 /// # Errors
-/// Shapes that do not broadcast; inputs neither of which is a float; a dimension out of range.
+/// Shapes that do not broadcast; inputs neither of which is a float; a dimension out of range; an `eps` that is negative, infinite
+/// or NaN.
 ///
 /// # Examples
 /// ```
@@ -112,6 +117,10 @@ impl CosineSimilarity {
     #[inline]
     pub fn forward(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let op = "cosine_similarity";
+        if !(0.0..f64::INFINITY).contains(&self.eps) {
+            let message = format!("eps must be at least 0 and finite, but is {}", text::float(self.eps));
+            return Err(Error::argument(op, message));
+        }
         let dtype = a.dtype().promote(b.dtype());
         dtype.check_float(op)?;
         let shape = Shape::broadcast(op, a.shape(), b.shape())?;

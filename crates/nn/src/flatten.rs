@@ -1,4 +1,4 @@
-//! Several dimensions as one.
+//! Modules that compute nothing: several dimensions as one, and what comes in as it is.
 
 use crate::{Forward, Module, Result};
 use downhill_tensor::Tensor;
@@ -33,6 +33,28 @@ impl Flatten {
 impl Default for Flatten {
     fn default() -> Self {
         Self { start_dim: 1, end_dim: -1 }
+    }
+}
+
+/// Gives back what comes in: a place for a layer that is left out.
+///
+/// # Examples
+/// ```
+/// use downhill::nn::{Forward, Identity};
+/// let x = downhill::Tensor::from([1, 2]);
+/// assert_eq!(Identity.forward(&x)?, x);
+/// assert_eq!(Identity.to_string(), "Identity()");
+/// # Ok::<(), downhill::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.Identity`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Identity.html), which ignores arguments of any kind.
+#[derive(Clone, Copy, Debug, Default, Module)]
+pub struct Identity;
+
+impl Forward for Identity {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.clone())
     }
 }
 

@@ -54,7 +54,7 @@ pub use downhill_tensor::{Error, Result};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use field::Field;
-pub use flatten::Flatten;
+pub use flatten::{Flatten, Identity};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use loss::{

@@ -131,7 +131,8 @@ number!(bool => Bool(bool), i32 => Int(i64), i64 => Int(i64), usize => Int(i64),
 /// `start, start + step, …` up to but without `end`: `i64` for integers, otherwise the type given.
 ///
 /// [`torch.arange`](https://docs.pytorch.org/docs/stable/generated/torch.arange.html); the elements are
-/// `start + i·step` in double precision, rounded once.
+/// `start + i·step` in double precision, rounded once. An `f32` stands for the shortest decimal that is rounded to it, as it is
+/// printed: `0.3_f32` is 0.3, so that `arange(0.0_f32, 0.3, 0.1)` ends before it.
 ///
 /// # Errors
 /// [`Error::Argument`] for a step of 0 or one that leads away from `end`, or bounds that are not finite, [`Error::Memory`].
@@ -144,6 +145,7 @@ number!(bool => Bool(bool), i32 => Int(i64), i64 => Int(i64), usize => Int(i64),
 pub fn arange<T: Step>(start: T, end: T, step: T) -> Result<Tensor> {
     let [a, b, s] = [start, end, step].map(Into::<Number>::into);
     let [x, y, d] = [a, b, s].map(Number::cast::<f64>);
+    let [x, y, d] = if T::Element::DTYPE == DType::F32 { [x, y, d].map(decimal) } else { [x, y, d] };
     let count = ((y - x) / d).ceil();
     if d == 0.0 || !count.is_finite() || count < 0.0 {
         let message =
@@ -167,6 +169,11 @@ pub fn arange<T: Step>(start: T, end: T, step: T) -> Result<Tensor> {
         }
     });
     Ok(Tensor::constant(value?))
+}
+
+/// The shortest decimal that is rounded to this `f32`.
+fn decimal(x: f64) -> f64 {
+    (x as f32).to_string().parse().unwrap_or(x)
 }
 
 /// `steps` `f32` values from `start` to `end`, both included, evenly spaced.

@@ -101,7 +101,7 @@ fn tensor_text_with(options: &PrintOptions, shape: &[usize], values: &Values, hi
     } else {
         Page::new(options, shape, values).write(0, &mut text);
     }
-    append_suffixes(&mut text, options.linewidth, &suffixes(shape, values, history));
+    append_suffixes(&mut text, options.linewidth, &suffixes(options, shape, values, history));
     text.push(')');
     text
 }
@@ -286,12 +286,14 @@ impl Notation {
     }
 }
 
-fn suffixes(shape: &[usize], values: &Values, history: &History) -> Vec<String> {
+fn suffixes(options: &PrintOptions, shape: &[usize], values: &Values, history: &History) -> Vec<String> {
     let mut suffixes = Vec::new();
     let empty = shape.contains(&0);
-    if empty && shape.len() != 1 {
+    if if empty { shape.len() != 1 } else { options.edgeitems == 0 } {
         let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
-        suffixes.push(format!("size=({})", sizes.join(", ")));
+        // Python's tuples of one end with a comma.
+        let end = if sizes.len() == 1 { "," } else { "" };
+        suffixes.push(format!("size=({}{end})", sizes.join(", ")));
     }
     // The elements of an empty tensor cannot show that they are integers or booleans.
     let dtype = match values {
@@ -466,7 +468,19 @@ mod tests {
         let tiny = Values::F64(&|_| f64::MIN_POSITIVE);
         assert_eq!(
             tensor_text_with(&extreme, &[2, 2], &tiny, &History::Leaf),
-            "tensor([...],\n       dtype=torch.float64,\n       requires_grad=True)"
+            "tensor([...],\n       size=(2, 2),\n       dtype=torch.float64,\n       requires_grad=True)"
         );
+    }
+
+    #[test]
+    fn without_edge_items_the_size_is_told() {
+        let none = PrintOptions { threshold: 4, edgeitems: 0, ..DEFAULT };
+        let text =
+            |shape: &[usize]| tensor_text_with(&none, shape, &Values::F32(&|_| 1.0), &History::Constant);
+        assert_eq!(text(&[10]), "tensor([...], size=(10,))");
+        assert_eq!(text(&[2]), "tensor([1., 1.], size=(2,))");
+        assert_eq!(text(&[3, 3]), "tensor([...], size=(3, 3))");
+        assert_eq!(text(&[]), "tensor(1., size=())");
+        assert_eq!(text(&[0]), "tensor([])");
     }
 }

@@ -476,53 +476,56 @@ pub fn sum_terms<T: Float>(count: usize, work: usize, fill: impl Fn(usize, &mut 
     reduce::sum_terms(count, work, &fill)
 }
 
-/// The maximum `m` of a row and `s = Σ exp(x − m)`, added up in `f64`: `(x − m) − ln s` is its log-softmax. NaN, +∞ and rows
-/// of −∞ make `s` NaN. The row is the first `n` elements of `x`; if it goes on, the next row is fetched from memory
-/// meanwhile. Call it inside of [`for_chunks`].
+/// The maximum `m` of a row, and `exp(x − m)` of entry `c` and the sum of all others', added up in `f64`: what is left of a probability
+/// near 1 is in that sum. NaN, +∞ and rows of −∞ make one of the two NaN. The row is the first `n` elements of `x`; if it goes on, the
+/// next row is fetched from memory meanwhile. Call it inside of [`for_chunks`].
 ///
 /// # Panics
 /// If `x` is shorter than `n`.
 ///
 /// ```
-/// assert_eq!(downhill::kernels::max_and_sum(&[1.0_f32, 1.0], 2), (1.0, 2.0));
+/// assert_eq!(downhill::kernels::max_and_sums(&[1.0_f32, 1.0, 1.0], 3, 0), (1.0, [1.0, 2.0]));
 /// ```
 #[inline(always)]
-pub fn max_and_sum<T: Float>(x: &[T], n: usize) -> (T, f64) {
-    softmax::max_and_sum(x, n)
+pub fn max_and_sums<T: Float>(x: &[T], n: usize, c: usize) -> (T, [f64; 2]) {
+    let (max, own, others) = softmax::max_and_sums(x, n, c);
+    (max, [own.cast(), others])
 }
 
-/// [`max_and_sum`] of a row of the length of `out`, whose `exp(x − m)` are kept there: divided by `s`, they are its softmax.
+/// [`max_and_sums`] of a row of the length of `out`, whose `exp(x − m)` are kept there, but for 0 in place `c`: divided by the sum of
+/// all, they are its softmax.
 ///
 /// # Panics
 /// If `x` is shorter than `out`.
 ///
 /// ```
 /// let mut out = [0.0_f32; 2];
-/// assert_eq!(downhill::kernels::exponentials(&[5.0, f32::NEG_INFINITY], &mut out), (5.0, 1.0));
+/// assert_eq!(downhill::kernels::exponentials(&[5.0, f32::NEG_INFINITY], 1, &mut out), (5.0, [0.0, 1.0]));
 /// assert_eq!(out, [1.0, 0.0]);
 /// ```
 #[inline(always)]
-pub fn exponentials<T: Float>(x: &[T], out: &mut [T]) -> (T, f64) {
-    softmax::exponentials(x, out)
+pub fn exponentials<T: Float>(x: &[T], c: usize, out: &mut [T]) -> (T, [f64; 2]) {
+    let (max, own, others) = softmax::exponentials_apart(x, c, out);
+    (max, [own.cast(), others])
 }
 
-/// [`max_and_sum`] with exponentials in `f64`, exact enough for one rounding of what is made of them to `T`.
+/// [`max_and_sums`] of a row and the place of its maximum, which is returned, too; with exponentials in `f64`, exact enough for one
+/// rounding of what is made of them to `T`.
 ///
 /// ```
-/// assert_eq!(downhill::kernels::max_and_wide_sum(&[1.0_f32, 1.0]), (1.0, 2.0));
+/// assert_eq!(downhill::kernels::max_and_wide_sums(&[1.0_f32, 1.0]), (1.0, 0, [1.0, 1.0]));
 /// ```
 #[inline(always)]
-pub fn max_and_wide_sum<T: Float>(row: &[T]) -> (T, f64) {
-    softmax::max_and_wide_sum(row)
+pub fn max_and_wide_sums<T: Float>(row: &[T]) -> (T, usize, [f64; 2]) {
+    softmax::max_and_wide_sums(row)
 }
 
-/// `out[i] = f(i, p)` where `p` is the softmax of entry `i` of a row, from the row's [`max_and_wide_sum`]: in `f64`, exact enough
-/// for one rounding to `T`. Call it inside of [`for_chunks`].
+/// `out[i] = f(i, p)` where `p` is the softmax of entry `i` of a row, from its maximum and the sum of all exponentials that
+/// [`max_and_wide_sums`] has: in `f64`, exact enough for one rounding to `T`. Call it inside of [`for_chunks`].
 ///
 /// ```
 /// let (row, mut out) = ([0.0_f32, 0.0], [0.0; 2]);
-/// let stats = downhill::kernels::max_and_wide_sum(&row);
-/// downhill::kernels::map_softmax(&row, stats, &mut out, |_, p| p - 1.0);
+/// downhill::kernels::map_softmax(&row, (0.0, 2.0), &mut out, |_, p| p - 1.0);
 /// assert_eq!(out, [-0.5, -0.5]);
 /// ```
 #[inline(always)]

@@ -61,11 +61,11 @@ impl Pointwise<2> for BCELoss {
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
-        [slope(x.clone(), t), -logit(x)]
+        [slope(x.clone(), t), logit(x)]
     }
     #[inline(always)]
     fn scaled<R: Real>(&self, [x, t]: [R; 2], g: R, count: f64) -> [R; 2] {
-        [divided(slope(x.clone(), t), g.clone(), count), g * -logit(x) / R::lit(count)]
+        [divided(slope(x.clone(), t), g.clone(), count), g * logit(x) / R::lit(count)]
     }
 }
 
@@ -91,14 +91,17 @@ fn divided<R: Real>(a: R, g: R, count: f64) -> R {
     a.clone().mul_add(factor, a * rest)
 }
 
-/// `ln(x / (1 − x))` as `± log1p((1 − 2m) / m)` of the smaller one of `x` and `1 − x`: a difference of logarithms would lose
-/// every digit near ½.
+/// `ln((1 − x) / x)` from the smaller one, `m`, of `x` and `1 − x`: as `± log1p((1 − 2m) / m)`, since a difference of logarithms would
+/// lose every digit near ½; as that difference below ¼, where the quotient may be infinite.
 #[inline(always)]
 fn logit<R: Real>(x: R) -> R {
-    let low = x.lt(&R::lit(0.5));
-    let m = R::select(low, x.clone(), R::lit(1.0) - x.clone());
-    let size = ((R::lit(1.0) - R::lit(2.0) * m.clone()) / m).log1p();
-    R::select(x.lt(&R::lit(0.5)), -size.clone(), size)
+    let (one, low) = (R::lit(1.0), x.le(&R::lit(0.5)));
+    let m = R::select(low.clone(), x.clone(), one.clone() - x);
+    let small = m.lt(&R::lit(0.25));
+    let safe = m.clone().clamp(0.25, 1.0);
+    let near = ((one - R::lit(2.0) * safe.clone()) / safe).log1p();
+    let size = R::select(small, (-m.clone()).log1p() - m.ln(), near);
+    R::select(low, size.clone(), -size)
 }
 
 impl Loss for BCELoss {

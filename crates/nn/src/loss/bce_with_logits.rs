@@ -16,11 +16,12 @@ use downhill_tensor::{Error, Result, Tensor};
 /// `∂ℓᵢ/∂xᵢ = wᵢ ((1 − tᵢ) − (1 + (pᵢ − 1) tᵢ) σ(−xᵢ))`; without a positive weight, `wᵢ (σ(xᵢ) − tᵢ)`.
 ///
 /// # Shape
-/// `x` and `t` of one shape; both weights broadcast to it.
+/// `x` and `t` of one shape; both weights broadcast to it. The loss has the dtype of `x`.
 ///
 /// # Stability
-/// `ln(1 + e^(−x)) = max(−x, 0) + ln(1 + e^(−|x|))`: exact for logits of any finite size. Infinite ones give NaN, as
-/// `0 · ∞` arises; targets outside of `[0, 1]` are taken as they are.
+/// Exact for logits of any finite size: a term is the line that it comes near plus a share of `ln(1 + e^(−|x|))`, and neither `1 − σ(x)`
+/// nor another difference of large numbers is taken. Infinite logits give NaN, as `0 · ∞` arises; targets outside of `[0, 1]` are
+/// taken as they are.
 ///
 /// # Errors
 /// Shapes that differ, integer targets, weights that do not broadcast.
@@ -54,11 +55,12 @@ impl Pointwise<2> for BCEWithLogitsLoss {
     }
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
-        (R::lit(1.0) - t) * x.clone() + softplus(-x)
+        // (1 − t) x + ln(1 + e⁻ˣ), without the difference that is left of it below 0.
+        line(positive(&x) - t, x.clone(), decay(x).log1p())
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
-        [x.clone().sigmoid() - t, -x]
+        [excess(x.clone(), t), -x]
     }
     #[inline(always)]
     fn scaled<R: Real>(&self, inputs: [R; 2], g: R, count: f64) -> [R; 2] {
@@ -66,10 +68,49 @@ impl Pointwise<2> for BCEWithLogitsLoss {
     }
 }
 
+/// `e^(−|x|)`, with a slope at 0, so that it can be differentiated there.
+#[inline(always)]
+pub(super) fn decay<R: Real>(x: R) -> R {
+    R::select(x.lt(&R::lit(0.0)), x.clone(), -x).exp()
+}
+
+/// 0 below 0, otherwise 1.
+#[inline(always)]
+pub(super) fn positive<R: Real>(x: &R) -> R {
+    R::select(x.lt(&R::lit(0.0)), R::lit(0.0), R::lit(1.0))
+}
+
+/// `slope · x + rest`, but NaN for an x of −∞, as PyTorch has it: there a part of `(1 − t) x + ln(1 + e⁻ˣ)` is −∞ or 0 · ∞.
+#[inline(always)]
+fn line<R: Real>(slope: R, x: R, rest: R) -> R {
+    let low = R::select(x.lt(&R::lit(0.0)), x.clone(), R::lit(0.0));
+    slope.mul_add(x, low.mul_add(R::lit(0.0), rest))
+}
+
+/// `σ(−|x|)`.
+#[inline(always)]
+pub(super) fn doubt<R: Real>(x: R) -> R {
+    let e = decay(x);
+    e.clone() / (R::lit(1.0) + e)
+}
+
+/// `a` below 0, otherwise `−a`.
+#[inline(always)]
+pub(super) fn against<R: Real>(x: &R, a: R) -> R {
+    R::select(x.lt(&R::lit(0.0)), a.clone(), -a)
+}
+
+/// `σ(x) − t`: above 0 as `(1 − t) − σ(−x)`, which keeps what is left of a probability near 1.
+#[inline(always)]
+pub(super) fn excess<R: Real>(x: R, t: R) -> R {
+    (positive(&x) - t) + against(&x, doubt(x.clone()))
+}
+
 /// `ln(1 + eᶻ)` without overflow.
 #[inline(always)]
 pub(super) fn softplus<R: Real>(z: R) -> R {
-    z.clone().max(R::lit(0.0)) + (-z.abs()).exp().log1p()
+    // Of −∞ a product with 0 would be NaN.
+    R::select(z.lt(&R::lit(0.0)), R::lit(0.0), z.clone()) + decay(z).log1p()
 }
 
 /// The loss with both weights, those that are missing being 1: `[x, t, w, p]`.
@@ -84,22 +125,35 @@ impl Pointwise<4> for BothWeights {
     }
     #[inline(always)]
     fn value<R: Real>(&self, [x, t, w, p]: [R; 4]) -> R {
-        let one = R::lit(1.0);
-        let factor = one.clone() + (p - one.clone()) * t.clone();
-        w * ((one - t) * x.clone() + factor * softplus(-x))
+        w * Self::term(x, t, p)
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t, w, p]: [R; 4]) -> [R; 4] {
-        let one = R::lit(1.0);
-        let more = p - one.clone();
-        let factor = one.clone() + more.clone() * t.clone();
-        let (plus, s) = (softplus(-x.clone()), (-x.clone()).sigmoid());
+        let (one, below) = (R::lit(1.0), x.lt(&R::lit(0.0)));
+        let factor = one.clone() + (p.clone() - one.clone()) * t.clone();
+        let log = decay(x.clone()).log1p();
+        let line = R::select(below, -p.clone(), -one.clone());
         [
-            w.clone() * ((one.clone() - t.clone()) - factor.clone() * s),
-            w.clone() * (more * plus.clone() - x.clone()),
-            (one - t.clone()) * x + factor * plus.clone(),
-            w * t * plus,
+            w.clone() * (Self::slope(&x, &t, &p) + against(&x, factor * doubt(x.clone()))),
+            w.clone() * (line * x.clone() + (p.clone() - one) * log),
+            Self::term(x.clone(), t.clone(), p),
+            w * t * softplus(-x),
         ]
+    }
+}
+
+impl BothWeights {
+    /// The slope of the lines that a term comes near: `−p t` below 0, otherwise `1 − t`.
+    #[inline(always)]
+    fn slope<R: Real>(x: &R, t: &R, p: &R) -> R {
+        R::select(x.lt(&R::lit(0.0)), -(p.clone() * t.clone()), R::lit(1.0) - t.clone())
+    }
+
+    /// `(1 − t) x + (1 + (p − 1) t) ln(1 + e⁻ˣ)`, of parts that do not cancel.
+    #[inline(always)]
+    fn term<R: Real>(x: R, t: R, p: R) -> R {
+        let factor = R::lit(1.0) + (p.clone() - R::lit(1.0)) * t.clone();
+        line(Self::slope(&x, &t, &p), x.clone(), factor * decay(x).log1p())
     }
 }
 
@@ -117,11 +171,11 @@ impl Loss for BCEWithLogitsLoss {
             x.dtype().check_float(op)?;
         }
         if self.weight.is_none() && self.pos_weight.is_none() {
-            return pointwise(self, [input, target], self.reduction);
+            return pointwise(self, [input, target], self.reduction)?.try_to_dtype(input.dtype());
         }
         let one = Tensor::from(1.0_f32);
         let [w, p] =
             [&self.weight, &self.pos_weight].map(|w| expanded(op, w.as_ref().unwrap_or(&one), input.shape()));
-        pointwise(&BothWeights, [input, target, &w?, &p?], self.reduction)
+        pointwise(&BothWeights, [input, target, &w?, &p?], self.reduction)?.try_to_dtype(input.dtype())
     }
 }

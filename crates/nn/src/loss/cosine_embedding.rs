@@ -20,7 +20,7 @@ use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels, memory};
 /// Vectors `(D)` with a target `()`, or `(N, D)` with `(N)`, which broadcast.
 ///
 /// # Stability
-/// A vector of zeros has the cosine 0 to every other. Squares may overflow: `f32` takes lengths up to 10⁹.
+/// A vector of zeros has the cosine 0 to every other. It is computed in `f64`: lengths up to 10¹⁵⁴ have a square.
 ///
 /// # Errors
 /// Other ranks, shapes that do not broadcast.
@@ -82,8 +82,13 @@ impl CosineEmbeddingLoss {
     /// The loss in tensor operations.
     #[inline]
     fn definition(&self, a: &Tensor, b: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let square = |x: &Tensor| x.mul(x)?.sum_dim(-1, false)?.add(EPSILON);
-        let cosine = a.mul(b)?.sum_dim(-1, false)?.div(&square(a)?.mul(&square(b)?)?.try_sqrt()?)?;
+        // Squares of f32 overflow.
+        let dtype = a.dtype().promote(b.dtype());
+        let dtype = if dtype.is_float() { dtype } else { DType::F32 };
+        let (a, b) = (a.try_to_dtype(DType::F64)?, b.try_to_dtype(DType::F64)?);
+        let length = |x: &Tensor| x.mul(x)?.sum_dim(-1, false)?.add(EPSILON)?.try_sqrt();
+        let cosine =
+            a.mul(&b)?.sum_dim(-1, false)?.div(&length(&a)?)?.div(&length(&b)?)?.try_to_dtype(dtype)?;
         let pull = Tensor::where_(&target.eq(1)?, &(1.0 - &cosine), 0)?;
         let push = Tensor::where_(&target.eq(-1)?, &cosine.sub(self.margin)?.clamp_min(0)?, 0)?;
         self.reduction.of(pull.add(&push)?)
@@ -136,7 +141,7 @@ impl CosineEmbeddingLoss {
                         };
                         let (x, y) = (&x[r * count..][..count], &y[r * count..][..count]);
                         let (own, other) = if i == 0 { (x, y) } else { (y, x) };
-                        pair.gradient(slope, own, other, pair.squares[1 - i], out);
+                        pair.gradient(slope, own, other, pair.squares[i], out);
                     }
                 });
             })
@@ -153,37 +158,26 @@ struct Pair {
     squares: [f64; 2],
 }
 
-/// The number, infinite where `T` has none as large: as in PyTorch.
-#[inline(always)]
-fn within<T: Float>(x: f64) -> f64 {
-    let rounded = T::lit(x).cast::<f64>();
-    if rounded.is_infinite() { rounded } else { x }
-}
-
 impl Pair {
     #[inline(always)]
     fn new<T: Float>(x: &[T], y: &[T]) -> Self {
         let sum = |a: &[T], b: &[T]| {
-            let terms = kernels::sum(
+            kernels::sum(
                 [a, b],
                 x.len(),
                 #[inline(always)]
                 |[a, b]| a.cast::<f64>() * b.cast::<f64>(),
-            );
-            within::<T>(terms)
+            )
         };
         let squares = [sum(x, x) + EPSILON, sum(y, y) + EPSILON];
-        Self { cosine: sum(x, y) / within::<T>(squares[0] * squares[1]).sqrt(), squares }
+        Self { cosine: sum(x, y) / squares[0].sqrt() / squares[1].sqrt(), squares }
     }
 
-    /// The gradient of `slope · cos` to `own`; `square` is the other one's.
-    // In the order of the definition's derivative: where something overflows, the same is NaN.
+    /// The gradient of `slope · cos` to `own`; `square` is that of its length.
     #[inline(always)]
     fn gradient<T: Float>(&self, slope: f64, own: &[T], other: &[T], square: f64, out: &mut [T]) {
-        let root = within::<T>(self.squares[0] * self.squares[1]).sqrt();
-        let along = slope / root;
-        let shrink = -slope * (self.cosine / root) / (root + root) * square;
-        let shrink = shrink + shrink;
+        let along = slope / self.squares[0].sqrt() / self.squares[1].sqrt();
+        let shrink = -slope * self.cosine / square;
         for ((o, &x), &y) in out.iter_mut().zip(own).zip(other) {
             *o = T::lit(along * y.cast::<f64>() + shrink * x.cast::<f64>());
         }

@@ -194,8 +194,8 @@ impl Indices {
                     for (i, o) in out.iter_mut().enumerate() {
                         if let Some(c) = self.class(targets[start + i]) {
                             let x = from(start + i);
-                            let (max, sum) = self.stats(x, count);
-                            *o = self.term(&x[..count], c, weights, (max, Real::ln(sum)));
+                            let (max, sums) = self.stats(x, count, c);
+                            *o = self.term(&x[..count], c, weights, (max, log_sum(sums)));
                         }
                     }
                 },
@@ -223,17 +223,17 @@ impl Indices {
                         };
                         let g = if g.len() == 1 { g[0] } else { g[r] }.cast::<f64>() / self.divisor;
                         let x = &from(r)[..count];
-                        let (max, sum) = if self.share.1 == 0.0 {
-                            let stats = kernels::exponentials(from(r), &mut out[own.clone()]);
+                        let (max, sums) = if self.share.1 == 0.0 {
+                            let stats = kernels::exponentials(from(r), c, &mut out[own.clone()]);
                             weigh(out, own, c, stats.1, weight(weights, c) * g);
                             stats
                         } else {
-                            let stats = kernels::max_and_wide_sum(x);
-                            self.slope(x, c, weights, stats, g, &mut out[own]);
-                            stats
+                            let (max, top, sums) = kernels::max_and_wide_sums(x);
+                            self.slope(x, c, weights, (max, top, sums), g, &mut out[own]);
+                            (max, sums)
                         };
                         if terms {
-                            *loss = self.term(x, c, weights, (max, Real::ln(sum)));
+                            *loss = self.term(x, c, weights, (max, log_sum(sums)));
                         }
                     }
                 },
@@ -248,14 +248,14 @@ impl Indices {
         self.classes.class(target)
     }
 
-    /// The maximum of a row, the first `count` elements, and the sum of its exponentials.
+    /// The maximum of a row, the first `count` elements, and its exponentials' sum in two parts: one entry, and the others.
     #[inline(always)]
-    fn stats<T: Float>(&self, x: &[T], count: usize) -> (T, f64) {
+    fn stats<T: Float>(&self, x: &[T], count: usize, c: usize) -> (T, [f64; 2]) {
         if self.share.1 == 0.0 {
-            kernels::max_and_sum(x, count)
-        } else {
-            kernels::max_and_wide_sum(&x[..count])
+            return kernels::max_and_sums(x, count, c);
         }
+        let (max, _, sums) = kernels::max_and_wide_sums(&x[..count]);
+        (max, sums)
     }
 
     /// The loss of a row, from its maximum and the logarithm of the sum of its exponentials. A row has one logarithm and one loss: in `f64`
@@ -294,31 +294,42 @@ impl Indices {
         x: &[T],
         c: usize,
         weights: Option<&[T]>,
-        (max, sum): (T, f64),
+        (max, top, [most, rest]): (T, usize, [f64; 2]),
         g: f64,
         out: &mut [T],
     ) {
         let (share, every) = self.share;
         let own = share * weight(weights, c) * g;
+        let (sum, every) = (most + rest, every * g);
         let e = Real::exp(x[c].cast::<f64>() - max.cast::<f64>());
-        // p Σ q − q cancels.
-        let all = weights.map_or(x.len() as f64, |w| {
-            kernels::sum(
-                [w],
-                w.len(),
-                #[inline(always)]
-                |[w]| w.cast::<f64>(),
-            )
+        // The weights without the largest entry's.
+        let others = weights.map_or(x.len() as f64 - 1.0, |w| {
+            let sum = |w: &[T]| {
+                kernels::sum(
+                    [w],
+                    w.len(),
+                    #[inline(always)]
+                    |[w]| w.cast::<f64>(),
+                )
+            };
+            sum(&w[..top.min(w.len())]) + sum(w.get(top + 1..).unwrap_or_default())
         });
-        let factors = own + every * all * g;
+        let factors = own + every * (others + weight(weights, top));
+        // p Σ q − q cancels.
         kernels::map_softmax(
             x,
             (max, sum),
             out,
             #[inline(always)]
-            |c, p| p * factors - every * weight(weights, c) * g,
+            |c, p| p * factors - every * weight(weights, c),
         );
-        out[c] = T::lit(e / sum * factors - every * weight(weights, c) * g - own);
+        out[c] = T::lit(e / sum * factors - every * weight(weights, c) - own);
+        if let Some(o) = out.get_mut(top) {
+            // Of the largest, p (Σ q − q) − (1 − p) q does not.
+            let (more, less) = if top == c { (0.0, own) } else { (own, 0.0) };
+            let q = every * weight(weights, top) + less;
+            *o = T::lit(most / sum * (every * others + more) - rest / sum * q);
+        }
     }
 }
 
@@ -328,11 +339,18 @@ pub(super) fn weight<T: Float>(weights: Option<&[T]>, c: usize) -> f64 {
     weights.map_or(1.0, |w| w[c].cast())
 }
 
-/// The gradient of a row's loss times `own`, from the row's exponentials and their sum.
+/// `ln Σ exp(x − max)`, from an exponential and the sum of the others: what is left of a probability near 1 is kept.
 #[inline(always)]
-fn weigh<T: Float>(out: &mut Chunk<'_, T>, row: Range<usize>, c: usize, sum: f64, own: f64) {
-    let e = out[row.start + c].cast::<f64>();
-    let (scale, slope) = (T::lit(own / sum), T::lit((e / sum - 1.0) * own));
+pub(super) fn log_sum([own, others]: [f64; 2]) -> f64 {
+    Real::log1p(others + (own - 1.0))
+}
+
+/// The gradient of a row's loss times `own`, from the row's exponentials, `c`'s apart, and their sums.
+#[inline(always)]
+fn weigh<T: Float>(out: &mut Chunk<'_, T>, row: Range<usize>, c: usize, [e, others]: [f64; 2], own: f64) {
+    let sum = e + others;
+    // p − 1 is minus the probability of the others.
+    let (scale, slope) = (T::lit(own / sum), T::lit(-others / sum * own));
     out.finish(
         row,
         #[inline(always)]
@@ -531,7 +549,9 @@ pub(super) mod tests {
         let g = x.grad();
         x.set_grad(None)?;
         a.backward()?;
-        assert_eq!(g, x.grad());
+        // One has p − 1 from the sum of the others, the other from the logarithm.
+        let difference = g.expect("a gradient").sub(&x.grad().expect("a gradient"))?.abs().max()?;
+        assert!(difference.item::<f64>()? < 1e-16);
         let definition = |xs: &[Tensor]| {
             let picked = xs[0].gather(1, &target.unsqueeze(1)?)?.squeeze_dim(1)?;
             picked.mean()?.neg()

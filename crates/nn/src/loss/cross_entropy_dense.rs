@@ -1,10 +1,9 @@
 //! Softmax cross-entropy of logits and class probabilities.
 
 use super::Reduction;
-use super::cross_entropy::{CrossEntropyLoss, OP};
+use super::cross_entropy::{CrossEntropyLoss, OP, log_sum};
 use super::rows::{Rows, check_weight, in_shape};
 use downhill_tensor::autograd::fused;
-use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memory};
 
 impl CrossEntropyLoss {
@@ -68,8 +67,8 @@ impl CrossEntropyLoss {
                 |start, out| {
                     for (i, o) in out.iter_mut().enumerate() {
                         let (x, t) = (&x[(start + i) * count..][..count], &t[(start + i) * count..][..count]);
-                        let (max, sum) = kernels::max_and_wide_sum(x);
-                        let (max, ln_sum) = (max.cast::<f64>(), Real::ln(sum));
+                        let (max, _, sums) = kernels::max_and_wide_sums(x);
+                        let (max, ln_sum) = (max.cast::<f64>(), log_sum(sums));
                         *o = kernels::sum_terms(
                             count,
                             2,
@@ -137,22 +136,28 @@ impl CrossEntropyLoss {
                         let r = first + k;
                         let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
                         let g = (if each.len() == 1 { each[0] } else { each[r] }).cast::<f64>() / divisor;
-                        let (max, sum) = kernels::max_and_wide_sum(x);
+                        let (max, top, [most, rest]) = kernels::max_and_wide_sums(x);
                         if i == 1 {
-                            let (max, ln_sum) = (max.cast::<f64>(), Real::ln(sum));
+                            let (max, ln_sum) = (max.cast::<f64>(), log_sum([most, rest]));
                             for (c, o) in out.iter_mut().enumerate() {
                                 *o = T::lit(slope_of_target(c) * (ln_sum - (x[c].cast::<f64>() - max)) * g);
                             }
                             continue;
                         }
-                        let factors = kernels::sum_terms(
+                        // Without the largest entry's.
+                        let others = kernels::sum_terms(
                             count,
                             1,
                             #[inline(always)]
                             |at, out: &mut [f64]| {
                                 out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
+                                if let Some(o) = out.get_mut(top.wrapping_sub(at)) {
+                                    *o = 0.0;
+                                }
                             },
                         );
+                        let q = t.get(top).map_or(0.0, |&t| factor(t, top));
+                        let (factors, sum) = (others + q, most + rest);
                         // p Σ q − q cancels.
                         kernels::map_softmax(
                             x,
@@ -161,6 +166,10 @@ impl CrossEntropyLoss {
                             #[inline(always)]
                             |c, p| (p * factors - factor(t[c], c)) * g,
                         );
+                        if let Some(o) = out.get_mut(top) {
+                            // Of the largest, p (Σ q − q) − (1 − p) q does not.
+                            *o = T::lit((most / sum * others - rest / sum * q) * g);
+                        }
                     }
                 },
             );

@@ -11,11 +11,13 @@ const SHORT: usize = 8;
 /// Rows that are worked on at once.
 const ROWS: usize = 32;
 
-/// Of each of [`ROWS`] rows the maximum, the logarithm of the sum of its exponentials, and that sum as it is in `T`.
+/// Of each of [`ROWS`] rows the maximum, the logarithm of the sum of its exponentials, that sum as it is in `T`, and the probability of
+/// all classes but the target.
 struct Stats<T> {
     max: [T; ROWS],
     logs: [f64; ROWS],
     few: [T; ROWS],
+    doubts: [f64; ROWS],
 }
 
 impl Indices {
@@ -53,13 +55,29 @@ impl Indices {
                 *entry = x.get(r * count + c).copied().unwrap_or_default();
             }
         }
-        let (mut max, mut logs) = ([T::lit(f64::NEG_INFINITY); ROWS], [0.0; ROWS]);
-        let few = log_sums(lanes, &mut max[..rows], &mut logs[..rows]);
+        let (mut max, mut own) = ([T::lit(f64::NEG_INFINITY); ROWS], [0.0; ROWS]);
+        let few = exponentials(lanes, &mut max[..rows]);
+        // The target's apart: the probability of the others is their sum, and not the difference from 1.
+        for (r, (own, &target)) in own.iter_mut().zip(&targets[..rows]).enumerate() {
+            if let Some(c) = self.class(target) {
+                *own = std::mem::take(&mut lanes[c * rows + r]).cast::<f64>();
+            }
+        }
+        let (mut logs, mut doubts) = ([0.0; ROWS], [0.0; ROWS]);
+        for entries in lanes.chunks_exact(rows) {
+            for (others, &e) in doubts.iter_mut().zip(entries) {
+                *others += e.cast::<f64>();
+            }
+        }
+        for ((log, others), own) in logs.iter_mut().zip(&mut doubts).zip(own) {
+            *log = Real::log1p(*others + (own - 1.0));
+            *others = *others / (own + *others);
+        }
         for (r, ((x, loss), &target)) in x.chunks_exact(count).zip(losses).zip(targets).enumerate() {
             let stats = (max[r], logs[r]);
             *loss = self.class(target).map_or(0.0, |c| self.term(x, c, weights, stats));
         }
-        Stats { max, logs, few }
+        Stats { max, logs, few, doubts }
     }
 
     /// The terms, and the gradients of `g` times them, of rows of fewer than [`LONG`] classes.
@@ -78,7 +96,7 @@ impl Indices {
         for (i, ((x, out), losses)) in groups.zip(losses.chunks_mut(ROWS)).enumerate() {
             let targets = &targets[i * ROWS..];
             // The output is scratch first.
-            let Stats { max, mut logs, few } = self.short_terms(x, targets, weights, out, losses);
+            let Stats { max, mut logs, few, doubts } = self.short_terms(x, targets, weights, out, losses);
             if count < SHORT {
                 // A sum of few is rounded as in PyTorch: gradients that cancel over a batch have its digits then.
                 for (log, sum) in logs[..losses.len()].iter_mut().zip(few) {
@@ -100,8 +118,7 @@ impl Indices {
                 };
                 let g = if g.len() == 1 { g[0] } else { g[i * ROWS + r] }.cast::<f64>() / self.divisor;
                 let own = T::lit(weight(weights, c) * g);
-                // (p − 1) · own, rounded once.
-                let slope = out[c].mul_add(own, -own);
+                let slope = T::lit(-doubts[r] * own.cast::<f64>());
                 for o in out.iter_mut() {
                     *o = *o * own;
                 }
@@ -111,33 +128,24 @@ impl Indices {
     }
 }
 
-/// Subtracts the rows' maxima from their entries; the maxima, and the logarithms of the sums of exponentials. These sums, added up in
-/// `T`, are returned.
+/// The rows' maxima, and in place of the entries their `exp(x − max)`, whose sums are returned.
 #[inline(always)]
-fn log_sums<T: Float>(lanes: &mut [T], max: &mut [T], logs: &mut [f64]) -> [T; ROWS] {
+fn exponentials<T: Float>(lanes: &mut [T], max: &mut [T]) -> [T; ROWS] {
     let rows = max.len();
     for entries in lanes.chunks_exact(rows) {
         for (max, &x) in max.iter_mut().zip(entries) {
             *max = if x > *max { x } else { *max };
         }
     }
-    let (mut sums, mut exps) = ([T::default(); ROWS], [T::default(); ROWS]);
-    let exps = &mut exps[..rows];
+    let mut sums = [T::default(); ROWS];
     for entries in lanes.chunks_exact_mut(rows) {
-        for ((e, x), &max) in exps.iter_mut().zip(entries).zip(&*max) {
+        for (x, &max) in entries.iter_mut().zip(&*max) {
             *x = *x - max;
-            *e = *x;
         }
-        kernels::fast_exps(exps);
-        for (sum, &e) in sums.iter_mut().zip(&*exps) {
+        kernels::fast_exps(entries);
+        for (sum, &e) in sums.iter_mut().zip(&*entries) {
             *sum += e;
         }
-        for (log, &e) in logs.iter_mut().zip(&*exps) {
-            *log += e.cast::<f64>();
-        }
-    }
-    for log in logs {
-        *log = Real::ln(*log);
     }
     sums
 }

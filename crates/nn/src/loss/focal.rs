@@ -1,14 +1,11 @@
 //! Focal losses: cross-entropy that looks away from what is easy.
 
-use super::bce_with_logits::softplus;
+use super::bce_with_logits::{decay, doubt, excess, positive};
 use super::rows::{Classes, Rows, in_shape};
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
 use downhill_tensor::real::Real;
-use downhill_tensor::{Error, Result, Tensor};
-
-// The smallest normal `f32`: powers of it stay finite where those of 0 would not.
-const TINY: f64 = f32::MIN_POSITIVE as f64;
+use downhill_tensor::{DType, Error, Result, Tensor};
 
 #[inline]
 fn check_gamma(op: &'static str, gamma: f64) -> Result<()> {
@@ -79,7 +76,9 @@ impl Loss for FocalLoss {
         // Ignored rows are replaced before anything is computed from them.
         let calm = rows.input.masked_fill(&weighted.ignored()?.unsqueeze(1)?, 0)?;
         let logs = calm.log_softmax(1)?;
-        let doubt = plain.picked(&logs)?.try_expm1()?.neg()?.clamp_min(TINY)?.pow(self.gamma)?;
+        // The smallest normal number: powers of it stay finite where those of 0 would not.
+        let tiny = if logs.dtype() == DType::F32 { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
+        let doubt = plain.picked(&logs)?.try_expm1()?.neg()?.clamp_min(tiny)?.pow(self.gamma)?;
         let terms = weighted.picked(&logs)?.neg()?.mul(&doubt)?;
         in_shape(weighted.reduced(&terms)?, self.reduction, rows.shape)
     }
@@ -99,7 +98,7 @@ impl Loss for FocalLoss {
 /// Any; `x` and `t` broadcast.
 ///
 /// # Stability
-/// As that of [`BCEWithLogitsLoss`](crate::BCEWithLogitsLoss); `q` counts as at least 1.2e-38.
+/// As that of [`BCEWithLogitsLoss`](crate::BCEWithLogitsLoss); where `q` is 0, so is its power, unless `gamma` is.
 ///
 /// # Errors
 /// Shapes that do not broadcast, inputs neither of which is a float, a negative `gamma`, an `alpha` outside of `[0, 1]`.
@@ -143,11 +142,30 @@ impl BinaryFocalLoss {
         })
     }
 
-    /// `q` of a probability and a target.
+    /// `x qⁿ`, 0 where `q` has no reciprocal, but `x` for an `n` of 0. There the cross-entropy is as small, and the loss is 0.
     #[inline(always)]
-    fn doubt<R: Real>(p: R, t: R) -> R {
-        let one = R::lit(1.0);
-        (p.clone() * (one.clone() - t.clone()) + (one - p) * t).max(R::lit(TINY))
+    fn times_power<R: Real>(x: R, q: &R, n: f64) -> R {
+        if n == 0.0 {
+            return x;
+        }
+        let none = (R::lit(1.0) / q.clone()).eq(&R::lit(f64::INFINITY));
+        // Replaced before a power is taken: the derivative of what is not chosen must be finite, too.
+        let some = R::select(none.clone(), R::lit(1.0), q.clone());
+        R::select(none, R::lit(0.0), if n == -1.0 { x / some } else { x * some.powr(R::lit(n)) })
+    }
+
+    /// `σ(x)` and `σ(−x)`, neither as a difference where it is small.
+    #[inline(always)]
+    fn odds<R: Real>(x: &R) -> (R, R) {
+        let (low, below) = (doubt(x.clone()), x.lt(&R::lit(0.0)));
+        let high = R::lit(1.0) - low.clone();
+        (R::select(below.clone(), low.clone(), high.clone()), R::select(below, high, low))
+    }
+
+    /// The cross-entropy.
+    #[inline(always)]
+    fn entropy<R: Real>(x: R, t: R) -> R {
+        (positive(&x) - t) * x.clone() + decay(x).log1p()
     }
 }
 
@@ -156,24 +174,24 @@ impl Pointwise<2> for BinaryFocalLoss {
     const WIDE_SUMS: bool = false;
     #[inline(always)]
     fn value<R: Real>(&self, [x, t]: [R; 2]) -> R {
-        let doubt = Self::doubt(x.clone().sigmoid(), t.clone()).powr(R::lit(self.gamma));
-        let entropy = (R::lit(1.0) - t.clone()) * x.clone() + softplus(-x);
-        self.balance(t).0 * doubt * entropy
+        let (p, rest) = Self::odds(&x);
+        let q = p * (R::lit(1.0) - t.clone()) + rest * t.clone();
+        Self::times_power(self.balance(t.clone()).0 * Self::entropy(x, t), &q, self.gamma)
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
         let (one, two) = (R::lit(1.0), R::lit(2.0));
-        let p = x.clone().sigmoid();
-        let entropy = (one.clone() - t.clone()) * x.clone() + softplus(-x.clone());
-        let q = Self::doubt(p.clone(), t.clone());
+        let (p, rest) = Self::odds(&x);
+        let entropy = Self::entropy(x.clone(), t.clone());
+        let q = p.clone() * (one.clone() - t.clone()) + rest.clone() * t.clone();
         let (a, slope) = self.balance(t.clone());
-        let power = q.clone().powr(R::lit(self.gamma));
-        // What changing q by 1 would add.
-        let steep = R::lit(self.gamma) * q.powr(R::lit(self.gamma - 1.0)) * entropy.clone();
-        let dq = p.clone() * (one.clone() - p.clone()) * (one.clone() - two.clone() * t.clone());
+        // What changing ln q by 1 would add: a lower power of q may be infinite.
+        let steep = R::lit(self.gamma) * entropy.clone();
+        let share = Self::times_power(p.clone() * rest.clone() * (one - two * t.clone()), &q, -1.0);
         [
-            a.clone() * (power.clone() * (p.clone() - t) + steep.clone() * dq),
-            slope * power.clone() * entropy + a * (steep * (one - two * p) - power * x),
+            Self::times_power(a.clone() * (excess(x.clone(), t) + steep.clone() * share), &q, self.gamma),
+            Self::times_power(slope * entropy - a.clone() * x, &q, self.gamma)
+                + Self::times_power(a * steep * (rest - p), &q, self.gamma - 1.0),
         ]
     }
 }

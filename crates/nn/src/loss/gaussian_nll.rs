@@ -71,14 +71,15 @@ impl Pointwise<3> for GaussianNLLLoss {
     #[inline(always)]
     fn value<R: Real>(&self, [x, t, v]: [R; 3]) -> R {
         let d = x - t;
-        let loss = R::lit(0.5) * (v.clone().ln() + d.clone() * d / v);
+        let loss = R::lit(0.5) * (v.clone().ln() + d.clone() * (d / v));
         if self.full { loss + R::lit(0.5 * TAU.ln()) } else { loss }
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t, v]: [R; 3]) -> [R; 3] {
         let d = x - t;
         let slope = d.clone() / v.clone();
-        let spread = R::lit(0.5) * (R::lit(1.0) / v.clone() - d.clone() * d / (v.clone() * v));
+        // The square of a variance may be too small or too large to be divided by.
+        let spread = R::lit(0.5) * (R::lit(1.0) - d * slope.clone()) / v;
         [slope.clone(), -slope, spread]
     }
 }

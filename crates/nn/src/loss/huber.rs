@@ -72,8 +72,7 @@ impl Pointwise<2> for HuberLoss {
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
-        let slope = (x - t).clamp(-self.delta, self.delta);
-        [slope.clone(), -slope]
+        [(x.clone() - t.clone()).clamp(-self.delta, self.delta), (t - x).clamp(-self.delta, self.delta)]
     }
 }
 

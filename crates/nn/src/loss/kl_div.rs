@@ -127,9 +127,9 @@ impl Loss for KLDivLoss {
             KLDivReduction::Sum | KLDivReduction::BatchMean => Reduction::Sum,
         };
         let loss = pointwise(self, [input, target], reduction)?;
-        if self.reduction != KLDivReduction::BatchMean {
-            return Ok(loss);
+        match input.shape().first() {
+            Some(&batch) if self.reduction == KLDivReduction::BatchMean => loss.div(batch),
+            _ => Ok(loss),
         }
-        loss.div(input.size(0)?)
     }
 }

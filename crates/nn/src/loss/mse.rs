@@ -60,8 +60,8 @@ impl Pointwise<2> for MSELoss {
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
-        let slope = R::lit(2.0) * (x - t);
-        [slope.clone(), -slope]
+        // Both from a difference: a slope of 0 is then not −0.
+        [R::lit(2.0) * (x.clone() - t.clone()), R::lit(2.0) * (t - x)]
     }
 }
 

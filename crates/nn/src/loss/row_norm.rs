@@ -25,7 +25,7 @@ impl RowNorm {
     pub(super) fn distance<T: Float>(self, u: &[T], v: &[T]) -> f64 {
         // One number is its own norm: no power of it can overflow.
         let p = if u.len() == 1 && self.p != 0.0 { 1.0 } else { self.p };
-        if p == 2.0 {
+        let distance = if p == 2.0 {
             self.sum(u, v, |x| x * x).sqrt()
         } else if p == 1.0 {
             self.sum(u, v, f64::abs)
@@ -41,7 +41,25 @@ impl RowNorm {
             if p > 0.0 { numbers.fold(0.0, largest) } else { numbers.fold(f64::INFINITY, smallest) }
         } else {
             self.sum(u, v, |x| x.abs().powf(p)).powf(1.0 / p)
+        };
+        // Sums of powers from here on have lost nothing that counts.
+        let smallest = || (f64::MIN_POSITIVE * 2_f64.powi(64)).powf(1.0 / p);
+        let safe = p == 0.0 || p == 1.0 || p.is_infinite() || distance.is_nan();
+        let safe = safe || distance < f64::INFINITY && (p >= 2.0 && distance > 1.0 || distance > smallest());
+        if safe { distance } else { self.rescaled(u, v, p, distance) }
+    }
+
+    /// The distance where powers are too large or too small: with the number that decides scaled to 1, as in
+    /// [`Tensor::norm`](downhill_tensor::Tensor::norm).
+    #[cold]
+    fn rescaled<T: Float>(self, u: &[T], v: &[T], p: f64, distance: f64) -> f64 {
+        let numbers = || u.iter().zip(v).map(|(&u, &v)| self.difference(u, v).abs());
+        let unit =
+            if p > 0.0 { numbers().fold(0.0, f64::max) } else { numbers().fold(f64::INFINITY, f64::min) };
+        if unit == 0.0 || unit.is_infinite() {
+            return distance;
         }
+        unit * numbers().map(|x| (x / unit).powf(p)).sum::<f64>().powf(1.0 / p)
     }
 
     #[inline(always)]
@@ -73,26 +91,29 @@ impl RowNorm {
                     pair.u.iter().zip(pair.v).filter(|(u, v)| hit(self.difference(**u, **v), d)).count();
                 pair.g / hits as f64
             }
-            d if p < 1.0 => pair.g * d.powf(1.0 - p),
             0.0 => 0.0,
-            d => pair.g / d.powf(p - 1.0),
+            d if p == 2.0 => pair.g / d,
+            _ => pair.g,
         };
         let scales = pairs.each_ref().map(scale);
+        // Powers of quotients, since those of the numbers themselves may be infinite.
+        let part = |x: f64, d: f64| if d == 0.0 { 0.0 } else { x / d };
         if p == 2.0 {
             self.fill(pairs, scales, out, |x, _| x);
         } else if p == 3.0 {
-            self.fill(pairs, scales, out, |x, _| x * x.abs());
+            self.fill(pairs, scales, out, |x, d| part(x, d) * part(x, d).abs());
         } else if p == 0.0 || p == 1.0 {
             self.fill(pairs, scales, out, |x, _| Real::sign(x));
         } else if p.is_infinite() {
             self.fill(pairs, scales, out, |x, d| if hit(x, d) { Real::sign(x) } else { 0.0 });
         } else if p < 1.0 {
-            let slope = |x: f64, _| if x == 0.0 { 0.0 } else { Real::sign(x) * x.abs().powf(p - 1.0) };
-            self.fill(pairs, scales, out, slope);
+            self.fill(pairs, scales, out, |x, d| {
+                if x == 0.0 || d == 0.0 { 0.0 } else { Real::sign(x) * (x / d).abs().powf(p - 1.0) }
+            });
         } else if p < 2.0 {
-            self.fill(pairs, scales, out, |x, _| Real::sign(x) * x.abs().powf(p - 1.0));
+            self.fill(pairs, scales, out, |x, d| Real::sign(x) * part(x, d).abs().powf(p - 1.0));
         } else {
-            self.fill(pairs, scales, out, |x, _| x * x.abs().powf(p - 2.0));
+            self.fill(pairs, scales, out, |x, d| part(x, d) * part(x, d).abs().powf(p - 2.0));
         }
     }
 

@@ -64,8 +64,8 @@ impl Pointwise<2> for SmoothL1Loss {
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
         // What is far has a slope of ±1, and a NaN stays one.
-        let slope = (x - t).clamp(-self.beta, self.beta) / R::lit(self.beta);
-        [slope.clone(), -slope]
+        let slope = |d: R| d.clamp(-self.beta, self.beta) / R::lit(self.beta);
+        [slope(x.clone() - t.clone()), slope(t - x)]
     }
 }
 

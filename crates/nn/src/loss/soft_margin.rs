@@ -55,8 +55,10 @@ impl Pointwise<2> for SoftMarginLoss {
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
-        let e = (-(t.clone() * x.clone())).exp();
-        let s = e.clone() / (R::lit(1.0) + e);
+        // eᶻ / (1 + eᶻ) as a sigmoid: derived from the quotient, the slope of a large exponential would cancel. It is NaN where eᶻ is ∞.
+        let z = -(t.clone() * x.clone());
+        let e = z.clone().exp();
+        let s = z.sigmoid() + (e.clone() - e);
         [-(t * s.clone()), -(x * s)]
     }
     #[inline(always)]

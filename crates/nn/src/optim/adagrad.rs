@@ -69,6 +69,7 @@ const SUM: &str = "sum";
 impl Rule for AdagradOptions {
     const NAME: &'static str = "Adagrad";
     const BUFFERS: &'static [&'static str] = &[SUM];
+    const SQUARES: &'static [&'static str] = &[SUM];
 
     #[inline]
     fn settings(&mut self) -> Vec<(&'static str, Setting<'_>)> {

@@ -114,6 +114,7 @@ const HIGHEST: &str = "max_exp_avg_sq";
 impl<const DECOUPLED: bool> Rule for AdamFamilyOptions<DECOUPLED> {
     const NAME: &'static str = if DECOUPLED { "AdamW" } else { "Adam" };
     const BUFFERS: &'static [&'static str] = &[MEAN, SQUARE, HIGHEST];
+    const SQUARES: &'static [&'static str] = &[SQUARE, HIGHEST];
 
     fn settings(&mut self) -> Vec<(&'static str, Setting<'_>)> {
         vec![

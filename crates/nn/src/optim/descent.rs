@@ -1,7 +1,7 @@
 //! Groups of parameters that follow a rule.
 
 use super::{Memory, Optimizer, Rule, Setting};
-use crate::{Error, Parameter, Result, StateDict};
+use crate::{Error, Parameter, Result, StateDict, text};
 use downhill_tensor::{DType, Tensor};
 
 /// An optimizer: parameters in groups, each with options of its own, and what is remembered of each parameter.
@@ -140,43 +140,80 @@ impl<R: Rule> Descent<R> {
         members.map(|(i, _)| i as i64).collect::<Vec<_>>().into()
     }
 
-    /// The memory of parameter `i` in a state, taken out of it.
-    fn load_memory(&self, i: usize, state: &mut StateDict) -> Result<Memory> {
-        let mut memory = Memory::default();
-        if let Some(steps) = state.remove(&format!("state.{i}.step")) {
-            memory.steps = steps.try_to_dtype(DType::I64)?.item::<i64>()?.max(0).cast_unsigned();
-        }
-        let parameter = &self.members[i].parameter;
+    /// The memory of parameter `i` in a state, taken out of it: all that a step with these options goes on from, or nothing.
+    fn load_memory(&self, i: usize, options: &R, state: &mut StateDict) -> Result<Memory> {
+        let (mut memory, parameter) = (Memory::default(), &self.members[i].parameter);
+        let Some(steps) = self.load_steps(i, options, state)? else { return Ok(memory) };
+        memory.steps = steps;
         for &name in R::BUFFERS {
-            let Some(tensor) = state.remove(&format!("state.{i}.{name}")) else { continue };
+            let entry = format!("state.{i}.{name}");
+            let Some(tensor) = state.remove(&entry) else { continue };
             if *tensor.shape() != parameter.shape() {
-                let expected = format!("shape {} for state.{i}.{name}", parameter.shape());
-                return Err(Error::shape("load_state_dict", expected, tensor.shape()));
+                if *tensor.shape() == NOT_YET {
+                    continue;
+                }
+                return Err(Error::shape(
+                    LOAD,
+                    format!("shape {} for {entry}", parameter.shape()),
+                    tensor.shape(),
+                ));
+            }
+            tensor.dtype().check_float(LOAD).map_err(|_| wrong(&entry, "must be floats", tensor.dtype()))?;
+            if R::SQUARES.contains(&name) && tensor.lt(0)?.try_sum()?.item::<i64>()? > 0 {
+                return Err(wrong(&entry, "must not be negative", tensor.min()?));
             }
             memory.buffers.push((name, tensor.try_to_dtype(parameter.dtype())?.try_contiguous()?));
         }
         Ok(memory)
     }
 
+    /// The number of steps that parameter `i` has made, taken out of a state; `None` if it has made none, and nothing is remembered.
+    fn load_steps(&self, i: usize, options: &R, state: &mut StateDict) -> Result<Option<u64>> {
+        let entry = |name: &str| format!("state.{i}.{name}");
+        let Some(steps) = state.remove(&entry("step")) else {
+            return match R::BUFFERS.iter().find(|name| state.get(&entry(name)).is_some()) {
+                None => Ok(None),
+                Some(_) => Err(missing(&entry("step"))),
+            };
+        };
+        if let Some((name, _)) =
+            options.first_values().iter().find(|(name, _)| state.get(&entry(name)).is_none())
+        {
+            return Err(missing(&entry(name)));
+        }
+        let count = one(&entry("step"), &steps)?;
+        if count.fract() != 0.0 || !(0.0..TWO_53).contains(&count) {
+            return Err(wrong(&entry("step"), "must be a whole number of at least 0", text::float(count)));
+        }
+        Ok(Some(count as u64))
+    }
+
     /// The options of a group in a state, taken out of it.
     fn load_options(&self, group: usize, state: &mut StateDict) -> Result<R> {
         let mut take = |name: &str| {
             let name = format!("param_groups.{group}.{name}");
-            state
-                .remove(&name)
-                .ok_or_else(|| Error::argument("load_state_dict", format!("there is no {name}")))
+            let value = state.remove(&name).ok_or_else(|| missing(&name))?;
+            Ok::<_, Error>((name, value))
         };
-        let (theirs, ours) = (take("params")?, self.indices(group));
+        let ((name, theirs), ours) = (take("params")?, self.indices(group));
         if theirs.shape() != ours.shape() {
-            let expected = format!("shape {} for param_groups.{group}.params", ours.shape());
-            return Err(Error::shape("load_state_dict", expected, theirs.shape()));
+            return Err(Error::shape(LOAD, format!("shape {} for {name}", ours.shape()), theirs.shape()));
+        }
+        if theirs != ours {
+            return Err(wrong(&name, &format!("must be {ours}"), theirs));
         }
         let mut options = self.options[group].clone();
         for (name, setting) in options.settings() {
-            let value = take(name)?.try_to_dtype(DType::F64)?.item::<f64>()?;
+            let (name, value) = take(name)?;
             match setting {
-                Setting::Number(number) => *number = value,
-                Setting::Flag(flag) => *flag = value != 0.0,
+                Setting::Number(_) if value.dtype() == DType::Bool => {
+                    return Err(wrong(&name, "must be a number", value.dtype()));
+                }
+                Setting::Number(number) => *number = one(&name, &value)?,
+                Setting::Flag(_) if value.dtype() != DType::Bool => {
+                    return Err(wrong(&name, "must be bool", value.dtype()));
+                }
+                Setting::Flag(flag) => *flag = one(&name, &value)? != 0.0,
             }
         }
         // A schedule may have left the learning rate below 0.
@@ -187,6 +224,30 @@ impl<R: Rule> Descent<R> {
         checked.check()?;
         Ok(options)
     }
+}
+
+const LOAD: &str = "load_state_dict";
+
+/// The shape of a buffer that the next step starts: the options have come to ask for it since the last one.
+const NOT_YET: [usize; 1] = [0];
+
+/// Whole numbers below it are numbers of `f64`.
+const TWO_53: f64 = (1_u64 << 53) as f64;
+
+fn missing(entry: &str) -> Error {
+    Error::argument(LOAD, format!("there is no {entry}"))
+}
+
+fn wrong(entry: &str, what: &str, got: impl std::fmt::Display) -> Error {
+    Error::argument(LOAD, format!("{entry} {what}, but is {got}"))
+}
+
+/// The number of an entry that must have one.
+fn one(entry: &str, value: &Tensor) -> Result<f64> {
+    if value.numel() != 1 {
+        return Err(Error::shape(LOAD, format!("one number for {entry}"), value.shape()));
+    }
+    value.try_to_dtype(DType::F64)?.item()
 }
 
 /// The first setting of one of these names.
@@ -241,11 +302,16 @@ impl<R: Rule> Optimizer for Descent<R> {
 
     fn state_dict(&self) -> StateDict {
         let mut state = StateDict::new();
-        for (i, Member { memory, .. }) in self.members.iter().enumerate().filter(|(_, m)| m.memory.steps > 0)
+        for (i, Member { memory, group, .. }) in
+            self.members.iter().enumerate().filter(|(_, m)| m.memory.steps > 0)
         {
             state.insert(format!("state.{i}.step"), Tensor::from(memory.steps.cast_signed()));
             for (name, tensor) in &memory.buffers {
                 state.insert(format!("state.{i}.{name}"), tensor.clone());
+            }
+            for (name, _) in self.options[*group].first_values().iter().filter(|(name, _)| !memory.has(name))
+            {
+                state.insert(format!("state.{i}.{name}"), Tensor::from([0.0_f32; 0]));
             }
         }
         for (group, options) in self.options.iter().enumerate() {
@@ -263,12 +329,15 @@ impl<R: Rule> Optimizer for Descent<R> {
 
     fn load_state_dict(&mut self, state: &StateDict) -> Result<()> {
         let mut state = state.clone();
-        let members = 0..self.members.len();
-        let memories: Vec<_> = members.map(|i| self.load_memory(i, &mut state)).collect::<Result<_>>()?;
         let groups = 0..self.options.len();
-        let options = groups.map(|group| self.load_options(group, &mut state)).collect::<Result<_>>()?;
+        let options: Vec<_> =
+            groups.map(|group| self.load_options(group, &mut state)).collect::<Result<_>>()?;
+        let memories = self.members.iter().enumerate();
+        let memories: Vec<_> = memories
+            .map(|(i, member)| self.load_memory(i, &options[member.group], &mut state))
+            .collect::<Result<_>>()?;
         if let Some((name, _)) = state.iter().next() {
-            return Err(Error::argument("load_state_dict", format!("{} has no place for {name}", R::NAME)));
+            return Err(Error::argument(LOAD, format!("{} has no place for {name}", R::NAME)));
         }
         self.options = options;
         self.members.iter_mut().zip(memories).for_each(|(member, memory)| member.memory = memory);

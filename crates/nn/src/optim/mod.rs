@@ -86,8 +86,9 @@ pub trait Optimizer {
     /// Goes on from a [`state_dict`](Self::state_dict): its options and all that it remembers.
     ///
     /// # Errors
-    /// [`Error::Argument`] and [`Error::Shape`], with the entry, for one that is missing, unexpected or does not fit, and
-    /// for options that the optimizer refuses. Nothing is changed then.
+    /// [`Error::Argument`] and [`Error::Shape`], with the entry, for one that is missing, unexpected or does not fit: other parameters
+    /// than the optimizer's, a number of steps that is not whole, negative squares, a parameter of which only a part is remembered,
+    /// options that the optimizer refuses. Nothing is changed then.
     fn load_state_dict(&mut self, state: &StateDict) -> Result<()>;
 
     /// The learning rate, of the first group.

@@ -76,6 +76,7 @@ const VELOCITY: &str = "momentum_buffer";
 impl Rule for RMSpropOptions {
     const NAME: &'static str = "RMSprop";
     const BUFFERS: &'static [&'static str] = &[SQUARE, MEAN, VELOCITY];
+    const SQUARES: &'static [&'static str] = &[SQUARE];
 
     #[inline]
     fn settings(&mut self) -> Vec<(&'static str, Setting<'_>)> {

@@ -47,6 +47,9 @@ pub trait Rule: Clone + fmt::Debug {
     /// The names of all that a step may keep in its [`Memory`].
     const BUFFERS: &'static [&'static str];
 
+    /// Those of them that hold squares: a state in which one is negative is refused.
+    const SQUARES: &'static [&'static str] = &[];
+
     /// The options by name. One called `lr` is what schedules set, one called `momentum` or `betas.0` is what they cycle.
     fn settings(&mut self) -> Vec<(&'static str, Setting<'_>)>;
 

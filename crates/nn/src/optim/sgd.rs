@@ -1,7 +1,7 @@
 //! Stochastic gradient descent.
 
 use super::{Descent, Memory, Rule, Setting, Slope, check_not_negative};
-use crate::{Error, Parameter, Result};
+use crate::{Error, Parameter, Result, text};
 use downhill_tensor::kernels::update;
 use downhill_tensor::{Float, Tensor};
 
@@ -74,6 +74,10 @@ impl Rule for SgdOptions {
         let Self { lr, momentum, dampening, weight_decay, nesterov, .. } = *self;
         for (name, value) in [("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)] {
             check_not_negative(Self::NAME, name, value)?;
+        }
+        if !dampening.is_finite() {
+            let message = format!("dampening must be finite, but is {}", text::float(dampening));
+            return Err(Error::argument(Self::NAME, message));
         }
         if nesterov && (momentum == 0.0 || dampening != 0.0) {
             let message = format!(

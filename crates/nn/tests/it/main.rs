@@ -5,6 +5,8 @@ mod cross_entropy;
 mod linear_cross_entropy;
 mod modules;
 mod optim;
+mod optim_state;
 mod options;
 mod properties;
 mod schedules;
+mod values;

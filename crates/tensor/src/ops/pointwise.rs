@@ -123,7 +123,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(1e-10_f32).expm1().item::<f32>()?, 1e-10);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    expm1 try_expm1 as Expm1Backward0 = |x| x.expm1(), saves Output, grad |g, y| g * (y + R::lit(1.0)), on -5.0..5.0;
+    expm1 try_expm1 as Expm1Backward0 = |x| x.expm1(), saves Input, grad |g, x| g * x.exp(), on -5.0..5.0;
 
     /// The natural logarithm. [`torch.log`](https://docs.pytorch.org/docs/stable/generated/torch.log.html).
     ///
@@ -220,6 +220,28 @@ pointwise! {
     /// ```
     erf try_erf as ErfBackward0 = |x| x.erf(), saves Input,
         grad |g, x| R::lit(std::f64::consts::FRAC_2_SQRT_PI) * (-(x.clone() * x)).exp() * g, on -2.5..2.5;
+}
+
+/// [`Tensor::sigmoid`] whose derivative is exact where `1 − σ(x)` has no digits left. It keeps the input and takes an exponential, and so
+/// is left to what derives derivatives.
+pub(crate) fn exact_sigmoid(x: &Tensor) -> Result<Tensor> {
+    struct Exact;
+    impl Unary for Exact {
+        const NAME: &'static str = "SigmoidBackward0";
+        const SAVES: Saves = Saves::Input;
+        #[inline(always)]
+        fn value<R: Real>(x: R) -> R {
+            x.sigmoid()
+        }
+        #[inline(always)]
+        fn grad<R: Real>(g: R, x: R) -> R {
+            // −|x| with a slope at 0.
+            let e = R::select(x.lt(&R::lit(0.0)), x.clone(), -x).exp();
+            let sum = R::lit(1.0) + e.clone();
+            g * (e / (sum.clone() * sum))
+        }
+    }
+    unary::<Exact>("sigmoid", x)
 }
 
 /// Functions that keep the dtype: integers stay integers.

@@ -7,7 +7,7 @@ use crate::dtype::dispatch;
 use crate::kernel::softmax;
 use crate::ops::reduce::Plan;
 use crate::shape::Dims;
-use crate::{Result, Tensor, grad_enabled, memory};
+use crate::{MAX_RANK, Result, Tensor, grad_enabled, memory};
 
 /// Size of a dimension, and the number of elements one step along it skips.
 fn extents(x: &Tensor, dim: usize) -> (usize, usize) {
@@ -48,6 +48,22 @@ fn check(op: &'static str, x: &Tensor, dim: isize) -> Result<usize> {
     let dim = x.shape().dim(op, dim)?;
     x.dtype().check_float(op)?;
     Ok(dim)
+}
+
+/// The gradient of log-softmax `y` as a graph: `g − p Σ g` with `p = eʸ`, but `(1 − p) g − p Σ g` over the others for the largest entry,
+/// where it cancels, and `1 − p` is the sum of the others.
+fn log_softmax_graph(g: &Tensor, y: &Tensor, dim: usize) -> Result<Tensor> {
+    let p = y.try_exp()?;
+    let plain = g.sub(&p.mul(&g.sum_dim(dim, true)?)?)?;
+    if y.dim() == 0 || y.numel() == 0 {
+        return Ok(plain);
+    }
+    let mut along = [1; MAX_RANK];
+    along[dim] = y.shape()[dim];
+    let places = crate::arange(0, along[dim] as i64, 1)?.reshape(&along[..y.dim()])?;
+    let top = places.eq(&y.detach().argmax(dim as isize, true)?)?;
+    let others = |x: &Tensor| x.masked_fill(&top, 0)?.sum_dim(dim, true);
+    Tensor::where_(&top, &g.mul(&others(&p)?)?.sub(&p.mul(&others(g)?)?)?, &plain)
 }
 
 /// Softmax and log-softmax.
@@ -100,7 +116,7 @@ impl Tensor {
         let back = edge(self, &dim, |g, &dim| {
             let y = g.output();
             if grad_enabled() {
-                return g.sub(&y.try_exp()?.mul(&g.sum_dim(dim, true)?)?);
+                return log_softmax_graph(g, &y, dim);
             }
             Ok(backward!("log_softmax", softmax::log_softmax_grad, &y, g, dim))
         });

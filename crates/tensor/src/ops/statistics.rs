@@ -9,7 +9,7 @@ use crate::ops::extremes::{End, check_empty, extreme};
 use crate::ops::reduce::{ALL, Plan};
 use crate::real::Real;
 use crate::shape::{Dims, Mask};
-use crate::{Element, Float, Result, Tensor};
+use crate::{DType, Element, Float, Result, Tensor};
 
 /// Count, mean and sum of squared differences from the mean, by Welford's recurrence; united by Chan's formula.
 #[derive(Clone, Copy, Default)]
@@ -78,8 +78,8 @@ fn variance(op: &'static str, plan: &Plan, correction: f64, root: bool) -> Resul
     }))
 }
 
-/// `Σ |x|^p` to the power `1/p`, and its limits at 0 and ±∞. Powers are rounded to the dtype and sums overflow with it, as in
-/// PyTorch; but sums are added up in `f64`, and their roots rounded once.
+/// `Σ |x|^p` to the power `1/p`, and its limits at 0 and ±∞. Powers are rounded to the dtype; but sums are added up in `f64`, and their
+/// roots rounded once. Where powers leave the dtype's range, the numbers are scaled first.
 #[inline]
 fn norms(plan: Plan, p: f64) -> Result<Array> {
     let op = "norm";
@@ -87,19 +87,49 @@ fn norms(plan: Plan, p: f64) -> Result<Array> {
     let p = if plan.n == 1 && p != 0.0 { 1.0 } else { p };
     dispatch!(float plan.input.dtype(), T => {
         if p == 2.0 {
-            return sums(op, &plan, |x: T| x * x, f64::sqrt);
+            return rescaled(sums(op, &plan, |x: T| x * x, f64::sqrt)?, &plan, p);
         }
         let powers = plan.input.map(op, |x: T| match p {
             0.0 => T::of_bool(x != T::of_bool(false)),
             _ if p == 1.0 || p.is_infinite() => x.abs(),
             _ => Real::powr(Real::abs(x), T::of_f64(p)),
         })?;
-        let plan = plan.with(powers);
+        let of_powers = plan.with(powers);
         if p.is_infinite() && plan.n > 0 {
-            return extreme(op, &plan, if p > 0.0 { End::Largest } else { End::Smallest });
+            return extreme(op, &of_powers, if p > 0.0 { End::Largest } else { End::Smallest });
         }
-        let root = |sum: f64| if p == 0.0 || p == 1.0 { sum } else { sum.powf(1.0 / p) };
-        sums(op, &plan, |x: T| x, root)
+        if p == 0.0 || p == 1.0 {
+            return sums(op, &of_powers, |x: T| x, |sum| sum);
+        }
+        rescaled(sums(op, &of_powers, |x: T| x, |sum| sum.powf(1.0 / p))?, &plan, p)
+    })
+}
+
+/// Norms, computed again where a power may have left the range of the dtype: with the largest number scaled to 1, or, for a negative
+/// `p`, the smallest.
+fn rescaled(mut norms: Array, plan: &Plan, p: f64) -> Result<Array> {
+    let (smallest, largest) = if norms.dtype() == DType::F32 {
+        (f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX))
+    } else {
+        (f64::MIN_POSITIVE, f64::MAX)
+    };
+    // Sums of powers from 2⁶⁴ times the smallest normal number on have lost nothing that counts.
+    let bounds = [smallest * 2_f64.powi(64), largest].map(|sum| sum.powf(1.0 / p));
+    dispatch!(float norms.dtype(), T => {
+        let (low, high) = (bounds[0].min(bounds[1]), bounds[0].max(bounds[1]));
+        let data = plan.input.slice::<T>().unwrap_or_default();
+        for (at, norm) in norms.make_mut::<T>("norm")?.iter_mut().enumerate() {
+            if plan.n == 0 || (low..high).contains(&norm.cast::<f64>()) || norm.is_nan() {
+                continue;
+            }
+            let first = at / plan.inner * plan.n * plan.inner + at % plan.inner;
+            let numbers = || data[first..].iter().step_by(plan.inner).take(plan.n).map(|x| x.cast::<f64>().abs());
+            let unit = if p > 0.0 { numbers().fold(0.0, f64::max) } else { numbers().fold(f64::INFINITY, f64::min) };
+            if unit > 0.0 && unit.is_finite() {
+                *norm = T::of_f64(unit * numbers().map(|x| (x / unit).powf(p)).sum::<f64>().powf(1.0 / p));
+            }
+        }
+        Ok(norms)
     })
 }
 
@@ -128,23 +158,26 @@ fn sums<T: Float>(
 /// by the elements that reach it.
 #[inline]
 fn norm_slope(g: &Tensor, x: &Tensor, y: &Tensor, p: f64, mask: &Mask) -> Result<Tensor> {
-    let scale = || g.div(&y.pow(p - 1.0)?)?.masked_fill(&y.eq(0)?, 0);
+    // Of quotients, since powers of the numbers themselves may be infinite.
+    let zero = || y.eq(0)?.broadcast_to(x.shape());
+    let part = || x.div(y)?.masked_fill(&zero()?, 0);
     if p == 0.0 {
         x.try_zeros_like()
     } else if p == 1.0 {
         x.try_sign()?.mul(g)
     } else if p == 2.0 {
-        g.mul(&x.div(y)?.masked_fill(&y.eq(0)?.broadcast_to(x.shape())?, 0)?)
+        g.mul(&part()?)
     } else if p.is_infinite() {
         let hit = Tensor::where_(&y.try_isnan()?, &x.try_isnan()?, &x.try_abs()?.eq(y)?)?;
         x.try_sign()?.mul(&hit)?.mul(&g.div(&hit.sum_over(mask, true)?)?)
     } else if p < 1.0 {
-        let powers = x.try_abs()?.pow(p - 1.0)?.masked_fill(&x.eq(0)?, 0)?;
-        x.try_sign()?.mul(&powers)?.mul(g)?.mul(&y.pow(1.0 - p)?)
+        let powers = x.div(y)?.try_abs()?.pow(p - 1.0)?.masked_fill(&x.eq(0)?.add(&zero()?)?, 0)?;
+        x.try_sign()?.mul(&powers)?.mul(g)
     } else if p < 2.0 {
-        x.try_sign()?.mul(&x.try_abs()?.pow(p - 1.0)?)?.mul(&scale()?)
+        x.try_sign()?.mul(&part()?.try_abs()?.pow(p - 1.0)?)?.mul(g)
     } else {
-        x.mul(&x.try_abs()?.pow(p - 2.0)?)?.mul(&scale()?)
+        let part = part()?;
+        part.mul(&part.try_abs()?.pow(p - 2.0)?)?.mul(g)
     }
 }
 

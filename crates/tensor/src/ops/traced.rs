@@ -2,6 +2,7 @@
 
 use crate::error::or_panic;
 use crate::kernel::real::Real;
+use crate::ops::pointwise::exact_sigmoid;
 use crate::{DType, Error, Operand, Result, Tensor};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -197,7 +198,7 @@ impl Real for Traced {
     }
     #[inline]
     fn sigmoid(self) -> Self {
-        self.map(Real::sigmoid, Tensor::try_sigmoid)
+        self.map(Real::sigmoid, exact_sigmoid)
     }
     #[inline]
     fn erf(self) -> Self {

@@ -9,4 +9,5 @@ mod reduce;
 mod robust;
 mod softmax;
 mod sort;
+mod values;
 mod view;

@@ -3,7 +3,10 @@
 use super::super::parallel;
 use super::super::real::{Float, Real};
 use super::super::simd::vectorize;
-use super::rows::{BLOCK, WORK, centred, for_rows, larger, log_sum, shift, vector_len};
+use super::rows::{
+    BLOCK, SURE, WORK, centred, for_rows, larger, largest_log, log_sum, place, shift, vector_len,
+};
+use super::sure_slope;
 
 /// One number per column of each of the `outer` matrices `n × inner`: calls `f(first, at, vector, out)`, where `first` is
 /// the place of the first of these columns in the data, `at` that in `out`'s whole, and `vector` tells whether
@@ -118,8 +121,43 @@ fn column_sums<T: Float>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Ve
 
 pub(super) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     let (maxima, mut logs) = column_stats(x, n, inner);
+    let sure: Vec<usize> = (0..logs.len()).filter(|&at| logs[at] < T::lit(SURE)).collect();
     vectorize!(T: logs.iter_mut().for_each(|s| *s = Float::fast_ln(*s)));
     finish([n, inner], [x, &maxima, &logs], out, shift, shift);
+    patch(
+        &sure,
+        [n, inner],
+        [x, x],
+        out,
+        #[inline(always)]
+        |x, _| {
+            let max = x.iter().copied().fold(x[0], larger);
+            let at = place(x, max);
+            (at, largest_log(x, at, max))
+        },
+    );
+}
+
+/// Writes one entry of each of these columns: `f` of the column's entries says where, and what.
+fn patch<T: Float>(
+    columns: &[usize],
+    [n, inner]: [usize; 2],
+    [a, b]: [&[T]; 2],
+    out: &mut [T],
+    f: impl Fn(&[T], &[T]) -> (usize, T),
+) {
+    let mut scratch = vec![T::default(); 2 * n];
+    let (x, y) = scratch.split_at_mut(n);
+    for &column in columns {
+        let first = column / inner * n * inner + column % inner;
+        for i in 0..n {
+            (x[i], y[i]) = (a[first + i * inner], b[first + i * inner]);
+        }
+        let (at, value) = vectorize!(T: f(x, y));
+        if at < n {
+            out[first + at * inner] = value;
+        }
+    }
 }
 
 pub(super) fn softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
@@ -154,6 +192,16 @@ pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usiz
         #[inline(always)]
         |y, g, sum| Real::mul_add(-Real::exp(y), sum, g),
     );
+    // Where a probability is near 1, an entry is.
+    let near = |y: &T| *y >= T::lit(-0.405);
+    let mut sure = Vec::new();
+    for (i, part) in y.chunks(BLOCK).enumerate() {
+        if vectorize!(T: part.iter().fold(false, |any, y| any | near(y))) {
+            let places = (i * BLOCK..).zip(part).filter(|(_, y)| near(y));
+            sure.extend(places.map(|(at, _)| at / (n * inner) * inner + at % inner));
+        }
+    }
+    patch(&sure, [n, inner], [y, g], out, sure_slope);
 }
 
 pub(super) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {

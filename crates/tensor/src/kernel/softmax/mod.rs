@@ -13,22 +13,30 @@ mod short;
 use super::parallel::{self, Chunk};
 use super::real::{Float, Real};
 use super::simd::{fetch, vectorize};
-use rows::{BLOCK, WORK, centred, dot, each, for_rows, log_sum, shift, total, vector_len};
+use rows::{
+    BLOCK, SURE, WORK, centred, dot, each, for_rows, largest_log, log_sum, max, max_and_sum, place, shift,
+    total, vector_len,
+};
 use std::ops::Range;
 
-pub(crate) use rows::{exponentials, fast_exps, max_and_sum, max_and_wide_sum};
+pub(crate) use rows::{exponentials, exponentials_apart, fast_exps, max_and_sums, max_and_wide_sums};
 
 /// `out = (x − max) − ln Σ exp(x − max)`.
 #[inline(always)]
 fn log_softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
-    let (max, sum) = max_and_sum::<T, T>(x, range.len());
+    let n = range.len();
+    let (max, sum) = max_and_sum(x, n);
     let log = Float::fast_ln(sum);
+    let sure = if sum < T::lit(SURE) { place(&x[..n], max) } else { usize::MAX };
     out.finish(
         range,
         #[inline(always)]
         |at, out| {
             for (o, &x) in out.iter_mut().zip(&x[at..]) {
                 *o = shift(x, max, log);
+            }
+            if let Some(o) = out.get_mut(sure.wrapping_sub(at)) {
+                *o = largest_log(&x[..n], sure, max);
             }
         },
     );
@@ -55,6 +63,7 @@ fn softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
 fn log_softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
     let n = range.len();
     let sum: T = total(&g[..n]);
+    let (sure, slope) = sure_slope(&y[..n], &g[..n]);
     out.finish(
         range,
         #[inline(always)]
@@ -68,8 +77,25 @@ fn log_softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, rang
                 #[inline(always)]
                 |y, g| Real::mul_add(-Float::fast_exp(y), sum, g),
             );
+            if let Some(o) = out.get_mut(sure.wrapping_sub(at)) {
+                *o = slope;
+            }
         },
     );
+}
+
+/// The place of a probability near 1, if the row `y` of their logarithms has one, and its entry of the gradient, where
+/// `g − exp(y) Σ g` cancels: `(1 − p) g − p Σ g` over the others.
+#[inline(always)]
+fn sure_slope<T: Float>(y: &[T], g: &[T]) -> (usize, T) {
+    let top = max(y);
+    // ln(1 / SURE)
+    if top < T::lit(-0.405) || !(top <= T::lit(0.0)) {
+        return (usize::MAX, T::default());
+    }
+    let at = place(y, top);
+    let others = total::<T, T>(&g[..at]) + total::<T, T>(&g[at + 1..]);
+    (at, -Real::expm1(top) * g[at] - Real::exp(top) * others)
 }
 
 /// `out = (g − Σ g·y) · y` for the result `y` of [`softmax_row`].
@@ -316,7 +342,7 @@ mod tests {
                 None => assert!(out.iter().all(|x| x.is_nan()), "{row:?}: {out:?}"),
             }
         }
-        assert_eq!(max_and_sum::<f32, f32>(&[-inf, 3.0], 2), (3.0, 1.0));
-        assert_eq!(max_and_wide_sum(&[-inf, 3.0_f32]), (3.0, 1.0));
+        assert_eq!(max_and_sum(&[-inf, 3.0_f32], 2), (3.0, 1.0));
+        assert_eq!(max_and_wide_sums(&[-inf, 3.0_f32]), (3.0, 1, [1.0, 0.0]));
     }
 }

@@ -105,11 +105,11 @@ pub(super) fn total<T: Float, S: Float>(row: &[T]) -> S {
 #[repr(align(64))]
 struct Tile<T>([T; PIECE]);
 
-/// `Σ f(x)` over a row, added up in `S`, and `next` fetched. Terms are computed before any is added: a loop that does both stays
-/// scalar.
+/// The term `f(x)` of entry `apart`, if there is one, and the sum of the others, added up in `S`; `next` is fetched. Terms are
+/// computed before any is added: a loop that does both stays scalar.
 #[inline(always)]
-fn sum<T: Float, S: Float>(row: &[T], next: &[T], f: impl Fn(T) -> T) -> S {
-    let (mut lanes, mut tile) = ([S::default(); WIDE], Tile([T::default(); PIECE]));
+fn sums<T: Float, S: Float>(row: &[T], next: &[T], apart: usize, f: impl Fn(T) -> T) -> (T, S) {
+    let (mut lanes, mut tile, mut own) = ([S::default(); WIDE], Tile([T::default(); PIECE]), T::default());
     for (i, piece) in row.chunks(PIECE).enumerate() {
         fetch(next, i * PIECE, PIECE);
         let terms = &mut tile.0[..piece.len()];
@@ -120,9 +120,12 @@ fn sum<T: Float, S: Float>(row: &[T], next: &[T], f: impl Fn(T) -> T) -> S {
             #[inline(always)]
             |x, _| f(x),
         );
+        if let Some(term) = terms.get_mut(apart.wrapping_sub(i * PIECE)) {
+            own = std::mem::take(term);
+        }
         add(&mut lanes, terms);
     }
-    add_up::<T, S>(lanes, row.len())
+    (own, add_up::<T, S>(lanes, row.len()))
 }
 
 /// `Σ ab` over two rows: rounded twice in whole vectors and in rows shorter than one, once in what is left over.
@@ -170,7 +173,7 @@ pub(super) fn larger<T: PartialOrd>(max: T, x: T) -> T {
 }
 
 #[inline(always)]
-fn max<T: Float>(row: &[T]) -> T {
+pub(super) fn max<T: Float>(row: &[T]) -> T {
     let (chunks, tail) = row.as_chunks::<{ 4 * WIDE }>();
     let max = tail.iter().fold(T::lit(f64::NEG_INFINITY), |max, &x| larger(max, x));
     if chunks.is_empty() {
@@ -200,21 +203,61 @@ fn max<T: Float>(row: &[T]) -> T {
 /// The maximum of a row, the first `n` elements, and `Σ exp(x − max)`; `max + ln sum` is the row's log-sum-exp. An entry of -∞ adds
 /// exactly 0. As much of what follows the row is fetched meanwhile.
 #[inline(always)]
-pub(crate) fn max_and_sum<T: Float, S: Float>(x: &[T], n: usize) -> (T, S) {
-    let (row, next) = x.split_at(n);
-    let max = max(row);
-    let sum = sum(
-        row,
-        next,
-        #[inline(always)]
-        |x| Float::fast_exp(x - max),
-    );
+pub(super) fn max_and_sum<T: Float>(x: &[T], n: usize) -> (T, T) {
+    let (max, _, sum) = max_and_sums(x, n, usize::MAX);
     (max, sum)
 }
 
-/// `out = exp(x − max)`; [`max_and_sum`] of the row, to the bit.
+/// The maximum of a row, the first `n` elements, `exp(x − max)` of entry `apart`, and the sum of the others'.
+#[inline(always)]
+pub(crate) fn max_and_sums<T: Float, S: Float>(x: &[T], n: usize, apart: usize) -> (T, T, S) {
+    let (row, next) = x.split_at(n);
+    let max = max(row);
+    let (own, others) = sums(
+        row,
+        next,
+        apart,
+        #[inline(always)]
+        |x| Float::fast_exp(x - max),
+    );
+    (max, own, others)
+}
+
+/// The place of the first entry that equals this; `usize::MAX` if none does.
+#[inline(always)]
+pub(super) fn place<T: Float>(row: &[T], value: T) -> usize {
+    let equal = |x: &T| *x == value;
+    // Sixteen comparisons for a branch.
+    let found = row.chunks(WIDE).position(|part| part.iter().fold(false, |any, x| any | equal(x)));
+    found.and_then(|at| Some(at * WIDE + row[at * WIDE..].iter().position(equal)?)).unwrap_or(usize::MAX)
+}
+
+/// The log-probability of the largest entry: `−ln(1 + Σ exp(x − max))` over the others, which keeps what is left of a probability near 1.
+#[inline(always)]
+pub(super) fn largest_log<T: Float>(row: &[T], place: usize, max: T) -> T {
+    let (own, others): (T, f64) = sums(
+        row,
+        &[],
+        place,
+        #[inline(always)]
+        |x| Float::fast_exp(x - max),
+    );
+    T::lit(-Real::log1p(others + (own.cast::<f64>() - 1.0)))
+}
+
+/// Sums of exponentials below which the largest entry's logarithm is computed from the others: a row has one above 1/1.5 at most.
+pub(super) const SURE: f64 = 1.5;
+
+/// `out = exp(x − max)`; the maximum and the sum of these, to the bit those of [`max_and_sum`].
 #[inline(always)]
 pub(crate) fn exponentials<T: Float, S: Float>(x: &[T], out: &mut [T]) -> (T, S) {
+    let (max, _, sum) = exponentials_apart(x, usize::MAX, out);
+    (max, sum)
+}
+
+/// `out = exp(x − max)`, but 0 in place `apart`; [`max_and_sums`] of the row, to the bit.
+#[inline(always)]
+pub(crate) fn exponentials_apart<T: Float, S: Float>(x: &[T], apart: usize, out: &mut [T]) -> (T, T, S) {
     let (row, next) = x.split_at(out.len());
     let max = max(row);
     for (i, (row, out)) in row.chunks(PIECE).zip(out.chunks_mut(PIECE)).enumerate() {
@@ -227,7 +270,8 @@ pub(crate) fn exponentials<T: Float, S: Float>(x: &[T], out: &mut [T]) -> (T, S)
             |x, _| Float::fast_exp(x - max),
         );
     }
-    (max, total(out))
+    let own = out.get_mut(apart).map(std::mem::take).unwrap_or_default();
+    (max, own, total(out))
 }
 
 /// `x = exp(x)` of every element, whole vectors even at the end.
@@ -263,15 +307,20 @@ pub(super) fn exponentials_of_rows<T: Float>(x: &[T], n: usize, out: &mut [T], s
     }
 }
 
-/// [`max_and_sum`] with exponentials in `f64`, exact enough for differences of softmaxes.
+/// The maximum of a row, its place, and its exponential and the sum of the others': [`max_and_sums`] with exponentials in `f64`, exact
+/// enough for differences of softmaxes.
 #[inline(always)]
-pub(crate) fn max_and_wide_sum<T: Float>(row: &[T]) -> (T, f64) {
+pub(crate) fn max_and_wide_sums<T: Float>(row: &[T]) -> (T, usize, [f64; 2]) {
     let max = max(row);
+    let (place, mut own) = (place(row, max), 0.0);
     let (wide, mut lanes, mut tile) = (max.cast::<f64>(), [0.0; WIDE], [0.0; 16 * WIDE]);
-    for piece in row.chunks(tile.len()) {
+    for (i, piece) in row.chunks(16 * WIDE).enumerate() {
         let terms = &mut tile[..piece.len()];
         for (term, &x) in terms.iter_mut().zip(piece) {
             *term = T::wide_exp(x.cast::<f64>() - wide);
+        }
+        if let Some(term) = terms.get_mut(place.wrapping_sub(i * 16 * WIDE)) {
+            own = std::mem::take(term);
         }
         let (chunks, tail) = terms.as_chunks::<WIDE>();
         for chunk in chunks {
@@ -283,5 +332,5 @@ pub(crate) fn max_and_wide_sum<T: Float>(row: &[T]) -> (T, f64) {
             *lane += term;
         }
     }
-    (max, lanes.iter().sum())
+    (max, place, [own, lanes.iter().sum()])
 }

@@ -3,7 +3,10 @@
 use super::super::parallel;
 use super::super::real::{Float, Real};
 use super::super::simd::vectorize;
-use super::rows::{BLOCK, WIDE, WORK, centred, dot, exponentials_of_rows, log_sum, shift, total};
+use super::rows::{
+    BLOCK, SURE, WIDE, WORK, centred, dot, exponentials_of_rows, largest_log, log_sum, place, shift, total,
+};
+use super::sure_slope;
 
 /// Rows that are worked on at once.
 const ROWS: usize = 64;
@@ -33,13 +36,19 @@ pub(super) fn log_softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
         #[inline(always)]
         |at, out| {
             let x = &x[at..at + out.len()];
-            let mut stats = stats(x, n, out);
-            for (_, sum) in &mut stats[..out.len() / n] {
-                *sum = Float::fast_ln(*sum);
+            let stats = stats(x, n, out);
+            let mut logs = [T::default(); ROWS];
+            for (log, (_, sum)) in logs[..out.len() / n].iter_mut().zip(&stats) {
+                *log = Float::fast_ln(*sum);
             }
-            for ((row, out), &(max, log)) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)).zip(&stats) {
+            let rows = x.chunks_exact(n).zip(out.chunks_exact_mut(n));
+            for ((row, out), (&(max, sum), &log)) in rows.zip(stats.iter().zip(&logs)) {
                 for (o, &x) in out.iter_mut().zip(row) {
                     *o = shift(x, max, log);
+                }
+                if sum < T::lit(SURE) {
+                    let at = place(row, max);
+                    out[at] = largest_log(row, at, max);
                 }
             }
         },
@@ -86,10 +95,14 @@ pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [
             for (o, &y) in out.iter_mut().zip(y) {
                 *o = Float::fast_exp(y);
             }
-            for (row, g) in out.chunks_exact_mut(n).zip(g.chunks_exact(n)) {
+            for ((row, y), g) in out.chunks_exact_mut(n).zip(y.chunks_exact(n)).zip(g.chunks_exact(n)) {
                 let sum: T = total(g);
                 for (o, &g) in row.iter_mut().zip(g) {
                     *o = Real::mul_add(-*o, sum, g);
+                }
+                let (sure, slope) = sure_slope(y, g);
+                if let Some(o) = row.get_mut(sure) {
+                    *o = slope;
                 }
             }
         },
