@@ -7,4 +7,5 @@ mod modules;
 mod optim;
 mod options;
 mod properties;
+mod scale;
 mod schedules;
