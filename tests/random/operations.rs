@@ -50,6 +50,22 @@ pub(crate) fn operations() -> Vec<(&'static str, Call)> {
         masked_select: c.a.masked_select(&c.b)?; masked_select_some: c.a.masked_select(&c.b.gt(0)?)?;
         nonzero: c.a.try_nonzero()?; one_hot: c.a.clamp(-1, 5)?.one_hot(c.count)?;
         index: c.a.index([&c.b, &c.c])?; argsort: c.a.argsort(c.dim, c.flag)?;
+        and: c.a.logical_and(&c.b)?; or: c.a.logical_or(c.x)?; xor: c.a.logical_xor(&c.b)?;
+        bit_and: c.a.bitwise_and(&c.b)?; bit_or: c.a.bitwise_or(c.at)?; bit_xor: c.a.bitwise_xor(c.flag)?; bit_not: c.a.bitwise_not()?;
+        any: c.a.try_any()?; all: c.a.try_all()?; any_dim: c.a.any_dim(&c.dims[..], c.flag)?; all_dim: c.a.all_dim(c.dim, c.flag)?;
+        isfinite: c.a.try_isfinite()?; cumprod: c.a.cumprod(c.dim)?;
+        remainder: c.a.remainder(&c.b)?; remainder_number: c.a.remainder(c.x)?; remainder_int: c.a.remainder(c.at)?;
+        cdist: c.a.cdist(&c.b, c.x)?; cdist_2: c.a.cdist(&c.b, c.count as f64)?; cdist_inf: c.a.cdist(&c.a, f64::INFINITY)?;
+        index_put: c.a.index_put([&c.b], &c.c, c.flag)?; index_put_number: c.a.index_put([None, Some(&c.b)], c.x, c.flag)?;
+        index_put_mask: c.a.index_put([&c.a.gt(0)?], c.at, c.flag)?;
+        slice_scatter: c.a.slice_scatter((1.., c.at), &c.c)?; slice_scatter_number: c.a.slice_scatter(c.at.., c.x)?;
+        index_add: c.a.index_add(c.dim, &c.b, &c.c)?;
+        index_add_small: c.a.index_add(c.dim, &c.b.try_to_dtype(DType::Bool)?.try_to_dtype(DType::I64)?, &c.a)?;
+        index_add_scaled: c.a.index_add_scaled(c.dim, &c.b, &c.c, c.x)?;
+        einsum: Tensor::einsum("ij,jk->ik", &c.a, &c.b)?; einsum_t: Tensor::einsum("ij,kj", &c.a, &c.a)?;
+        einsum_rest: Tensor::einsum("...i,...i", &c.a, &c.b)?; einsum_mul: Tensor::einsum("...,...->...", &c.a, &c.b)?;
+        einsum_diagonal: Tensor::einsum("ii,j->", &c.a, &c.b)?; einsum_outer: Tensor::einsum("i...,j->ij...", &c.a, &c.b)?;
+        einsum_any: Tensor::einsum(["", ",", "->", "i,i->ii", "a,b->c", "i.,j", "....,i", "é,i"][c.count % 8], &c.a, &c.b)?;
         zeros_like: c.a.try_zeros_like()?; full_like: c.a.try_full_like(c.x)?; detach: c.a.detach();
     );
     let several: [(&str, Call); 9] = [
