@@ -11,7 +11,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let operations = operations();
     let Case { a, b, c, .. } = Case::new(&mut d);
     let mut values = vec![a, b, c];
-    for _ in 0..1 + d.below(8) {
+    for _ in 0..=d.below(8) {
         let picked = [(); 3].map(|()| {
             // The newest most often.
             let place = (d.below(values.len()) + d.below(3)).min(values.len() - 1);
