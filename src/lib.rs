@@ -31,6 +31,13 @@
 //! assert!(criterion.forward(&model.forward(&x)?, &y)?.item::<f32>()? < 1e-3);
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! # Threads
+//! Large operations run on one thread a core, or on as many as `RAYON_NUM_THREADS` says. A process that was copied by `fork` computes on the
+//! thread that calls: see [`downhill_tensor`].
+//!
+//! # Depth
+//! Graphs may be as long as memory allows: nothing recurses over operations. Modules in modules do: [`nn::Module`] says how deep.
 
 pub use downhill_nn as nn;
 pub use downhill_tensor::*;

@@ -3,4 +3,5 @@
 mod bad_input;
 mod divergences;
 mod docs;
+mod random;
 mod tutorial;

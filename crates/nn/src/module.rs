@@ -3,6 +3,7 @@
 use crate::state::{LoadError, StateDict};
 use crate::{Buffer, Parameter, Result};
 use downhill_tensor::{DType, Tensor};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +40,12 @@ pub type Visit<'a> = dyn FnMut(&str, Member<'_>) + 'a;
 /// `#[derive(Module)]` writes the implementation from the fields, [`Display`](fmt::Display) with PyTorch's text included; all else
 /// follows from [`members`](Self::members). A field of a type that is neither a module, a parameter, a buffer nor plain data (a
 /// number, a string, a tensor) must be marked `#[module(skip)]`: forgetting one is a compile error, see [`Field`](crate::Field).
+///
+/// # Depth
+/// A module in a module in a module … is run, printed, named and dropped by recursion, on up to 2 KiB of stack a level in an optimized
+/// program, besides what a `forward` of one's own takes: 1,000 levels fit the 2 MiB of a thread, 4,000 the usual 8 MiB of the main one.
+/// Deeper models need a thread with more ([`stack_size`](std::thread::Builder::stack_size)). Modules side by side, as in a
+/// [`Sequential`](crate::Sequential), are one level, however many.
 ///
 /// # Examples
 /// ```
@@ -79,11 +86,9 @@ pub trait Module: Send + Sync {
 
     /// Every parameter once, with its dotted name: a module's own before those of its children.
     fn named_parameters(&self) -> Vec<(String, Parameter)> {
-        let mut all: Vec<(String, Parameter)> = Vec::new();
-        walk(self, "", &mut |name, member| match member {
-            Member::Parameter(p) if !all.iter().any(|(_, other)| p.is(other)) => {
-                all.push((name.to_string(), p.clone()));
-            }
+        let (mut all, mut seen) = (Vec::new(), HashSet::new());
+        walk(self, &mut |name, member| match member {
+            Member::Parameter(p) if seen.insert(p.id()) => all.push((name.to_string(), p.clone())),
             _ => {}
         });
         all
@@ -97,7 +102,7 @@ pub trait Module: Send + Sync {
     /// Every buffer with its dotted name.
     fn named_buffers(&self) -> Vec<(String, Buffer)> {
         let mut all = Vec::new();
-        walk(self, "", &mut |name, member| {
+        walk(self, &mut |name, member| {
             if let Member::Buffer(b) = member {
                 all.push((name.to_string(), b.clone()));
             }
@@ -108,7 +113,7 @@ pub trait Module: Send + Sync {
     /// The values of all parameters and buffers by name, as they are now: later updates do not change them.
     fn state_dict(&self) -> StateDict {
         let mut all = StateDict::new();
-        walk(self, "", &mut |name, member| match member {
+        walk(self, &mut |name, member| match member {
             Member::Parameter(p) => all.insert(name, p.tensor().detach()),
             Member::Buffer(b) => all.insert(name, b.tensor()),
             _ => {}
@@ -123,8 +128,8 @@ pub trait Module: Send + Sync {
     /// has been loaded.
     fn load_state_dict(&self, state: &StateDict) -> Result<(), LoadError> {
         let mut error = LoadError::new(self.class_name());
-        let mut known = std::collections::HashSet::new();
-        walk(self, "", &mut |name, member| {
+        let mut known = HashSet::new();
+        walk(self, &mut |name, member| {
             let shape = match member {
                 Member::Parameter(p) => p.shape(),
                 Member::Buffer(b) => *b.tensor().shape(),
@@ -149,7 +154,7 @@ pub trait Module: Send + Sync {
         }
         // All that may want memory before anything changes.
         let mut new = Vec::new();
-        walk(self, "", &mut |name, member| {
+        walk(self, &mut |name, member| {
             let Some(value) = state.get(name) else { return };
             let converted = match member {
                 Member::Parameter(p) => p.ready_for(value),
@@ -165,7 +170,7 @@ pub trait Module: Send + Sync {
             return Err(error);
         }
         let mut new = new.into_iter();
-        walk(self, "", &mut |_, member| match member {
+        walk(self, &mut |_, member| match member {
             Member::Parameter(p) => new.next().map_or((), |value| p.set(&value).expect("ready for it")),
             Member::Buffer(b) => new.next().map_or((), |value| b.set(value)),
             _ => {}
@@ -175,7 +180,7 @@ pub trait Module: Send + Sync {
 
     /// Switches layers such as [`Dropout`](crate::Dropout) between training and evaluation.
     fn train(&self, mode: bool) {
-        walk(self, "", &mut |_, member| {
+        walk(self, &mut |_, member| {
             if let Member::Mode(m) = member {
                 m.0.store(mode, Ordering::Relaxed);
             }
@@ -190,7 +195,7 @@ pub trait Module: Send + Sync {
     /// Whether it is being trained; true for a module in which that makes no difference.
     fn is_training(&self) -> bool {
         let mut first = None;
-        walk(self, "", &mut |_, member| {
+        walk(self, &mut |_, member| {
             if let Member::Mode(m) = member {
                 first.get_or_insert(m.is_training());
             }
@@ -218,7 +223,7 @@ pub trait Module: Send + Sync {
     fn to_dtype(&self, dtype: DType) -> Result<()> {
         dtype.check_float("Module::to_dtype")?;
         let mut new = Vec::new();
-        walk(self, "", &mut |_, member| match member {
+        walk(self, &mut |_, member| match member {
             Member::Parameter(p) => new.push(p.tensor()),
             Member::Buffer(b) => new.push(b.tensor()),
             _ => {}
@@ -227,7 +232,7 @@ pub trait Module: Send + Sync {
         let convert = |x: Tensor| if x.dtype().is_float() { x.detach().try_to_dtype(dtype) } else { Ok(x) };
         let mut new = new.into_iter().map(convert).collect::<Result<Vec<_>>>()?.into_iter();
         let mut result = Ok(());
-        walk(self, "", &mut |_, member| match (member, result.is_ok()) {
+        walk(self, &mut |_, member| match (member, result.is_ok()) {
             (Member::Parameter(p), true) => result = new.next().map_or(Ok(()), |value| p.replace(value)),
             (Member::Buffer(b), true) => new.next().map_or((), |value| b.set(value)),
             _ => {}
@@ -237,32 +242,63 @@ pub trait Module: Send + Sync {
 
     /// PyTorch's text: its class, what [`extra_repr`](Self::extra_repr) says, its children, indented.
     fn repr(&self) -> String {
-        text(self.class_name(), self.extra_repr(), &mut |visit| self.members(visit))
+        let mut text = String::new();
+        self.write_repr(&mut text, 0);
+        text
+    }
+
+    /// Appends [`repr`](Self::repr), all lines but the first indented by this many spaces. A module with a text of its own writes it here:
+    /// text that is made inside out would be copied once a level.
+    fn write_repr(&self, text: &mut String, indent: usize) {
+        let members = &mut |visit: &mut Visit<'_>| self.members(visit);
+        write_repr(self.class_name(), &self.extra_repr(), members, text, indent);
     }
 }
 
-/// What [`Module::repr`] says; outside of the trait, so that it is compiled once.
-fn text(class: &str, extra: String, members: &mut dyn FnMut(&mut Visit<'_>)) -> String {
-    let mut lines: Vec<(String, String, usize)> = Vec::new();
-    let list = class == LIST;
+/// What [`Module::write_repr`] writes; outside of the trait, so that it is compiled once.
+fn write_repr(
+    class: &str,
+    extra: &str,
+    members: &mut dyn FnMut(&mut Visit<'_>),
+    text: &mut String,
+    indent: usize,
+) {
+    let line = format!("\n{:indent$}", "");
+    let extra = extra.replace('\n', &format!("{line}  "));
+    text.extend([class, "("]);
+    let (start, list) = (text.len(), class == LIST);
+    // Of the line before: where it and its module's text start, its first name, and how many share it.
+    let mut last: Option<(usize, usize, usize, usize)> = None;
     members(&mut |name, member| {
         let Member::Child(child) = member else { return };
-        let text = child.repr().replace('\n', "\n  ");
-        match lines.last_mut() {
+        if text.len() == start && !extra.is_empty() {
+            text.extend([&line, "  ", &extra]);
+        }
+        let at = text.len();
+        text.extend([&line, "  (", name, "): "]);
+        let module = text.len();
+        child.write_repr(text, indent + 2);
+        match (last.as_mut(), name.parse()) {
             // Equal neighbours of a list share a line.
-            Some((_, last, count)) if list && *last == text => *count += 1,
-            _ => lines.push((name.to_string(), text, 1)),
+            (Some((at_last, module_last, first, count)), Ok(_))
+                if list && text[*module_last..at] == text[module..] =>
+            {
+                text.truncate(at);
+                *count += 1;
+                let head = format!("{line}  ({first}-{}): {count} x ", *first + *count - 1);
+                text.replace_range(*at_last..*module_last, &head);
+                *module_last = *at_last + head.len();
+            }
+            (_, name) => last = name.ok().map(|first| (at, module, first, 1)),
         }
     });
-    if lines.is_empty() && !extra.contains('\n') {
-        return format!("{class}({extra})");
+    if text.len() > start {
+        text.extend([&line, ")"]);
+    } else if extra.contains('\n') {
+        text.extend([&line, "  ", &extra, &line, ")"]);
+    } else {
+        text.extend([&extra, ")"]);
     }
-    let extra = if extra.is_empty() { extra } else { format!("\n  {}", extra.replace('\n', "\n  ")) };
-    let line = |(name, text, count): (String, String, usize)| match name.parse::<usize>() {
-        Ok(first) if count > 1 => format!("\n  ({first}-{}): {count} x {text}", first + count - 1),
-        _ => format!("\n  ({name}): {text}"),
-    };
-    format!("{class}({extra}{}\n)", lines.into_iter().map(line).collect::<String>())
 }
 
 /// What a vector or tuple of modules is called when it is printed.
@@ -270,22 +306,34 @@ pub(crate) const LIST: &str = "ModuleList";
 
 /// Every parameter, buffer and mode in a module, with its dotted name: the module's own parameters, its own buffers, then
 /// those of its children.
-fn walk<M: Module + ?Sized>(module: &M, prefix: &str, visit: &mut Visit<'_>) {
-    let join = |name: &str| if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") };
-    let mut own = |wanted: fn(&Member<'_>) -> bool| {
-        module.members(&mut |name, member| {
-            if wanted(&member) {
-                visit(&join(name), member);
+fn walk<M: Module + ?Sized>(module: &M, visit: &mut Visit<'_>) {
+    walk_members(&mut |visit| module.members(visit), &mut String::new(), visit);
+}
+
+/// As [`walk`], of what hands out members, where `path` is the name of their module; the same `path` afterwards.
+fn walk_members(members: &mut dyn FnMut(&mut Visit<'_>), path: &mut String, visit: &mut Visit<'_>) {
+    for turn in 0..3 {
+        members(&mut |name, member| {
+            let its_turn = match member {
+                Member::Parameter(_) => 0,
+                Member::Buffer(_) | Member::Mode(_) => 1,
+                Member::Child(_) => 2,
+            };
+            if its_turn != turn {
+                return;
             }
+            let length = path.len();
+            if length > 0 {
+                path.push('.');
+            }
+            path.push_str(name);
+            match member {
+                Member::Child(child) => walk_members(&mut |visit| child.members(visit), path, visit),
+                _ => visit(path, member),
+            }
+            path.truncate(length);
         });
-    };
-    own(|member| matches!(member, Member::Parameter(_)));
-    own(|member| matches!(member, Member::Buffer(_) | Member::Mode(_)));
-    module.members(&mut |name, member| {
-        if let Member::Child(child) = member {
-            walk(child, &join(name), visit);
-        }
-    });
+    }
 }
 
 /// A module that maps one tensor to another.
@@ -319,6 +367,9 @@ macro_rules! pointer {
             }
             fn extra_repr(&self) -> String {
                 (**self).extra_repr()
+            }
+            fn write_repr(&self, text: &mut String, indent: usize) {
+                (**self).write_repr(text, indent);
             }
         }
         /// What it points to.

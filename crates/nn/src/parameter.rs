@@ -248,6 +248,11 @@ impl Parameter {
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
+
+    /// A number that no other parameter has while this one lives.
+    pub(crate) fn id(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
 }
 
 /// PyTorch's text.

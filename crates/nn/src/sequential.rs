@@ -3,6 +3,7 @@
 use crate::module::Visit;
 use crate::{Error, Forward, Member, Module, Result};
 use downhill_tensor::Tensor;
+use std::collections::HashMap;
 use std::fmt;
 
 /// Modules one after the other: each maps the output of the one before.
@@ -23,7 +24,10 @@ use std::fmt;
 /// # PyTorch
 /// [`torch.nn.Sequential`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Sequential.html)
 #[derive(Default)]
-pub struct Sequential(Vec<(String, Box<dyn Forward>)>);
+pub struct Sequential {
+    modules: Vec<(String, Box<dyn Forward>)>,
+    places: HashMap<String, usize>,
+}
 
 impl Sequential {
     /// One without modules: it returns its input.
@@ -39,8 +43,13 @@ impl Sequential {
         while self.get(&place.to_string()).is_some() {
             place += 1;
         }
-        self.0.push((place.to_string(), Box::new(module)));
+        self.push(place.to_string(), Box::new(module));
         self
+    }
+
+    fn push(&mut self, name: String, module: Box<dyn Forward>) {
+        self.places.insert(name.clone(), self.len());
+        self.modules.push((name, module));
     }
 
     /// With another module at the end, under a name of its own.
@@ -64,7 +73,7 @@ impl Sequential {
             _ if name.contains('.') => refuse("contains a dot"),
             _ if self.get(name).is_some() => refuse("is taken"),
             _ => {
-                self.0.push((name.to_string(), Box::new(module)));
+                self.push(name.to_string(), Box::new(module));
                 Ok(self)
             }
         }
@@ -72,22 +81,22 @@ impl Sequential {
 
     /// The module of this name.
     pub fn get(&self, name: &str) -> Option<&dyn Forward> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, module)| &**module)
+        self.places.get(name).map(|&place| &*self.modules[place].1)
     }
 
     /// Names and modules in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &dyn Forward)> {
-        self.0.iter().map(|(name, module)| (&name[..], &**module))
+        self.modules.iter().map(|(name, module)| (&name[..], &**module))
     }
 
     /// The number of modules.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.modules.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.modules.is_empty()
     }
 }
 
@@ -96,7 +105,7 @@ impl Module for Sequential {
         "Sequential"
     }
     fn members(&self, visit: &mut Visit<'_>) {
-        for (name, module) in &self.0 {
+        for (name, module) in &self.modules {
             visit(name, Member::Child(module));
         }
     }
@@ -104,7 +113,7 @@ impl Module for Sequential {
 
 impl Forward for Sequential {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.0.iter().try_fold(x.clone(), |x, (_, module)| module.forward(&x))
+        self.modules.iter().try_fold(x.clone(), |x, (_, module)| module.forward(&x))
     }
 }
 

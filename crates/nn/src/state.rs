@@ -2,6 +2,7 @@
 
 use crate::Error;
 use downhill_tensor::{Shape, Tensor};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 /// The values of a module's parameters and buffers by name, in order. Made by [`Module::state_dict`](crate::Module::state_dict).
@@ -23,8 +24,12 @@ use std::fmt;
 /// # PyTorch
 /// The `OrderedDict` of [`torch.nn.Module.state_dict`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict),
 /// whose tensors are the parameters' own and change with them.
-#[derive(Clone, Default, PartialEq)]
-pub struct StateDict(Vec<(String, Tensor)>);
+#[derive(Clone, Default)]
+pub struct StateDict {
+    /// By place: those of entries that were taken out stay free.
+    entries: BTreeMap<usize, (String, Tensor)>,
+    places: HashMap<String, usize>,
+}
 
 impl StateDict {
     /// One without entries.
@@ -34,37 +39,43 @@ impl StateDict {
 
     /// The value of this name.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+        self.places.get(name).map(|place| &self.entries[place].1)
     }
 
     /// Sets the value of this name: at its place if there is one, at the end otherwise.
     pub fn insert(&mut self, name: impl Into<String>, value: Tensor) {
         let name = name.into();
-        match self.0.iter_mut().find(|(key, _)| *key == name) {
-            Some((_, place)) => *place = value,
-            None => self.0.push((name, value)),
-        }
+        let end = self.entries.last_key_value().map_or(0, |(last, _)| last + 1);
+        let place = *self.places.entry(name.clone()).or_insert(end);
+        self.entries.insert(place, (name, value));
     }
 
     /// Takes an entry out.
     pub fn remove(&mut self, name: &str) -> Option<Tensor> {
-        let at = self.0.iter().position(|(key, _)| key == name)?;
-        Some(self.0.remove(at).1)
+        let place = self.places.remove(name)?;
+        self.entries.remove(&place).map(|(_, value)| value)
     }
 
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        self.0.iter().map(|(name, value)| (&name[..], value))
+        self.entries.values().map(|(name, value)| (&name[..], value))
     }
 
     /// The number of entries.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
+    }
+}
+
+/// Equal names and values in the same order.
+impl PartialEq for StateDict {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
     }
 }
 
@@ -80,7 +91,7 @@ impl IntoIterator for StateDict {
     type Item = (String, Tensor);
     type IntoIter = std::vec::IntoIter<Self::Item>;
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.entries.into_values().collect::<Vec<_>>().into_iter()
     }
 }
 

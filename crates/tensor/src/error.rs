@@ -100,6 +100,18 @@ pub enum Error {
         /// The operation.
         op: &'static str,
     },
+    /// A gradient that is NaN or infinite, inside of [`detect_anomaly`](crate::autograd::detect_anomaly).
+    #[error("{op}: a gradient of shape {} has {what} in it; the result has shape {}, and was computed {site}", .shapes[0], .shapes[1])]
+    Anomaly {
+        /// The operation whose derivative computed it.
+        op: &'static str,
+        /// `"nan"` or `"inf"`.
+        what: &'static str,
+        /// The gradient's shape, and that of the operation's result.
+        shapes: Box<[Shape; 2]>,
+        /// Where the operation was called, in words.
+        site: Box<str>,
+    },
     /// A second pass through a graph that the first one freed.
     #[error(
         "backward: the graph behind {op} has been freed by an earlier backward pass; \

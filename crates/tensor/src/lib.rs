@@ -22,6 +22,12 @@
 //! );
 //! # Ok::<(), downhill::Error>(())
 //! ```
+//!
+//! # Threads
+//! Large operations run on rayon's threads: one a core, or as many as the environment variable `RAYON_NUM_THREADS` says. A process that
+//! was copied by `fork` has none of them, and computes on the thread that calls, with the same results. As everywhere, `fork` only while
+//! no other thread computes, which may hold a lock that the copy waits for; a copy of a process that has used rayon itself, but not this
+//! library, must not use either.
 
 mod approx;
 mod array;

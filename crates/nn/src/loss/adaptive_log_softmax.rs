@@ -3,7 +3,7 @@
 use super::logit_cut::Sizes;
 use super::rounded;
 use crate::functional::linear;
-use crate::{Forward, Linear, Module, Sequential};
+use crate::{Forward, Linear, Module, Sequential, text};
 use downhill_tensor::{DType, Error, Result, Shape, Tensor, memory, no_grad};
 
 const OP: &str = "adaptive_log_softmax_with_loss";
@@ -24,7 +24,7 @@ const OP: &str = "adaptive_log_softmax_with_loss";
 /// Log-probabilities are added; no probability is formed.
 ///
 /// # Errors
-/// Cutoffs that are not increasing within `1..n_classes`; shapes or dtypes that do not fit; a class outside of `0..n_classes`.
+/// Cutoffs that are not increasing within `1..n_classes`; a `div_value` below 1, which PyTorch takes; shapes or dtypes that do not fit; a class outside of `0..n_classes`.
 ///
 /// # Examples
 /// ```
@@ -97,7 +97,7 @@ impl AdaptiveLogSoftmaxWithLoss {
     /// Layers for these numbers of features and classes, drawn from the default generator.
     ///
     /// # Errors
-    /// Cutoffs that are not increasing within `1..n_classes`; a `div_value` that is not positive.
+    /// Cutoffs that are not increasing within `1..n_classes`; a `div_value` below 1.
     #[inline]
     pub fn new(
         in_features: usize,
@@ -112,8 +112,12 @@ impl AdaptiveLogSoftmaxWithLoss {
             return Err(Error::argument(OP, message));
         }
         let div = options.div_value;
-        if div.is_nan() || div <= 0.0 {
-            return Err(Error::argument(OP, format!("div_value must be positive, but is {div}")));
+        // Below, the rarest clusters would have the widest layers: wider than the input, which adds nothing, and soon than memory.
+        if div.is_nan() || div < 1.0 {
+            return Err(Error::argument(
+                OP,
+                format!("div_value must be at least 1, but is {}", text::float(div)),
+            ));
         }
         let scores = cutoffs[0] + cutoffs.len();
         let head = if options.head_bias {
@@ -317,6 +321,13 @@ mod tests {
                 new(cutoffs).unwrap_err().to_string(),
                 format!("{OP}: cutoffs must be increasing within 1..20, but are {cutoffs:?}")
             );
+        }
+        for (div_value, shown) in
+            [(0.5, "0.5"), (0.0, "0.0"), (-4.0, "-4.0"), (f64::NAN, "nan"), (1e-300, "1e-300")]
+        {
+            let options = AdaptiveLogSoftmaxOptions { div_value, head_bias: false };
+            let error = AdaptiveLogSoftmaxWithLoss::new(8, 20, &[5], options).unwrap_err();
+            assert_eq!(error.to_string(), format!("{OP}: div_value must be at least 1, but is {shown}"));
         }
         let (softmax, x) = (new(&[5])?, downhill_tensor::zeros([2, 8])?);
         let text = |x: &Tensor, target: &Tensor| softmax.forward(x, target).unwrap_err().to_string();

@@ -3,6 +3,7 @@
 use super::{Memory, Optimizer, Rule, Setting};
 use crate::{Error, Parameter, Result, StateDict, text};
 use downhill_tensor::{DType, Tensor};
+use std::collections::HashMap;
 
 /// An optimizer: parameters in groups, each with options of its own, and what is remembered of each parameter.
 ///
@@ -29,7 +30,10 @@ use downhill_tensor::{DType, Tensor};
 pub struct Descent<R> {
     /// Of each group.
     options: Vec<R>,
+    /// Group after group.
     members: Vec<Member>,
+    /// Which member a parameter is, by [`Parameter::id`].
+    places: HashMap<usize, usize>,
 }
 
 #[derive(Debug)]
@@ -80,7 +84,7 @@ impl<R: Rule> Descent<R> {
     pub fn with_groups<P: IntoIterator<Item = Parameter>>(
         groups: impl IntoIterator<Item = (P, R)>,
     ) -> Result<Self> {
-        let mut optimizer = Self { options: Vec::new(), members: Vec::new() };
+        let mut optimizer = Self { options: Vec::new(), members: Vec::new(), places: HashMap::new() };
         for (parameters, options) in groups {
             optimizer.add_group(parameters, options)?;
         }
@@ -101,9 +105,11 @@ impl<R: Rule> Descent<R> {
         options.check()?;
         let (group, count) = (self.options.len(), self.members.len());
         for parameter in parameters {
-            if let Some(first) = self.members.iter().position(|member| member.parameter.is(&parameter)) {
-                let message = format!("parameters {first} and {} are the same", self.members.len());
+            let place = self.members.len();
+            if let Some(first) = self.places.insert(parameter.id(), place) {
+                let message = format!("parameters {first} and {place} are the same");
                 self.members.truncate(count);
+                self.places = self.members.iter().enumerate().map(|(i, m)| (m.parameter.id(), i)).collect();
                 return Err(Error::argument(R::NAME, message));
             }
             self.members.push(Member { group, parameter, memory: Memory::default() });
@@ -136,8 +142,8 @@ impl<R: Rule> Descent<R> {
 
     /// The indices of a group's parameters.
     fn indices(&self, group: usize) -> Tensor {
-        let members = self.members.iter().enumerate().filter(|(_, member)| member.group == group);
-        members.map(|(i, _)| i as i64).collect::<Vec<_>>().into()
+        let end = |group| self.members.partition_point(|member| member.group < group) as i64;
+        (end(group)..end(group + 1)).collect::<Vec<_>>().into()
     }
 
     /// The memory of parameter `i` in a state, taken out of it: all that a step with these options goes on from, or nothing.

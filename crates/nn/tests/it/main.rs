@@ -8,5 +8,6 @@ mod optim;
 mod optim_state;
 mod options;
 mod properties;
+mod scale;
 mod schedules;
 mod values;

@@ -1,7 +1,8 @@
 //! The one loop: newest node first, until nothing waits.
 
-use super::mode::with_grad_mode;
+use super::mode::{anomaly, with_grad_mode};
 use super::node::{Grad, Node, Op};
+use super::watch::check_finite;
 use crate::ops::arithmetic::add_owned;
 use crate::{Result, Tensor};
 use std::collections::BTreeMap;
@@ -15,6 +16,16 @@ pub(super) enum Want {
     Leaves,
     /// Into the map, for the nodes whose ids are its keys; nodes older than all of them are not visited.
     Nodes { found: BTreeMap<u64, Option<Tensor>>, oldest: u64 },
+}
+
+impl Want {
+    /// Whether a leaf's gradient is wanted.
+    fn has(&self, leaf: &Node) -> bool {
+        match self {
+            Self::Leaves => true,
+            Self::Nodes { found, .. } => found.contains_key(&leaf.id),
+        }
+    }
 }
 
 /// A node, and the sum of the gradients that have arrived for it so far.
@@ -106,8 +117,17 @@ pub(super) fn run(
         queue.push(node, seed)?;
     }
     with_grad_mode(create_graph, || {
-        let mut leaves = Vec::new();
-        while let Some((mut node, grad)) = queue.pop() {
+        // And results that keep their gradients.
+        let (mut leaves, anomaly) = (Vec::new(), anomaly());
+        while let Some((mut node, mut grad)) = queue.pop() {
+            if let Some(watch) = node.watch()
+                && (!node.is_leaf() || want.has(&node))
+            {
+                grad = watch.hooked(&node, grad)?;
+                if watch.retained.get().is_some() {
+                    leaves.push((node.clone(), grad.clone()));
+                }
+            }
             let oldest = match want {
                 Want::Leaves => 0,
                 Want::Nodes { found, oldest } => {
@@ -129,6 +149,9 @@ pub(super) fn run(
             let Op { edges, output } = op?;
             for edge in edges.into_iter().filter(|edge| edge.to.id >= oldest) {
                 let g = edge.pull(&Grad { grad: &grad, node: &node, output: output.as_deref() })?;
+                if anomaly {
+                    check_finite(&g, &node)?;
+                }
                 let g = fit(g, &edge.to)?;
                 queue.push(edge.to, g)?;
             }

@@ -17,11 +17,13 @@ mod fused;
 mod mode;
 pub(crate) mod node;
 mod ready;
+mod watch;
 
 pub use fused::fused;
-pub use mode::{enable_grad, grad_enabled, no_grad};
+pub use mode::{detect_anomaly, enable_grad, grad_enabled, no_grad};
 pub use node::{Edge, Grad, edge};
 pub use ready::Ready;
+pub use watch::Hook;
 
 use crate::{Error, Result, Tensor};
 use engine::Want;
@@ -224,7 +226,8 @@ impl Tensor {
         self.node().is_none_or(|node| node.is_leaf())
     }
 
-    /// The gradient that `backward` has accumulated into this leaf.
+    /// The gradient that `backward` has accumulated into this leaf, or into a result that [retains](Self::retain_grad) it. `None` before,
+    /// and for all others: [`try_grad`](Self::try_grad) tells which.
     ///
     /// ```
     /// assert!(downhill::Tensor::from([1.0_f32]).grad().is_none());
@@ -233,10 +236,10 @@ impl Tensor {
         self.node()?.grad()
     }
 
-    /// Replaces a leaf's accumulated gradient; `None` is where training steps start.
+    /// Replaces the accumulated gradient; `None` is where training steps start.
     ///
     /// # Errors
-    /// [`Error::NoGrad`] if it is not a leaf that requires a gradient, [`Error::Shape`] and [`Error::DType`] if the
+    /// [`Error::NoGrad`] if it is neither a leaf that requires a gradient nor a result that [retains](Self::retain_grad) it, [`Error::Shape`] and [`Error::DType`] if the
     /// gradient's differ from the leaf's.
     ///
     /// ```
@@ -247,7 +250,7 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
-        let node = self.node().filter(|n| n.is_leaf()).ok_or(Error::NoGrad { op: "set_grad" })?;
+        let node = self.node().filter(|n| n.keeps_grad()).ok_or(Error::NoGrad { op: "set_grad" })?;
         if let Some(g) = &grad {
             if g.shape() != self.shape() {
                 return Err(Error::shape("set_grad", format!("shape {}", self.shape()), g.shape()));

@@ -1,9 +1,11 @@
-//! Grad mode: whether the operations of a thread are recorded.
+//! Grad mode: whether the operations of a thread are recorded; and whether it looks for gradients that are not finite.
 
 use std::cell::Cell;
+use std::thread::LocalKey;
 
 thread_local! {
     static ENABLED: Cell<bool> = const { Cell::new(true) };
+    static ANOMALY: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether operations on this thread record what their derivatives need.
@@ -18,14 +20,46 @@ pub fn grad_enabled() -> bool {
 
 /// Runs `f` with recording on or off.
 pub(super) fn with_grad_mode<R>(enabled: bool, f: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
+    with(&ENABLED, enabled, f)
+}
+
+/// Runs `f` with a flag set, and sets it back.
+fn with<R>(flag: &'static LocalKey<Cell<bool>>, value: bool, f: impl FnOnce() -> R) -> R {
+    struct Restore(&'static LocalKey<Cell<bool>>, bool);
     impl Drop for Restore {
         fn drop(&mut self) {
-            ENABLED.set(self.0);
+            self.0.set(self.1);
         }
     }
-    let _restore = Restore(ENABLED.replace(enabled));
+    let _restore = Restore(flag, flag.replace(value));
     f()
+}
+
+/// Whether this thread looks for gradients that are not finite.
+pub(super) fn anomaly() -> bool {
+    ANOMALY.get()
+}
+
+/// Runs `f` and looks for the operation whose gradient is first NaN or infinite: a backward pass inside of it ends with
+/// [`Error::Anomaly`](crate::Error::Anomaly), which names the operation, its shapes and, if it was called inside as well, where.
+///
+/// For debugging: each gradient is read once more, and each operation notes where it was called (functions by name, lines if the program
+/// has debug information). Per thread.
+///
+/// [`torch.autograd.detect_anomaly`](https://docs.pytorch.org/docs/stable/autograd.html#torch.autograd.detect_anomaly), which looks for NaN
+/// only.
+///
+/// ```
+/// use downhill::{Error, Tensor, autograd::detect_anomaly};
+/// let x = Tensor::from([0.0_f32, 1.0]).requires_grad_()?;
+/// let error = detect_anomaly(|| x.sqrt().sum().backward()).unwrap_err();
+/// assert!(matches!(error, Error::Anomaly { op: "SqrtBackward0", .. }));
+/// assert!(error.to_string().starts_with("SqrtBackward0: a gradient of shape [2] has inf in it; "));
+/// # Ok::<(), downhill::Error>(())
+/// ```
+#[inline]
+pub fn detect_anomaly<R>(f: impl FnOnce() -> R) -> R {
+    with(&ANOMALY, true, f)
 }
 
 /// Runs `f` without recording: its results are constants. A closure and not a guard, because a guard that is not

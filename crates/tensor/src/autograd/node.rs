@@ -1,15 +1,16 @@
 //! A point on the tape: where a value came from and how gradients go back from it.
 
-use super::mode::grad_enabled;
+use super::mode::{anomaly, grad_enabled};
 use crate::array::Array;
 use crate::{DType, Error, Result, Shape, Tensor};
+use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::fmt;
 use std::mem;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use triomphe::Arc;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -22,6 +23,43 @@ pub(crate) struct Node {
     pub(crate) shape: Shape,
     pub(crate) dtype: DType,
     kind: Kind,
+    watch: OnceLock<Box<Watch>>,
+}
+
+type See = dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync;
+
+/// What few nodes have.
+#[derive(Default)]
+pub(crate) struct Watch {
+    /// In the order in which they were registered, each with whether it is still there.
+    hooks: Mutex<Vec<(std::sync::Arc<AtomicBool>, std::sync::Arc<See>)>>,
+    /// The gradient of a result that keeps it.
+    pub(super) retained: OnceLock<Mutex<Option<Tensor>>>,
+    /// Where the operation was called, inside of `detect_anomaly`.
+    pub(super) call: OnceLock<Backtrace>,
+}
+
+impl Watch {
+    pub(super) fn add(&self, there: std::sync::Arc<AtomicBool>, see: std::sync::Arc<See>) {
+        lock(&self.hooks).push((there, see));
+    }
+
+    /// The gradient of this node after its hooks.
+    pub(super) fn hooked(&self, node: &Node, grad: Tensor) -> Result<Tensor> {
+        let hooks = {
+            let mut hooks = lock(&self.hooks);
+            hooks.retain(|(there, _)| there.load(Ordering::Relaxed));
+            hooks.clone()
+        };
+        // No lock is held: a hook may compute, differentiate, and register others.
+        hooks.iter().try_fold(grad, |grad, (_, see)| match see(&grad)? {
+            None => Ok(grad),
+            Some(new) if *new.shape() == node.shape => new.try_to_dtype(node.dtype),
+            Some(new) => {
+                Err(Error::shape("register_hook", format!("a gradient of shape {}", node.shape), new.shape()))
+            }
+        })
+    }
 }
 
 /// Outside of the lock, which costs two atomic operations: whether a node is a leaf is asked in each step.
@@ -171,7 +209,32 @@ fn wanted(to: &Tensor) -> Option<Arc<Node>> {
 impl Node {
     fn new(name: &'static str, value: &Array, kind: Kind) -> Arc<Self> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { id, name, shape: *value.shape(), dtype: value.dtype(), kind })
+        let (shape, dtype, watch) = (*value.shape(), value.dtype(), OnceLock::new());
+        let node = Arc::new(Self { id, name, shape, dtype, kind, watch });
+        if anomaly() {
+            let _ = node.watched().call.set(Backtrace::force_capture());
+        }
+        node
+    }
+
+    pub(super) fn watch(&self) -> Option<&Watch> {
+        self.watch.get().map(|watch| &**watch)
+    }
+
+    pub(super) fn watched(&self) -> &Watch {
+        self.watch.get_or_init(Box::default)
+    }
+
+    /// Where the gradient is kept, if it is.
+    fn slot(&self) -> Option<&Mutex<Option<Tensor>>> {
+        match &self.kind {
+            Kind::Leaf(grad) => Some(grad),
+            Kind::Op(_) => self.watch()?.retained.get(),
+        }
+    }
+
+    pub(super) fn keeps_grad(&self) -> bool {
+        self.slot().is_some()
     }
 
     pub(crate) fn leaf(value: &Array) -> Arc<Self> {
@@ -183,19 +246,16 @@ impl Node {
     }
 
     pub(crate) fn grad(&self) -> Option<Tensor> {
-        match &self.kind {
-            Kind::Leaf(grad) => lock(grad).clone(),
-            Kind::Op(_) => None,
-        }
+        lock(self.slot()?).clone()
     }
 
-    /// Adds to a leaf's gradient.
+    /// Adds to the gradient that it keeps.
     pub(super) fn accumulate(
         &self,
         mut grad: Tensor,
         add: impl Fn(Tensor, Tensor) -> Result<Tensor>,
     ) -> Result<()> {
-        let Kind::Leaf(slot) = &self.kind else { return Ok(()) };
+        let Some(slot) = self.slot() else { return Ok(()) };
         // Nothing is added up under the lock: what another thread puts there meanwhile is added in the next turn.
         loop {
             let earlier = {
@@ -210,12 +270,9 @@ impl Node {
         }
     }
 
-    /// Sets a leaf's gradient and returns the one before.
+    /// Sets the gradient that it keeps and returns the one before.
     pub(crate) fn set_grad(&self, value: Option<Tensor>) -> Option<Tensor> {
-        match &self.kind {
-            Kind::Leaf(grad) => mem::replace(&mut *lock(grad), value),
-            Kind::Op(_) => None,
-        }
+        mem::replace(&mut *lock(self.slot()?), value)
     }
 
     /// What backward needs; without `retain` the node gives it away and is freed. `None` for a leaf.

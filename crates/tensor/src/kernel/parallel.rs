@@ -7,7 +7,7 @@ use super::simd::PastCaches;
 use crate::dtype::Element;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Elements below which one thread does the work.
 // Waking another thread costs 5 µs where it still spins and up to 75 µs asleep; 2^16 streamed f32 take about 10 µs.
@@ -27,9 +27,18 @@ const PIECE: usize = 1 << 8;
 /// Turns of a loop in which the caller waits for the others' last items, about 10 µs, before it sleeps.
 const SPIN: usize = 1 << 9;
 
+/// The process that started the threads.
+static OWNER: OnceLock<u32> = OnceLock::new();
+
 /// How many threads share work.
 pub(crate) fn threads() -> usize {
+    OWNER.get_or_init(std::process::id);
     rayon::current_num_threads()
+}
+
+/// Whether this process is a copy, by `fork`, of the one that started the threads: it has none of them, and would wait for ever.
+fn forked() -> bool {
+    OWNER.get().is_some_and(|&owner| owner != std::process::id())
 }
 
 /// Calls `f` for every item, on as many threads as take part; each has a state of its own, from `start`.
@@ -50,7 +59,7 @@ fn share<S, I: Send>(
         }
     };
     let others = threads() - 1;
-    if others == 0 {
+    if others == 0 || forked() {
         return work();
     }
     let done = AtomicUsize::new(0);

@@ -530,12 +530,18 @@ impl Tensor {
     }
 }
 
+/// An error for an integer that is divided by 0.
+pub(crate) fn check_divisor(op: &'static str, b: &Operand, shape: &Shape) -> Result<()> {
+    if shape.numel() > 0 && b.to_tensor(DType::I64)?.value().to_vec::<i64>(op)?.contains(&0) {
+        return Err(Error::argument(op, "integer division by zero"));
+    }
+    Ok(())
+}
+
 fn int_div(a: &Tensor, b: &Operand, rounding: Rounding) -> Result<Tensor> {
     let shape = Shape::broadcast("div", a.shape(), b.shape())?;
+    check_divisor("div", b, &shape)?;
     let b = b.to_tensor(DType::I64)?;
-    if shape.numel() > 0 && b.value().to_vec::<i64>("div")?.contains(&0) {
-        return Err(Error::argument("div", "integer division by zero"));
-    }
     let (a, b) = (a.value().to_dtype("div", DType::I64)?, Side::Array(Cow::Borrowed(b.value())));
     zip::<i64, i64>("div", &a, &b, &shape, |a, b| match rounding {
         Rounding::Trunc => a.wrapping_div(b),

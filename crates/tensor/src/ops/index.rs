@@ -32,9 +32,17 @@ impl Rows {
         Self { list, n: shape[d], inner: shape[d + 1..].iter().product() }
     }
 
-    fn pick(&self) -> Pick<'_> {
+    pub(crate) fn pick(&self) -> Pick<'_> {
         Pick { rows: &self.list, n: self.n, inner: self.inner }
     }
+}
+
+/// Where [`Tensor::index`] takes elements from: rows of the tensor, with its dimensions in another order where the indexed ones do not
+/// lie side by side, and the shape of what it gives.
+pub(crate) struct Located {
+    pub(crate) order: Option<Vec<isize>>,
+    pub(crate) rows: Rows,
+    pub(crate) shape: Shape,
 }
 
 /// The rows of `x`, one after the other, as a tensor of this shape.
@@ -145,12 +153,28 @@ impl Tensor {
         I: Into<Option<&'a Tensor>>,
     {
         let op = "index";
+        let Some(Located { order, rows, shape }) = self.located(op, indices)? else {
+            return Ok(self.clone());
+        };
+        let x = order.map(|order| self.permute(&order[..])).transpose()?;
+        picked(op, "IndexBackward0", x.as_ref().unwrap_or(self), &rows, shape)
+    }
+
+    /// The places that these indices name; `None` without any.
+    pub(crate) fn located<'a, I>(
+        &self,
+        op: &'static str,
+        indices: impl IntoIterator<Item = I>,
+    ) -> Result<Option<Located>>
+    where
+        I: Into<Option<&'a Tensor>>,
+    {
         let mut list = Vec::new();
         for index in indices {
             match index.into() {
                 None => list.push(None),
                 Some(mask) if mask.dtype() == DType::Bool => {
-                    list.extend(self.places_of("index", mask, list.len())?.into_iter().map(Some));
+                    list.extend(self.places_of(op, mask, list.len())?.into_iter().map(Some));
                 }
                 Some(index) => {
                     check_index_dtype(op, index)?;
@@ -163,7 +187,7 @@ impl Tensor {
             return Err(Error::shape(op, expected, self.shape()));
         }
         let indexed: Vec<usize> = (0..list.len()).filter(|&d| list[d].is_some()).collect();
-        let (Some(&first), Some(&last)) = (indexed.first(), indexed.last()) else { return Ok(self.clone()) };
+        let (Some(&first), Some(&last)) = (indexed.first(), indexed.last()) else { return Ok(None) };
         let mut places = Shape::SCALAR;
         for index in list.iter().flatten() {
             places = Shape::broadcast(op, &places, index.shape())?;
@@ -184,10 +208,8 @@ impl Tensor {
             }
         }
         let rows = Rows { list: Arc::new(rows), n, inner: kept[before..].iter().product() };
-        if neighbours {
-            return picked(op, "IndexBackward0", self, &rows, shape);
-        }
-        picked(op, "IndexBackward0", &self.permute([indexed, rest].concat().as_slice())?, &rows, shape)
+        let order = [indexed, rest].concat().into_iter().map(|d| d as isize);
+        Ok(Some(Located { order: (!neighbours).then(|| order.collect()), rows, shape }))
     }
 
     /// The indices of the true elements of a mask over dimensions `first..`, one tensor for each dimension.

@@ -1,4 +1,4 @@
-//! Products and running sums.
+//! Products, running sums and running products.
 
 use crate::array::Array;
 use crate::autograd::node::{record, record_output};
@@ -8,7 +8,7 @@ use crate::error::fallible;
 use crate::kernel::{fold, parallel};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::Mask;
-use crate::{DType, Element, Error, Result, Tensor, grad_enabled, memory};
+use crate::{DType, Element, Error, Result, Tensor, enable_grad, grad_enabled, memory};
 
 /// Integers for booleans.
 #[inline]
@@ -154,32 +154,90 @@ impl Tensor {
         let dim = self.shape().dim("cumsum", dim)?;
         running(self, dim, false)
     }
+
+    /// The running products along one dimension: each element times all before it. Integers and booleans multiply as `i64`, `f32`
+    /// in `f64`, rounded for each element. The gradient is exact also where elements are 0.
+    ///
+    /// [`torch.cumprod`](https://docs.pytorch.org/docs/stable/generated/torch.cumprod.html); for its `dtype`, convert first.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension out of range.
+    ///
+    /// ```
+    /// use downhill::Tensor;
+    /// assert_eq!(Tensor::from([2.0_f32, 3.0, 4.0]).cumprod(0)?, Tensor::from([2.0_f32, 6.0, 24.0]));
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    #[inline]
+    pub fn cumprod(&self, dim: isize) -> Result<Tensor> {
+        let dim = self.shape().dim("cumprod", dim)?;
+        let back = edge(self, self, move |g, x| products_back(g, x, &g.output(), dim));
+        Ok(record_output("CumprodBackward0", scanned("cumprod", self, dim, false, true)?, [back]))
+    }
+}
+
+/// The running sums, or products, from the front or from the back.
+#[inline]
+fn scanned(op: &'static str, x: &Tensor, dim: usize, backwards: bool, product: bool) -> Result<Array> {
+    let plan = Plan::new(op, x.value(), &Mask::one(dim), false)?;
+    check_scratch(op, &plan)?;
+    let (input, extents) = (numbers(op, &plan.input)?, [plan.n, plan.inner]);
+    let shape = *x.shape();
+    if shape.numel() == 0 {
+        return Ok(input);
+    }
+    match input.dtype() {
+        DType::Bool => unreachable!("numbers has made them integers"),
+        DType::I64 => Array::build(op, shape, |out| {
+            let data = input.slice::<i64>().unwrap_or_default();
+            let join = if product { i64::wrapping_mul } else { i64::wrapping_add };
+            fold::scan_middle(data, extents, out, backwards, i64::from(product), join, |sum| sum);
+        }),
+        DType::F32 | DType::F64 => {
+            dispatch!(float input.dtype(), T => Array::build(op, shape, |out: &mut [T]| {
+                let data = input.slice::<T>().unwrap_or_default();
+                if product {
+                    let times = |acc: f64, x: T| acc * x.cast::<f64>();
+                    fold::scan_middle(data, extents, out, backwards, 1.0, times, Element::cast::<T>);
+                } else {
+                    let add = |sum: f64, x: T| sum + x.cast::<f64>();
+                    fold::scan_middle(data, extents, out, backwards, 0.0, add, Element::cast::<T>);
+                }
+            }))
+        }
+    }
 }
 
 /// The running sums from the front or, for the gradient of that, from the back.
 #[inline]
 fn running(x: &Tensor, dim: usize, backwards: bool) -> Result<Tensor> {
-    let op = "cumsum";
-    let plan = Plan::new(op, x.value(), &Mask::one(dim), false)?;
-    check_scratch(op, &plan)?;
-    let (input, extents) = (numbers(op, &plan.input)?, [plan.n, plan.inner]);
-    let shape = *x.shape();
-    let value = if shape.numel() == 0 {
-        input
-    } else {
-        match input.dtype() {
-            DType::Bool => unreachable!("numbers has made them integers"),
-            DType::I64 => Array::build(op, shape, |out| {
-                let data = input.slice::<i64>().unwrap_or_default();
-                fold::scan_middle(data, extents, out, backwards, 0, i64::wrapping_add, |sum| sum);
-            })?,
-            DType::F32 | DType::F64 => {
-                dispatch!(float input.dtype(), T => Array::build(op, shape, |out: &mut [T]| {
-                    let (data, add) = (input.slice::<T>().unwrap_or_default(), |sum: f64, x: T| sum + x.cast::<f64>());
-                    fold::scan_middle(data, extents, out, backwards, 0.0, add, Element::cast::<T>);
-                }))?
-            }
-        }
-    };
+    let value = scanned("cumsum", x, dim, backwards, false)?;
     Ok(record("CumsumBackward0", value, [edge(x, &(), move |g, ()| running(g, dim, !backwards))]))
+}
+
+/// The running products in tensor operations: of runs that double, so that zeros need no division.
+#[inline]
+fn by_doubling(x: &Tensor, dim: usize) -> Result<Tensor> {
+    let (mut y, d, mut done) = (x.clone(), dim as isize, 1);
+    while x.dim() > 0 && done < x.shape()[dim] {
+        let (rest, at) = (x.shape()[dim] - done, done as i64);
+        let tail = y.narrow(d, at, rest)?.mul(&y.narrow(d, 0, rest)?)?;
+        y = Tensor::cat(&[&y.narrow(d, 0, done)?, &tail], d)?;
+        done *= 2;
+    }
+    Ok(y)
+}
+
+/// The gradient of the running products `y` of `x`.
+#[inline]
+fn products_back(g: &Tensor, x: &Tensor, y: &Tensor, dim: usize) -> Result<Tensor> {
+    if !has_zero(x)? {
+        return running(&g.mul(y)?, dim, true)?.div(x);
+    }
+    let create_graph = grad_enabled();
+    let x = if create_graph { x.reshape(x.shape())? } else { x.requires_grad_()? };
+    let y = enable_grad(|| by_doubling(&x, dim))?;
+    let options = GradOptions { create_graph, ..GradOptions::default() };
+    let found = grad_with(&[(&y, Some(g))], &[&x], options)?;
+    found.into_iter().flatten().next().ok_or(Error::NoGrad { op: "cumprod" })
 }

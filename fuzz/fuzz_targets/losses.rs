@@ -1,0 +1,9 @@
+//! Every loss, with absurd options.
+#![no_main]
+// The other targets' parts.
+#![allow(dead_code)]
+
+#[path = "../../tests/random/mod.rs"]
+mod random;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| random::losses::run(bytes));

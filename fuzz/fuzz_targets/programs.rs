@@ -1,0 +1,9 @@
+//! Random programs of operations, with first and second derivatives.
+#![no_main]
+// The other targets' parts.
+#![allow(dead_code)]
+
+#[path = "../../tests/random/mod.rs"]
+mod random;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| random::programs::run(bytes));

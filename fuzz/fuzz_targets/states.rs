@@ -1,0 +1,9 @@
+//! States of modules and optimizers, changed and loaded.
+#![no_main]
+// The other targets' parts.
+#![allow(dead_code)]
+
+#[path = "../../tests/random/mod.rs"]
+mod random;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| random::states::run(bytes));
