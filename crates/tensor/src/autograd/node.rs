@@ -207,14 +207,20 @@ fn wanted(to: &Tensor) -> Option<Arc<Node>> {
 }
 
 impl Node {
+    #[inline(always)]
     fn new(name: &'static str, value: &Array, kind: Kind) -> Arc<Self> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let (shape, dtype, watch) = (*value.shape(), value.dtype(), OnceLock::new());
         let node = Arc::new(Self { id, name, shape, dtype, kind, watch });
         if anomaly() {
-            let _ = node.watched().call.set(Backtrace::force_capture());
+            node.note_call();
         }
         node
+    }
+
+    #[cold]
+    fn note_call(&self) {
+        let _ = self.watched().call.set(Backtrace::force_capture());
     }
 
     pub(super) fn watch(&self) -> Option<&Watch> {

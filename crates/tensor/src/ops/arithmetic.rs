@@ -155,7 +155,7 @@ fn zip_parts<A: Element, O: Element>(
     array: &(dyn Fn(&[A], &[A], &mut [O]) + Sync),
 ) -> Result<Tensor> {
     let a = spread(a, shape);
-    let value = Array::build(op, *shape, |out: &mut [O]| match b {
+    let value = Array::build(op, *shape, |out| match b {
         Side::Number(n) => {
             let n = n.cast();
             map::each1(shape, a.strided(), out, &|x, out| number(n, x, out));
