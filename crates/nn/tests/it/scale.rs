@@ -2,9 +2,10 @@
 
 use downhill_nn::{
     Adam, AdamOptions, ClipNormOptions, Forward, Linear, Module, Optimizer, Parameter, ReLU, Result, SGD,
-    Sequential, SgdOptions, StateDict, clip_grad_norm_,
+    Sequential, SgdOptions, StateDict, Visit, clip_grad_norm_,
 };
 use downhill_tensor::Tensor;
+use downhill_tensor::autograd::{GradOptions, grad_with};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -112,6 +113,51 @@ fn an_optimizer_of_16000_parameters_is_made_stepped_saved_and_loaded_in_linear_t
     // What was refused is not there: its place is free again.
     sgd.add_group([Parameter::new(Tensor::from(1.0_f32)).unwrap()], SgdOptions::default()).unwrap();
     assert_eq!(sgd.lrs().len(), COUNT + 1);
+}
+
+#[test]
+fn a_graph_of_16000_leaves_is_made_and_gone_through_in_linear_time() {
+    let all: Vec<_> = parameters().iter().map(Parameter::tensor).collect();
+    let joined = timed("stack", || Tensor::stack(&all, 0)).unwrap();
+    let total =
+        timed("sum", || all.iter().try_fold(joined.sum(), |sum, x| sum.add(&x.square().sum()))).unwrap();
+    let inputs: Vec<_> = all.iter().collect();
+    let options = GradOptions { create_graph: true, ..GradOptions::default() };
+    let found = timed("grad", || grad_with(&[(&total, None)], &inputs, options)).unwrap();
+    assert_eq!(found[7].as_ref().map(Tensor::detach), Some(Tensor::from([15.0_f32])));
+    timed("backward", || total.backward()).unwrap();
+    assert_eq!(all[COUNT - 1].grad(), Some(Tensor::from([2.0_f32 * 15_999.0 + 1.0])));
+    timed("unbind", || joined.unbind(0)).unwrap();
+    timed("split", || joined.split(1, 0)).unwrap();
+    let net = (0..COUNT).fold(Sequential::new(), |net, _| net.add(ReLU));
+    timed("forward", || net.forward(&all[5])).unwrap();
+}
+
+/// A module that writes its own text.
+struct Poem;
+
+impl Module for Poem {
+    fn class_name(&self) -> &str {
+        "Poem"
+    }
+    fn members(&self, _: &mut Visit<'_>) {}
+    fn write_repr(&self, text: &mut String, indent: usize) {
+        text.extend(["two\n", &" ".repeat(indent), "lines"]);
+    }
+}
+
+impl Forward for Poem {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.clone())
+    }
+}
+
+#[test]
+fn a_module_may_write_its_own_text_wherever_it_stands() {
+    let boxed: Box<dyn Forward> = Box::new(Poem);
+    let net = Sequential::new().add(Sequential::new().add(boxed));
+    assert_eq!(net.to_string(), "Sequential(\n  (0): Sequential(\n    (0): two\n    lines\n  )\n)");
+    assert_eq!(Poem.repr(), "two\nlines");
 }
 
 /// A module in a module in a module …, at whose end is a [`Probe`].
