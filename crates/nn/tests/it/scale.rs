@@ -137,7 +137,7 @@ fn a_graph_of_16000_leaves_is_made_and_gone_through_in_linear_time() {
 struct Poem;
 
 impl Module for Poem {
-    fn class_name(&self) -> &str {
+    fn class_name(&self) -> &'static str {
         "Poem"
     }
     fn members(&self, _: &mut Visit<'_>) {}
