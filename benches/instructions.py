@@ -43,4 +43,5 @@ def main():
         sys.exit("more instructions than benches/instructions.txt allows; --write takes the new counts")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -85,7 +85,14 @@ impl Array {
         op: &'static str,
         f: impl Fn(A) -> O + Sync,
     ) -> Result<Self> {
-        self.each(op, &|a, out| map::map1(a, out, &f))
+        self.each(op, &|a, out| {
+            map::map1(
+                a,
+                out,
+                #[inline(always)]
+                |x| f(x),
+            );
+        })
     }
 
     /// The array that `run` makes of parts of this one.

@@ -74,22 +74,22 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
 }
 
 /// Each slope times a factor.
-// Outside of the trait: a closure in it would be compiled once a loss.
+// A loop and not `slopes.map(…)`, which is a call for each element in a program without link-time optimisation.
 #[inline(always)]
-fn times<R: Real, const N: usize>(slopes: [R; N], factor: R) -> [R; N] {
-    slopes.map(
-        #[inline(always)]
-        |slope| slope * factor.clone(),
-    )
+fn times<R: Real, const N: usize>(mut slopes: [R; N], factor: R) -> [R; N] {
+    for slope in &mut slopes {
+        *slope = slope.clone() * factor.clone();
+    }
+    slopes
 }
 
 /// Each slope times `g`, then divided by `count`.
 #[inline(always)]
-pub(super) fn times_then_divided<R: Real, const N: usize>(slopes: [R; N], g: R, count: f64) -> [R; N] {
-    slopes.map(
-        #[inline(always)]
-        |slope| slope * g.clone() / R::lit(count),
-    )
+pub(super) fn times_then_divided<R: Real, const N: usize>(mut slopes: [R; N], g: R, count: f64) -> [R; N] {
+    for slope in &mut slopes {
+        *slope = slope.clone() * g.clone() / R::lit(count);
+    }
+    slopes
 }
 
 /// A pointwise loss of `inputs`, which are broadcast and promoted to a common float dtype; the mean divides by the

@@ -11,24 +11,28 @@ const LANES: usize = 16;
 
 /// One row: in order up to 16 elements, otherwise on 16 lanes that are then joined by halves.
 #[inline(always)]
-fn fold_row<T: Copy, A: Copy>(row: &[T], init: A, step: impl Fn(A, T) -> A, join: impl Fn(A, A) -> A) -> A {
+fn fold_row<T: Copy, A: Copy>(row: &[T], init: A, step: &impl Fn(A, T) -> A, join: &impl Fn(A, A) -> A) -> A {
     let (chunks, tail) = row.as_chunks::<LANES>();
     if chunks.is_empty() {
-        return tail.iter().fold(init, |acc, &x| step(acc, x));
+        let mut acc = init;
+        for &x in tail {
+            acc = (*step)(acc, x);
+        }
+        return acc;
     }
     let mut lanes = [init; LANES];
     for chunk in chunks {
         for (acc, &x) in lanes.iter_mut().zip(chunk) {
-            *acc = step(*acc, x);
+            *acc = (*step)(*acc, x);
         }
     }
     for (acc, &x) in lanes.iter_mut().zip(tail) {
-        *acc = step(*acc, x);
+        *acc = (*step)(*acc, x);
     }
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {
-            lanes[i] = join(lanes[i], lanes[i + half]);
+            lanes[i] = (*join)(lanes[i], lanes[i + half]);
         }
         half /= 2;
     }

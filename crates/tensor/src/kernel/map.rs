@@ -123,6 +123,7 @@ macro_rules! simple_loop {
 }
 
 /// `out[i] = f(a[i])`.
+// Pass a closure, not `&f`: a reference to a function is one, too, and that one is inlined by link-time optimisation only.
 #[inline(always)]
 pub(crate) fn map1<A: Element, O: Element>(a: &[A], out: &mut [O], f: impl Fn(A) -> O) {
     simple_loop!(A: for (o, &a) in out.iter_mut().zip(a) {

@@ -140,9 +140,29 @@ pub(crate) fn zip<A: Element, O: Element>(
     shape: &Shape,
     f: impl Fn(A, A) -> O + Sync,
 ) -> Result<Tensor> {
-    zip_parts(op, a, b, shape, &|n, x, out| map::map1(x, out, |x| f(x, n)), &|x, y, out| {
-        map::map2(x, y, out, &f);
-    })
+    zip_parts(
+        op,
+        a,
+        b,
+        shape,
+        &|n, x, out| {
+            map::map1(
+                x,
+                out,
+                #[inline(always)]
+                |x| f(x, n),
+            );
+        },
+        &|x, y, out| {
+            map::map2(
+                x,
+                y,
+                out,
+                #[inline(always)]
+                |x, y| f(x, y),
+            );
+        },
+    )
 }
 
 /// [`zip`] of two loops: with a number, and with an array.
