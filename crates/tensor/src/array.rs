@@ -80,6 +80,7 @@ impl Array {
     }
 
     /// `f` of every element.
+    #[allow(clippy::redundant_closure, reason = "a closure can be inlined always")]
     pub(crate) fn map<A: Element, O: Element>(
         &self,
         op: &'static str,

@@ -133,6 +133,7 @@ impl<'a> Side<'a> {
 
 /// `f` of every pair of elements, with both sides already of type `A`.
 #[inline(never)]
+#[allow(clippy::redundant_closure, reason = "a closure can be inlined always")]
 pub(crate) fn zip<A: Element, O: Element>(
     op: &'static str,
     a: &Array,

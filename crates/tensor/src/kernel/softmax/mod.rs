@@ -90,7 +90,7 @@ fn log_softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, rang
 fn sure_slope<T: Float>(y: &[T], g: &[T]) -> (usize, T) {
     let top = max(y);
     // ln(1 / SURE)
-    if top < T::lit(-0.405) || !(top <= T::lit(0.0)) {
+    if !(T::lit(-0.405)..=T::lit(0.0)).contains(&top) {
         return (usize::MAX, T::default());
     }
     let at = place(y, top);
