@@ -3,5 +3,6 @@
 mod bad_input;
 mod divergences;
 mod docs;
+mod errors;
 mod random;
 mod tutorial;

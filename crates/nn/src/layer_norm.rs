@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(layer.forward(&x).unwrap().grad_fn(), Some("NativeLayerNormBackward0"));
         assert_eq!(
             layer.forward(&x.to_dtype(downhill_tensor::DType::F64)).unwrap_err().to_string(),
-            "layer_norm: expected parameters of the input's dtype, but got float32",
+            "layer_norm: the input is float64, but the weight is float32 (a literal without `_f32` is float64; `to_dtype` converts)",
         );
         assert!(LayerNorm::new(()).is_err());
         assert_eq!(layer.forward(&downhill_tensor::zeros([0, 4]).unwrap()).unwrap().shape(), &[0, 4]);

@@ -107,10 +107,8 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
             format!("an input whose last size is {features}, for a weight of shape {}", weight.shape());
         return Err(Error::shape(op, expected, x.shape()));
     }
-    if let Some(other) = [Some(weight), bias].into_iter().flatten().find(|t| t.dtype() != x.dtype()) {
-        let expected = "weight and bias of the input's dtype";
-        return Err(Error::DType { op, expected, got: other.dtype() });
-    }
+    Error::check_same(op, ("input", x.dtype()), ("weight", weight.dtype()))?;
+    bias.map_or(Ok(()), |b| Error::check_same(op, ("input", x.dtype()), ("bias", b.dtype())))?;
     let (lead, outputs) = (&x.shape()[..x.dim() - 1], &weight.shape()[..weight.dim() - 1]);
     let mut shape = [0; MAX_RANK];
     shape[..lead.len()].copy_from_slice(lead);
@@ -212,7 +210,7 @@ mod tests {
         );
         assert_eq!(
             text(&x, &w.to_dtype(downhill_tensor::DType::F64), None),
-            "linear: expected weight and bias of the input's dtype, but got float64",
+            "linear: the input is float32, but the weight is float64 (a literal without `_f32` is float64; `to_dtype` converts)",
         );
         assert!(linear(&Tensor::from(1.0_f32), &w, None).is_err());
     }

@@ -214,7 +214,7 @@ pub(crate) fn check<const N: usize>(
     op: &'static str,
     x: &Tensor,
     shape: &Shape,
-    parameters: [(&str, Option<&Tensor>); N],
+    parameters: [(&'static str, Option<&Tensor>); N],
 ) -> Result<()> {
     x.dtype().check_float(op)?;
     for (name, tensor) in parameters {
@@ -222,13 +222,7 @@ pub(crate) fn check<const N: usize>(
         if tensor.shape() != shape {
             return Err(Error::shape(op, format!("a {name} of shape {shape}"), tensor.shape()));
         }
-        if tensor.dtype() != x.dtype() {
-            return Err(Error::DType {
-                op,
-                expected: "parameters of the input's dtype",
-                got: tensor.dtype(),
-            });
-        }
+        Error::check_same(op, ("input", x.dtype()), (name, tensor.dtype()))?;
     }
     Ok(())
 }

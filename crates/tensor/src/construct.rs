@@ -113,7 +113,7 @@ impl Number {
             DType::F32 => !x.is_finite() || x.abs() <= f64::from(f32::MAX),
             DType::F64 | DType::Bool => true,
         };
-        if fits { Ok(()) } else { Err(Error::argument(op, format!("{x} is beyond the range of {dtype}"))) }
+        if fits { Ok(()) } else { Err(Error::argument(op, format!("{x:?} is beyond the range of {dtype}"))) }
     }
 }
 

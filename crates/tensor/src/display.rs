@@ -203,7 +203,7 @@ impl<'a> Page<'a> {
         let mut items: Vec<String> =
             self.texts.by_ref().take(head.len() + tail.len()).map(|text| format!("{text:>width$}")).collect();
         if self.is_cut(dim) {
-            items.insert(head.len(), " ...".to_string());
+            items.insert(head.len(), if head.is_empty() { "..." } else { " ..." }.to_string());
         }
         let indent = OPENING.len() + dim;
         let per_line = (self.options.linewidth.saturating_sub(indent) / (width + 2)).max(1);

@@ -39,7 +39,7 @@ pub enum Error {
         rhs: Box<Shape>,
     },
     /// A dtype that the operation cannot take.
-    #[error("{op}: expected {expected}, but got {got}")]
+    #[error("{op}: expected {expected}, but got {got}{}", if matches!((*expected, got), ("float32", DType::F64) | ("float64", DType::F32)) { LITERAL } else { "" })]
     DType {
         /// The operation.
         op: &'static str,
@@ -47,6 +47,16 @@ pub enum Error {
         expected: &'static str,
         /// The offending dtype.
         got: DType,
+    },
+    /// Two dtypes that must be one.
+    #[error("{op}: the {} is {}, but the {} is {}{}", lhs.0, lhs.1, rhs.0, rhs.1, cause(lhs.1, rhs.1))]
+    DTypes {
+        /// The operation.
+        op: &'static str,
+        /// One tensor and its dtype.
+        lhs: (&'static str, DType),
+        /// The other tensor and its dtype.
+        rhs: (&'static str, DType),
     },
     /// A dimension that the tensor does not have.
     #[error("{op}: dimension {dim} is out of range for a tensor of {rank} dimensions")]
@@ -123,6 +133,18 @@ pub enum Error {
     },
 }
 
+/// What a `float64` among `float32` comes of.
+const LITERAL: &str = " (a literal without `_f32` is float64; `to_dtype` converts)";
+
+/// What two dtypes that differ come of, most likely.
+fn cause(a: DType, b: DType) -> &'static str {
+    match (a, b) {
+        (DType::F32, DType::F64) | (DType::F64, DType::F32) => LITERAL,
+        (DType::I64, _) | (_, DType::I64) => " (a literal without a point is int64; `to_dtype` converts)",
+        _ => " (`to_dtype` converts)",
+    }
+}
+
 impl Error {
     /// An [`Error::Argument`] with this message.
     ///
@@ -142,6 +164,26 @@ impl Error {
     /// ```
     pub fn not_float(op: &'static str, got: DType) -> Self {
         Self::DType { op, expected: "float32 or float64", got }
+    }
+
+    /// An [`Error::DTypes`] unless the two, which the text names, are one.
+    ///
+    /// # Errors
+    /// That one.
+    ///
+    /// ```
+    /// use downhill::{DType, Error};
+    /// assert!(Error::check_same("mm", ("left side", DType::F32), ("right side", DType::F32)).is_ok());
+    /// let error = Error::check_same("linear", ("input", DType::F64), ("weight", DType::F32)).unwrap_err();
+    /// let text = "linear: the input is float64, but the weight is float32 (a literal without `_f32` is float64; `to_dtype` converts)";
+    /// assert_eq!(error.to_string(), text);
+    /// ```
+    pub fn check_same(
+        op: &'static str,
+        lhs: (&'static str, DType),
+        rhs: (&'static str, DType),
+    ) -> Result<()> {
+        if lhs.1 == rhs.1 { Ok(()) } else { Err(Self::DTypes { op, lhs, rhs }) }
     }
 
     /// An [`Error::Shape`] with these words.

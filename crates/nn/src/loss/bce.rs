@@ -92,7 +92,7 @@ fn divided<R: Real>(a: R, g: R, count: f64) -> R {
 }
 
 /// `ln((1 − x) / x)` from the smaller one, `m`, of `x` and `1 − x`: as `± log1p((1 − 2m) / m)`, since a difference of logarithms would
-/// lose every digit near ½; as that difference below ¼, where the quotient may be infinite.
+/// lose every digit near ½; as `∓ ln(m / (1 − m))` below ¼, where the other quotient may be infinite.
 #[inline(always)]
 fn logit<R: Real>(x: R) -> R {
     let (one, low) = (R::lit(1.0), x.le(&R::lit(0.5)));
@@ -100,7 +100,7 @@ fn logit<R: Real>(x: R) -> R {
     let small = m.lt(&R::lit(0.25));
     let safe = m.clone().clamp(0.25, 1.0);
     let near = ((one - R::lit(2.0) * safe.clone()) / safe).log1p();
-    let size = R::select(small, (-m.clone()).log1p() - m.ln(), near);
+    let size = R::select(small, -(m.clone() / (R::lit(1.0) - m)).ln(), near);
     R::select(low, size.clone(), -size)
 }
 
@@ -115,9 +115,7 @@ impl Loss for BCELoss {
             ));
         }
         input.dtype().check_float(op)?;
-        if input.dtype() != target.dtype() {
-            return Err(Error::DType { op, expected: "a target of the input's dtype", got: target.dtype() });
-        }
+        Error::check_same(op, ("input", input.dtype()), ("target", target.dtype()))?;
         let loss = if let Some(weight) = &self.weight {
             let weight = expanded(op, weight, input.shape())?.try_to_dtype(input.dtype())?;
             pointwise_weighted(self, [input, target], Some(&weight), self.reduction)?
@@ -189,7 +187,7 @@ mod tests {
         }
         assert_eq!(
             text(&half, &Tensor::from([0, 1]), None),
-            "binary_cross_entropy: expected a target of the input's dtype, but got int64"
+            "binary_cross_entropy: the input is float32, but the target is int64 (a literal without a point is int64; `to_dtype` converts)"
         );
     }
 }

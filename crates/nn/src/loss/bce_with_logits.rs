@@ -68,10 +68,16 @@ impl Pointwise<2> for BCEWithLogitsLoss {
     }
 }
 
-/// `e^(−|x|)`, with a slope at 0, so that it can be differentiated there.
+/// `−|x|`, with a slope at 0, so that what is made of it can be differentiated there.
+#[inline(always)]
+fn below<R: Real>(x: R) -> R {
+    R::select(x.lt(&R::lit(0.0)), x.clone(), -x)
+}
+
+/// `e^(−|x|)`.
 #[inline(always)]
 pub(super) fn decay<R: Real>(x: R) -> R {
-    R::select(x.lt(&R::lit(0.0)), x.clone(), -x).exp()
+    below(x).exp()
 }
 
 /// 0 below 0, otherwise 1.
@@ -90,20 +96,21 @@ fn line<R: Real>(slope: R, x: R, rest: R) -> R {
 /// `σ(−|x|)`.
 #[inline(always)]
 pub(super) fn doubt<R: Real>(x: R) -> R {
-    let e = decay(x);
-    e.clone() / (R::lit(1.0) + e)
+    below(x).sigmoid()
+}
+
+/// `σ(x) − t`: from 1 on as `(1 − t) − σ(−x)`, which keeps what is left of a probability near 1, and below it as PyTorch.
+#[inline(always)]
+pub(super) fn excess<R: Real>(x: R, t: R) -> R {
+    let near = x.lt(&R::lit(1.0));
+    let p = R::select(near.clone(), x.clone(), -x).sigmoid();
+    (R::select(near.clone(), R::lit(0.0), R::lit(1.0)) - t) + R::select(near, p.clone(), -p)
 }
 
 /// `a` below 0, otherwise `−a`.
 #[inline(always)]
-pub(super) fn against<R: Real>(x: &R, a: R) -> R {
+fn against<R: Real>(x: &R, a: R) -> R {
     R::select(x.lt(&R::lit(0.0)), a.clone(), -a)
-}
-
-/// `σ(x) − t`: above 0 as `(1 − t) − σ(−x)`, which keeps what is left of a probability near 1.
-#[inline(always)]
-pub(super) fn excess<R: Real>(x: R, t: R) -> R {
-    (positive(&x) - t) + against(&x, doubt(x.clone()))
 }
 
 /// `ln(1 + eᶻ)` without overflow.

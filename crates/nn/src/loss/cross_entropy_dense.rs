@@ -18,13 +18,7 @@ impl CrossEntropyLoss {
             let message = format!("ignore_index {} does not apply to class probabilities", self.ignore_index);
             return Err(Error::argument(OP, message));
         }
-        if target.dtype() != input.dtype() {
-            return Err(Error::DType {
-                op: OP,
-                expected: "a target of the input's dtype",
-                got: target.dtype(),
-            });
-        }
+        Error::check_same(OP, ("input", input.dtype()), ("target", target.dtype()))?;
         let without = input.shape().iter().enumerate().filter(|&(d, _)| d != 1.min(input.dim() - 1));
         let shape = Shape::new(OP, &without.map(|(_, &n)| n).collect::<Vec<_>>())?;
         let rows = Rows::new(OP, input, &shape)?;

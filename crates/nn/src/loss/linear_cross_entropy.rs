@@ -287,9 +287,9 @@ impl Fit {
     ) -> Result<Self> {
         options.check()?;
         input.dtype().check_float(OP)?;
-        if let Some(other) = [Some(linear), bias].into_iter().flatten().find(|t| t.dtype() != input.dtype()) {
-            let expected = "linear_weight and linear_bias of the input's dtype";
-            return Err(Error::DType { op: OP, expected, got: other.dtype() });
+        Error::check_same(OP, ("input", input.dtype()), ("linear_weight", linear.dtype()))?;
+        if let Some(bias) = bias {
+            Error::check_same(OP, ("input", input.dtype()), ("linear_bias", bias.dtype()))?;
         }
         if input.dim() == 0 {
             return Err(Error::shape(OP, "an input of at least one dimension", input.shape()));
@@ -326,10 +326,8 @@ impl Fit {
                 let message = "ignore_index does not apply to class probabilities";
                 return Err(Error::argument(OP, message));
             }
-            if target.dtype() != input.dtype() {
-                let expected = "class probabilities (a target of the logits' shape) of the input's dtype";
-                return Err(Error::DType { op: OP, expected, got: target.dtype() });
-            }
+            // A target of the logits' shape.
+            Error::check_same(OP, ("input", input.dtype()), ("target of probabilities", target.dtype()))?;
             check_weight(OP, options.weight.as_ref(), &of_rows)?;
             (None, if averaged { "DivBackward1" } else { "NegBackward0" })
         } else {

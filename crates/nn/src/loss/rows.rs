@@ -128,9 +128,7 @@ pub(super) fn check_weight(op: &'static str, weight: Option<&Tensor>, rows: &Row
             weight.shape(),
         ));
     }
-    if weight.dtype() != rows.input.dtype() {
-        return Err(Error::DType { op, expected: "a weight of the input's dtype", got: weight.dtype() });
-    }
+    Error::check_same(op, ("input", rows.input.dtype()), ("class weight", weight.dtype()))?;
     if weight.requires_grad() {
         return Err(Error::argument(op, "the weight must not require a gradient: the loss has none for it"));
     }

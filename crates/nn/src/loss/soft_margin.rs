@@ -1,5 +1,6 @@
 //! Logistic loss of a score and a sign.
 
+use super::bce_with_logits::decay;
 use super::pointwise::times_then_divided;
 use super::{Loss, Pointwise, Reduction, pointwise};
 use crate::Module;
@@ -55,10 +56,13 @@ impl Pointwise<2> for SoftMarginLoss {
     }
     #[inline(always)]
     fn grad<R: Real>(&self, [x, t]: [R; 2]) -> [R; 2] {
-        // eᶻ / (1 + eᶻ) as a sigmoid: derived from the quotient, the slope of a large exponential would cancel. It is NaN where eᶻ is ∞.
         let z = -(t.clone() * x.clone());
-        let e = z.clone().exp();
-        let s = z.sigmoid() + (e.clone() - e);
+        // eᶻ / (1 + eᶻ), from 1 on what that of −z leaves: the slope of a quotient of large numbers would cancel. It is NaN where eᶻ is ∞.
+        let (e, small, one) = (z.clone().exp(), decay(z.clone()), R::lit(1.0));
+        let near = z.lt(&one);
+        let part = R::select(near.clone(), e.clone(), small);
+        let part = part.clone() / (one.clone() + part);
+        let s = R::select(near, part.clone(), one - part) + (e.clone() - e);
         [-(t * s.clone()), -(x * s)]
     }
     #[inline(always)]

@@ -467,13 +467,13 @@ fn bad_input_is_an_error_that_names_the_numbers() {
         ),
         (
             text(&x, &w.to_dtype(DType::F64), &t, None, &plain),
-            "expected linear_weight and linear_bias of the input's dtype, but got float64",
+            "the input is float32, but the linear_weight is float64 (a literal without `_f32` is float64; `to_dtype` converts)",
         ),
         (text(&x.to_dtype(DType::I64), &w, &t, None, &plain), "expected float32 or float64, but got int64"),
         (text(&x, &w, &zeros(&[2]), None, &plain), "expected int64 class indices, but got float32"),
         (
             text(&x, &w, &zeros(&[2, 4]).to_dtype(DType::F64), None, &plain),
-            "expected class probabilities (a target of the logits' shape) of the input's dtype, but got float64",
+            "the input is float32, but the target of probabilities is float64 (a literal without `_f32` is float64; `to_dtype` converts)",
         ),
         (
             text(&x, &w, &zeros(&[2, 4]), None, &Options { ignore_index: Some(-1), ..plain.clone() }),

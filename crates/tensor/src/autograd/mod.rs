@@ -255,9 +255,7 @@ impl Tensor {
             if g.shape() != self.shape() {
                 return Err(Error::shape("set_grad", format!("shape {}", self.shape()), g.shape()));
             }
-            if g.dtype() != self.dtype() {
-                return Err(Error::DType { op: "set_grad", expected: "the leaf's dtype", got: g.dtype() });
-            }
+            Error::check_same("set_grad", ("leaf", self.dtype()), ("gradient", g.dtype()))?;
         }
         node.set_grad(grad);
         Ok(())

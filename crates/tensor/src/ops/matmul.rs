@@ -90,10 +90,7 @@ fn gradients(a: &Tensor, b: &Tensor) -> [Gradient; 2] {
 }
 
 fn check_dtypes(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
-    if a.dtype() != b.dtype() {
-        let expected = "both operands of one dtype";
-        return Err(Error::DType { op, expected, got: b.dtype() });
-    }
+    Error::check_same(op, ("left side", a.dtype()), ("right side", b.dtype()))?;
     if a.dtype() == DType::Bool {
         return Err(Error::DType { op, expected: "numbers", got: DType::Bool });
     }
@@ -154,7 +151,8 @@ impl Tensor {
         check_rank("bmm", self, 3)?;
         check_rank("bmm", other, 3)?;
         if self.shape()[0] != other.shape()[0] {
-            let expected = format!("a batch of {} matrices", self.shape()[0]);
+            let expected =
+                format!("a batch of {} matrices, to follow shape {}", self.shape()[0], self.shape());
             return Err(Error::shape("bmm", expected, other.shape()));
         }
         check_inner("bmm", self, other, 1)?;

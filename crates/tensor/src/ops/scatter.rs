@@ -253,10 +253,7 @@ impl Tensor {
         let Some(source) = source.tensor() else {
             return Ok((check(op, self.shape(), dim, index)?, source.clone()));
         };
-        if source.dtype() != self.dtype() {
-            let expected = "a source of the tensor's dtype";
-            return Err(Error::DType { op, expected, got: source.dtype() });
-        }
+        Error::check_same(op, ("tensor", self.dtype()), ("source", source.dtype()))?;
         let d = check(op, self.shape(), dim, index)?;
         if index.numel() == 0 {
             // Nothing is put, so nothing is read: any number stands for the source.

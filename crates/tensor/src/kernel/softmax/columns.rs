@@ -4,7 +4,7 @@ use super::super::parallel;
 use super::super::real::{Float, Real};
 use super::super::simd::vectorize;
 use super::rows::{
-    BLOCK, SURE, WORK, centred, for_rows, larger, largest_log, log_sum, place, shift, vector_len,
+    BLOCK, SURE, SURE_LOG, WORK, centred, for_rows, larger, largest_log, log_sum, place, shift, vector_len,
 };
 use super::sure_slope;
 
@@ -193,7 +193,7 @@ pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usiz
         |y, g, sum| Real::mul_add(-Real::exp(y), sum, g),
     );
     // Where a probability is near 1, an entry is.
-    let near = |y: &T| *y >= T::lit(-0.405);
+    let near = |y: &T| *y >= T::lit(SURE_LOG);
     let mut sure = Vec::new();
     for (i, part) in y.chunks(BLOCK).enumerate() {
         if vectorize!(T: part.iter().fold(false, |any, y| any | near(y))) {

@@ -245,8 +245,12 @@ pub(super) fn largest_log<T: Float>(row: &[T], place: usize, max: T) -> T {
     T::lit(-Real::log1p(others + (own.cast::<f64>() - 1.0)))
 }
 
-/// Sums of exponentials below which the largest entry's logarithm is computed from the others: a row has one above 1/1.5 at most.
-pub(super) const SURE: f64 = 1.5;
+/// Sums of exponentials below which the largest entry's logarithm is computed from the others; that logarithm is then above
+/// [`SURE_LOG`]. What is less sure has digits enough, and keeps PyTorch's.
+pub(super) const SURE: f64 = 1.125;
+
+/// −ln [`SURE`].
+pub(super) const SURE_LOG: f64 = -0.117_783_035_656_383_45;
 
 /// `out = exp(x − max)`; the maximum and the sum of these, to the bit those of [`max_and_sum`].
 #[inline(always)]
