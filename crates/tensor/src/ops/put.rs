@@ -5,6 +5,7 @@ use crate::autograd::node::record;
 use crate::construct::Number;
 use crate::dtype::dispatch;
 use crate::kernel::index as kernel;
+use crate::kernel::map::place;
 use crate::ops::arithmetic::Operand;
 use crate::ops::index::{Located, Rows, check_bounds, check_index_dtype, picked};
 use crate::ops::slicing::IntoSlices;
@@ -119,10 +120,13 @@ impl Tensor {
     /// ```
     #[inline]
     pub fn slice_scatter(&self, slices: impl IntoSlices, source: impl Into<Operand>) -> Result<Tensor> {
-        let places = crate::arange(0, self.numel() as i64, 1)?.reshape(self.shape())?.slice(slices)?;
-        let list = places.value().to_vec::<i64>("slice_scatter")?;
-        let list = memory::collect("slice_scatter", list.into_iter().map(|place| place as usize))?;
-        self.put_at("slice_scatter", list, places.shape(), &source.into(), false)
+        let op = "slice_scatter";
+        let dense = self.value().contiguous(op)?;
+        let first = dense.layout.offset;
+        let layout = Tensor::constant(dense).slice(slices)?.value().layout;
+        let at = |i| layout.offset - first + place(&layout.shape, layout.strides(), i);
+        let list = memory::collect(op, (0..layout.shape.numel()).map(at))?;
+        self.put_at(op, list, &layout.shape, &source.into(), false)
     }
 
     /// The source, of this shape, at places of the elements in order.

@@ -1,5 +1,6 @@
 //! Products over dimensions, running products, remainders, distances of pairs: against loops, and by differences.
 
+use downhill_tensor::autograd::{GradOptions, grad_with};
 use downhill_tensor::check::{gradcheck, gradgradcheck};
 use downhill_tensor::{DType, Result, Tensor, zeros};
 use proptest::prelude::*;
@@ -84,6 +85,29 @@ proptest! {
             let expected = x.narrow(1, 0, k + 1).unwrap().prod_dim(1, false).unwrap();
             let off = y.select(1, k as i64).unwrap().sub(&expected).unwrap().abs().sum().item::<f64>().unwrap();
             prop_assert!(off < 1e-12);
+        }
+    }
+
+    #[test]
+    fn distances_are_norms_of_differences(
+        batch in 1..3_usize, rows in prop::array::uniform2(0..5_usize), columns in 1..5_usize,
+        p in prop::sample::select(vec![0.0, 0.5, 1.0, 1.5, 2.0, 3.0, f64::INFINITY]), single: bool,
+    ) {
+        let dtype = if single { DType::F32 } else { DType::F64 };
+        let side = |shape: &[usize], k| values(shape, k).to_dtype(dtype).requires_grad_().unwrap();
+        let (a, b) = (side(&[batch, rows[0], columns], 0.7), side(&[rows[1], columns], 1.9));
+        let ours = a.cdist(&b, p).unwrap();
+        let theirs = (a.unsqueeze(-2).unwrap() - b.unsqueeze(-3).unwrap()).norm_dim(p, -1, false).unwrap();
+        prop_assert_eq!((ours.shape(), ours.dtype()), (theirs.shape(), dtype));
+        let g = values(ours.shape(), 0.3).to_dtype(dtype);
+        let gradients = |y: &Tensor| {
+            y.requires_grad().then(|| grad_with(&[(y, Some(&g))], &[&a, &b], GradOptions::default()).unwrap())
+        };
+        let pairs = [ours.clone()].into_iter().chain(gradients(&ours).into_iter().flatten().flatten());
+        let expected = [theirs.clone()].into_iter().chain(gradients(&theirs).into_iter().flatten().flatten());
+        for (x, y) in pairs.zip(expected) {
+            let off = x.detach().sub(&y.detach()).unwrap().abs().sum().item::<f64>().unwrap();
+            prop_assert!(off < if single { 1e-4 } else { 1e-10 }, "{}", off);
         }
     }
 

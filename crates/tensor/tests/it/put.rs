@@ -58,6 +58,10 @@ fn without_indices_everything_is_put() -> Result<()> {
     assert_eq!(x.index_put([None], &Tensor::from([1, 2]), true)?, Tensor::from([[6, 8], [8, 10]]));
     assert_eq!(x.slice_scatter(.., 0)?, x.zeros_like());
     assert_eq!(zeros([0, 2])?.slice_scatter(.., 1)?.shape(), &[0, 2]);
+    // Of a part that begins elsewhere, and of a view.
+    let part = arange(0, 6, 1)?.reshape([3, 2])?.narrow(0, 1, 2)?;
+    assert_eq!(part.slice_scatter((1, ..), 9)?, Tensor::from([[2, 3], [9, 9]]));
+    assert_eq!(part.t()?.slice_scatter((1, ..), 9)?, Tensor::from([[2, 4], [9, 9]]));
     assert_eq!(Tensor::from(4).index_add(0, &Tensor::from([0]), &Tensor::from(3))?, Tensor::from(7));
     assert_eq!(Tensor::from([4, 5]).index_add(0, &Tensor::from(1), &Tensor::from(3))?, Tensor::from([4, 8]));
     Ok(())
