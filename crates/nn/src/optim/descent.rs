@@ -149,7 +149,7 @@ impl<R: Rule> Descent<R> {
     /// The memory of parameter `i` in a state, taken out of it: all that a step with these options goes on from, or nothing.
     fn load_memory(&self, i: usize, options: &R, state: &mut StateDict) -> Result<Memory> {
         let (mut memory, parameter) = (Memory::default(), &self.members[i].parameter);
-        let Some(steps) = self.load_steps(i, options, state)? else { return Ok(memory) };
+        let Some(steps) = Self::load_steps(i, options, state)? else { return Ok(memory) };
         memory.steps = steps;
         for &name in R::BUFFERS {
             let entry = format!("state.{i}.{name}");
@@ -174,7 +174,7 @@ impl<R: Rule> Descent<R> {
     }
 
     /// The number of steps that parameter `i` has made, taken out of a state; `None` if it has made none, and nothing is remembered.
-    fn load_steps(&self, i: usize, options: &R, state: &mut StateDict) -> Result<Option<u64>> {
+    fn load_steps(i: usize, options: &R, state: &mut StateDict) -> Result<Option<u64>> {
         let entry = |name: &str| format!("state.{i}.{name}");
         let Some(steps) = state.remove(&entry("step")) else {
             return match R::BUFFERS.iter().find(|name| state.get(&entry(name)).is_some()) {
