@@ -150,7 +150,7 @@ fn what_is_made_of_norms_does_not_overflow() -> Result<()> {
     let p = Parameter::new(Tensor::from([0.0_f32, 0.0, 0.0]))?;
     p.set_grad(Some(Tensor::from([2e20_f32, 1.0, 1.0])))?;
     let norm = clip_grad_norm_(
-        &[p.clone()],
+        std::slice::from_ref(&p),
         1.0,
         ClipNormOptions { error_if_nonfinite: true, ..Default::default() },
     )?;
