@@ -146,9 +146,9 @@ mod tests {
             check::fused(ours, |t| definition(t, weight, bias), &[x.clone(), w.clone(), b.clone()], 1e-12)
                 .unwrap();
         }
-        let turned =
+        let transposed =
             |t: &[Tensor]| layer_norm(&t[0].transpose(0, 3)?, [3, 2, 2][1..].to_vec(), None, None, 1e-2);
-        check::gradcheck(turned, &[x]).unwrap();
+        check::gradcheck(transposed, &[x]).unwrap();
     }
 
     #[test]

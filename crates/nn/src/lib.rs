@@ -32,6 +32,7 @@ mod embedding;
 mod field;
 mod flatten;
 pub mod functional;
+mod fused_activations;
 pub mod init;
 mod layer_norm;
 mod linear;
@@ -44,7 +45,6 @@ mod parameter;
 mod sequential;
 mod state;
 mod text;
-mod units;
 
 pub use activation::{LogSigmoid, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh};
 pub use batch_norm::BatchNorm1d;
@@ -55,6 +55,7 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use field::Field;
 pub use flatten::{Flatten, Identity};
+pub use fused_activations::{ELU, GELU, LeakyReLU, SiLU, Softplus};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use loss::{
@@ -75,4 +76,3 @@ pub use optim::{
 pub use parameter::{Buffer, Parameter};
 pub use sequential::Sequential;
 pub use state::{LoadError, StateDict};
-pub use units::{ELU, GELU, LeakyReLU, SiLU, Softplus};

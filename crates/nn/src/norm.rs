@@ -31,9 +31,9 @@ impl Rows {
         match self {
             Self::Last(_) => rows.reshape(shape),
             Self::Channels => {
-                let mut turned = shape.to_vec();
-                turned.swap(0, 1);
-                rows.reshape(&turned[..])?.transpose(0, 1)?.try_contiguous()
+                let mut transposed = shape.to_vec();
+                transposed.swap(0, 1);
+                rows.reshape(&transposed[..])?.transpose(0, 1)?.try_contiguous()
             }
         }
     }

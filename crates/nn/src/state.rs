@@ -134,7 +134,7 @@ pub struct LoadError {
     pub unexpected: Vec<String>,
     /// Name, shape in the state, shape in the module.
     pub mismatched: Vec<(String, Shape, Shape)>,
-    /// That there is no memory for the values in the module's dtypes.
+    /// The [`Error::Memory`], if there is no memory for the values in the module's dtypes.
     pub memory: Option<Box<Error>>,
 }
 

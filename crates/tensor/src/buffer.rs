@@ -101,13 +101,13 @@ impl Drop for Pooled {
 }
 
 /// Bytes that need no memory of their own: a number of any type, or two.
-const FEW: usize = 16;
+const INLINE: usize = 16;
 
 /// A few bytes in place, copied with the array; less than the pool keeps in one allocation with their counter; more in a block of
 /// the pool. They are always initialised, and as many as the elements take, or more.
 #[derive(Clone, Debug)]
 enum Memory {
-    Few { words: [u64; FEW / 8], len: u8 },
+    Inline { words: [u64; INLINE / 8], len: u8 },
     Small { words: Arc<[u64]>, len: u16 },
     Many { block: Arc<Pooled>, len: usize },
 }
@@ -127,8 +127,8 @@ impl Buffer {
             DType::Bool => Kind::Bool,
             DType::I64 | DType::F32 | DType::F64 => Kind::Number,
         };
-        let memory = if bytes <= FEW {
-            Memory::Few { words: [0; FEW / 8], len: len as u8 }
+        let memory = if bytes <= INLINE {
+            Memory::Inline { words: [0; INLINE / 8], len: len as u8 }
         } else if bytes < pool::MIN {
             Memory::Small { words: std::iter::repeat_n(0, bytes.div_ceil(8)).collect(), len: len as u16 }
         } else {
@@ -144,7 +144,7 @@ impl Buffer {
     /// Whether no other array shares the memory.
     pub(crate) fn is_unique(&self) -> bool {
         match &self.memory {
-            Memory::Few { .. } => true,
+            Memory::Inline { .. } => true,
             Memory::Small { words, .. } => Arc::strong_count(words) == 1,
             Memory::Many { block, .. } => Arc::strong_count(block) == 1,
         }
@@ -162,7 +162,7 @@ impl Buffer {
             return None;
         }
         let (first, len) = match &self.memory {
-            Memory::Few { words, len } => (words.as_ptr().cast(), usize::from(*len)),
+            Memory::Inline { words, len } => (words.as_ptr().cast(), usize::from(*len)),
             Memory::Small { words, len } => (words.as_ptr().cast(), usize::from(*len)),
             Memory::Many { block, len } => (block.first().cast::<T>().cast_const(), *len),
         };
@@ -179,7 +179,7 @@ impl Buffer {
             return None;
         }
         let (first, len) = match &mut self.memory {
-            Memory::Few { words, len } => (words.as_mut_ptr().cast(), usize::from(*len)),
+            Memory::Inline { words, len } => (words.as_mut_ptr().cast(), usize::from(*len)),
             Memory::Small { words, len } => (Arc::get_mut(words)?.as_mut_ptr().cast(), usize::from(*len)),
             Memory::Many { block, len } => (Arc::get_mut(block)?.first().cast::<T>(), *len),
         };

@@ -169,7 +169,7 @@ impl Error {
     /// An [`Error::DTypes`] unless the two, which the text names, are one.
     ///
     /// # Errors
-    /// That one.
+    /// [`Error::DTypes`].
     ///
     /// ```
     /// use downhill::{DType, Error};
@@ -197,7 +197,7 @@ impl Error {
         Self::Shape { op, expected: expected.into(), got: Box::new(*got) }
     }
 
-    /// That there is no memory for a tensor of this shape, its elements of `size` bytes.
+    /// An [`Error::Memory`] for a tensor of this shape, its elements of `size` bytes.
     #[cold]
     pub(crate) fn memory(op: &'static str, shape: &Shape, size: usize) -> Self {
         Self::Memory { op, bytes: shape.numel().saturating_mul(size), shape: Some(Box::new(*shape)) }

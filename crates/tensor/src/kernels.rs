@@ -20,7 +20,7 @@ use crate::kernel::{gemm, parallel, reduce, softmax, update as in_place};
 use crate::{Element, Float};
 
 pub use crate::kernel::parallel::Chunk;
-pub use crate::kernel::reduce::FEW;
+pub use crate::kernel::reduce::SHORT_SUM;
 
 /// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it
 /// (`work` in units of one addition).
@@ -216,7 +216,7 @@ pub fn matmul_scratch<T: Float>(sizes: [usize; 3]) -> usize {
 // a·b + a in f32, 30,000 elements, a 2-core Zen 5: 0.47 ns an element on slices, 0.27 with 64, 0.11 with 128, 0.07 with 256.
 pub const TILE: usize = 256;
 
-/// The same elements of `N` slices, at most [`TILE`]; what fills up a last tile does not count.
+/// A tile of each of `N` slices, from one start; the last tile of a slice is filled up with elements that do not count.
 pub type Tiles<'a, T, const N: usize> = [&'a [T; TILE]; N];
 
 /// Calls `f(at, n, tiles)` for `len` elements of the inputs from `start` on, [`TILE`] at a time; of the last ones only `n` count.
@@ -371,24 +371,24 @@ pub fn sum_tiles<T: Float, const N: usize>(
     reduce::pairwise(&mut parts)
 }
 
-/// [`sum_tiles`] of at most [`FEW`] terms of a type of their own, in the order of [`Tensor::sum`](crate::Tensor::sum).
+/// [`sum_tiles`] of at most [`SHORT_SUM`] terms of a type of their own, in the order of [`Tensor::sum`](crate::Tensor::sum).
 ///
 /// # Panics
 /// If there are more of them, or if an input or the output is shorter.
 ///
 /// ```
-/// use downhill::kernels::{each, sum_few};
+/// use downhill::kernels::{each, sum_short};
 /// let x = [3.0_f32; 10];
-/// let sum: f32 = sum_few([&x], 10, None, &|tiles, terms, _| each(&tiles, terms, |[x]| x * x));
+/// let sum: f32 = sum_short([&x], 10, None, &|tiles, terms, _| each(&tiles, terms, |[x]| x * x));
 /// assert_eq!(sum, 90.0);
 /// ```
-pub fn sum_few<T: Float, U: Float, const N: usize>(
+pub fn sum_short<T: Float, U: Float, const N: usize>(
     inputs: [&[T]; N],
     count: usize,
     mut out: Option<&mut [T]>,
     f: &dyn Fn(Tiles<'_, T, N>, &mut [U], Option<&mut [T]>),
 ) -> U {
-    let mut terms = [U::default(); FEW];
+    let mut terms = [U::default(); SHORT_SUM];
     let terms = &mut terms[..count];
     for_tiles(&inputs, 0, count, |_, _, tiles| {
         f(tiles, terms, out.as_deref_mut().map(|out| &mut out[..count]));
@@ -424,7 +424,7 @@ pub fn update<T: Float, const M: usize, const N: usize>(
     in_place::update(state, inputs, f);
 }
 
-/// The sum of `f([inputs[0][i], inputs[1][i], …])` over all `i` below `count`, without storing the terms: up to [`FEW`] in
+/// The sum of `f([inputs[0][i], inputs[1][i], …])` over all `i` below `count`, without storing the terms: up to [`SHORT_SUM`] in
 /// the order of [`Tensor::sum`](crate::Tensor::sum), more of them in `f64`. Terms may be wider than inputs.
 ///
 /// # Panics

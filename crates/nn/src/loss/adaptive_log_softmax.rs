@@ -1,6 +1,6 @@
 //! Softmax over very many classes, most of them rare.
 
-use super::logit_cut::Sizes;
+use super::linear_cross_entropy::Sizes;
 use super::rounded;
 use crate::functional::linear;
 use crate::{Forward, Linear, Module, Sequential, text};

@@ -351,7 +351,7 @@ fn weigh<T: Float>(out: &mut Chunk<'_, T>, row: Range<usize>, c: usize, [e, othe
     let sum = e + others;
     // p − 1 is minus the probability of the others.
     let (scale, slope) = (T::lit(own / sum), T::lit(-others / sum * own));
-    out.finish(
+    out.stream(
         row,
         #[inline(always)]
         |at, out| {

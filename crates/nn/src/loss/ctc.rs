@@ -1,7 +1,7 @@
 //! Connectionist temporal classification.
 
 use super::Reduction;
-use super::lattice::{Lattice, OP, evaluate};
+use super::ctc_alignments::{Alignments, OP, evaluate};
 use crate::Module;
 use downhill_tensor::autograd::fused;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, memory};
@@ -121,10 +121,10 @@ impl CTCLoss {
         target_lengths: impl Into<Lengths>,
     ) -> Result<Tensor> {
         let (batched, x) = self.batch(log_probs)?;
-        let lattice = self.lattice(&x, targets, &input_lengths.into(), &target_lengths.into())?;
+        let alignments = self.alignments(&x, targets, &input_lengths.into(), &target_lengths.into())?;
         let loss = match x.dtype() {
-            DType::F32 => self.fused::<f32>(&x, lattice)?,
-            DType::F64 => self.fused::<f64>(&x, lattice)?,
+            DType::F32 => self.fused::<f32>(&x, alignments)?,
+            DType::F64 => self.fused::<f64>(&x, alignments)?,
             got @ (DType::I64 | DType::Bool) => return Err(Error::not_float(OP, got)),
         };
         if batched || self.reduction != Reduction::None { Ok(loss) } else { loss.squeeze_dim(0) }
@@ -151,7 +151,13 @@ impl CTCLoss {
     }
 
     #[inline]
-    fn lattice(&self, x: &Tensor, targets: &Tensor, inputs: &Lengths, lengths: &Lengths) -> Result<Lattice> {
+    fn alignments(
+        &self,
+        x: &Tensor,
+        targets: &Tensor,
+        inputs: &Lengths,
+        lengths: &Lengths,
+    ) -> Result<Alignments> {
         let (steps, batch, classes) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         if targets.dtype() != DType::I64 {
             return Err(Error::DType { op: OP, expected: "int64 targets", got: targets.dtype() });
@@ -186,56 +192,56 @@ impl CTCLoss {
             }
             offset += length;
         }
-        Ok(Lattice { steps, batch, classes, states, labels, inputs, targets: lengths })
+        Ok(Alignments { steps, batch, classes, states, labels, inputs, targets: lengths })
     }
 
     /// The loss of a batch.
-    fn fused<T: Float>(&self, x: &Tensor, lattice: Lattice) -> Result<Tensor> {
-        let (nll, alpha) = evaluate::<T>(&lattice, x)?;
+    fn fused<T: Float>(&self, x: &Tensor, alignments: Alignments) -> Result<Tensor> {
+        let (nll, alpha) = evaluate::<T>(&alignments, x)?;
         let each = Tensor::from_slice(&nll, nll.len())?;
         let infinite = each.eq(f64::INFINITY)?;
         let undefined =
             if self.zero_infinity { each.try_isnan()? } else { each.try_isnan()?.maximum(&infinite)? };
         // Samples are rounded once, when they have been reduced.
-        let value = self.reduced(each, &infinite, &lattice)?.try_to_dtype(x.dtype())?;
+        let value = self.reduced(each, &infinite, &alignments)?.try_to_dtype(x.dtype())?;
         let name = match self.reduction {
             Reduction::None if self.zero_infinity => "WhereBackward0",
             Reduction::None => "CtcLossBackward0",
             Reduction::Mean => "MeanBackward0",
             Reduction::Sum => "SumBackward0",
         };
-        let lattice = Arc::new(lattice);
-        let (this, definition) = (self.clone(), (self.clone(), lattice.clone()));
+        let alignments = Arc::new(alignments);
+        let (this, definition) = (self.clone(), (self.clone(), alignments.clone()));
         let backward = move |_: usize, g: &Tensor, [x]: [&Tensor; 1]| {
             let g = g.try_contiguous()?;
             let g = g.as_slice::<T>()?.iter().map(|g| g.cast::<f64>()).cycle();
-            let batch = lattice.batch as f64;
+            let batch = alignments.batch as f64;
             let g = memory::collect(
                 OP,
-                g.zip(lattice.lengths()).map(|(g, n)| match this.reduction {
+                g.zip(alignments.lengths()).map(|(g, n)| match this.reduction {
                     Reduction::None | Reduction::Sum => g,
                     Reduction::Mean => g / batch / n as f64,
                 }),
             )?;
             let saved = (x.as_slice::<T>()?, alpha.as_slice()?, &nll[..]);
-            lattice.gradient(x.shape(), saved, &g, this.zero_infinity)
+            alignments.gradient(x.shape(), saved, &g, this.zero_infinity)
         };
         Ok(fused(name, [x], value, backward, move |[x]| {
-            let (this, lattice) = &definition;
+            let (this, alignments) = &definition;
             // A sample that counts as 0 has a gradient of 0, also if it has a NaN.
             let x = if this.zero_infinity { &x.masked_fill(&infinite.unsqueeze(1)?, 0)? } else { x };
-            this.reduced(lattice.potential(x, &undefined)?, &infinite, lattice)
+            this.reduced(alignments.potential(x, &undefined)?, &infinite, alignments)
         }))
     }
 
     /// The samples' losses, reduced.
     #[inline]
-    fn reduced(&self, each: Tensor, infinite: &Tensor, lattice: &Lattice) -> Result<Tensor> {
+    fn reduced(&self, each: Tensor, infinite: &Tensor, alignments: &Alignments) -> Result<Tensor> {
         let each = if self.zero_infinity { Tensor::where_(infinite, 0.0, &each)? } else { each };
         if self.reduction != Reduction::Mean {
             return self.reduction.of(each);
         }
-        let lengths = memory::collect(OP, lattice.lengths())?;
+        let lengths = memory::collect(OP, alignments.lengths())?;
         each.div(&Tensor::from_slice(&lengths, lengths.len())?)?.mean()
     }
 }
@@ -304,9 +310,10 @@ mod tests {
                     let kernel = |z: &[Tensor]| loss.forward(&z[0].log_softmax(2)?, targets, inputs, lengths);
                     let definition = |z: &[Tensor]| {
                         let x = z[0].log_softmax(2)?;
-                        let lattice = loss.lattice(&x, targets, &inputs.into(), &lengths.into())?;
+                        let alignments = loss.alignments(&x, targets, &inputs.into(), &lengths.into())?;
                         let undefined = downhill_tensor::zeros(3)?.ne(0)?;
-                        let each = lattice.potential(&x, &undefined)?.sub(&Tensor::from(inputs.to_vec()))?;
+                        let each =
+                            alignments.potential(&x, &undefined)?.sub(&Tensor::from(inputs.to_vec()))?;
                         Ok(match reduction {
                             Reduction::None => each,
                             Reduction::Sum => each.sum(),

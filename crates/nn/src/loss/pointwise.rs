@@ -2,8 +2,8 @@
 
 use super::Reduction;
 use downhill_tensor::autograd::{Edge, Ready, edge};
-use downhill_tensor::kernels::{self, FEW, TILE, Tiles, each};
-use downhill_tensor::real::{Quick, Real, Traced};
+use downhill_tensor::kernels::{self, SHORT_SUM, TILE, Tiles, each};
+use downhill_tensor::real::{FastMath, Real, Traced};
 use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled};
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     const WIDE: bool = false;
 
     /// Whether the terms of a sum of many are in `f64` all the same, and only the sum is rounded: unless they have an exponential
-    /// or a logarithm, which cost twice as much there. Without it such terms are read as [`Quick`].
+    /// or a logarithm, which cost twice as much there. Without it such terms are read as [`FastMath`].
     const WIDE_SUMS: bool = true;
 
     /// The name that a printed result shows as its `grad_fn`.
@@ -256,7 +256,7 @@ impl<T: Float, L: Pointwise<N>, const N: usize> Loops<T, N> for L {
                 &x,
                 terms,
                 #[inline(always)]
-                |x| Pointwise::value(self, quick(x)).0,
+                |x| Pointwise::value(self, fast_math(x)).0,
             );
         } else {
             self.terms(x, terms);
@@ -320,12 +320,12 @@ fn cast<T: Float, C: Float, const N: usize>(x: [T; N]) -> [C; N] {
 }
 
 #[inline(always)]
-fn quick<T: Float, const N: usize>(x: [T; N]) -> [Quick<T>; N] {
-    let mut quick = [Quick(T::default()); N];
-    for (quick, x) in quick.iter_mut().zip(x) {
-        quick.0 = x;
+fn fast_math<T: Float, const N: usize>(x: [T; N]) -> [FastMath<T>; N] {
+    let mut terms = [FastMath(T::default()); N];
+    for (term, x) in terms.iter_mut().zip(x) {
+        term.0 = x;
     }
-    quick
+    terms
 }
 
 /// Tiles in `f64`.
@@ -419,20 +419,22 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
                 slope(start, x, out);
             };
         let sum = |out: Option<&mut [T]>| {
-            if numel > FEW {
+            if numel > SHORT_SUM {
                 return kernels::sum_tiles(inputs, numel, out, &|start, x, terms, out| {
                     wide(start, x, true, terms, out);
                 });
             }
             // Few terms are added in the type in which they are.
             if self.loss.is_wide() || weights.is_some() {
-                return kernels::sum_few(inputs, numel, out, &|x, terms, out| wide(0, x, false, terms, out));
+                return kernels::sum_short(inputs, numel, out, &|x, terms, out| {
+                    wide(0, x, false, terms, out)
+                });
             }
             let terms = |x: Tiles<'_, T, N>, terms: &mut [T], out: Option<&mut [T]>| {
                 self.loss.terms(x, terms);
                 slope(0, x, out);
             };
-            kernels::sum_few(inputs, numel, out, &terms).cast()
+            kernels::sum_short(inputs, numel, out, &terms).cast()
         };
         let sum = if grad_enabled() && self.inputs[0].requires_grad() {
             let mut total = 0.0;

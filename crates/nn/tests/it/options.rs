@@ -84,7 +84,7 @@ impl Draw {
         }
     }
 
-    /// The same value, gradients and second derivatives.
+    /// Fails unless both have one value, one gradient and one second derivative.
     fn check(&self, ours: &Tensor, theirs: &Tensor, inputs: &[&Tensor]) -> Result<()> {
         let tolerance = if self.dtype == DType::F64 { 1e-9 } else { 3e-4 };
         let close = |what: &str, a: &Tensor, b: &Tensor| {

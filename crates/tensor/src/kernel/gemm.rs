@@ -138,7 +138,7 @@ impl<T: Element> Kernel<T> {
         let (m, n) = (out.rows, out.columns);
         assert!(m > 0 && k > 0 && n > 0, "the caller has handled empty products");
         assert!(a.fits(m, k) && b.fits(k, n), "matrices lie within their data");
-        // That of a single row or column does not matter, and may be anything.
+        // The stride of a single row or column does not matter, and may be anything.
         let step = |x: &Matrix<'_, T>, stride: usize| stride.min(x.data.len()) as isize;
         let itself = |x: Matrix<'_, T>| (x.data.as_ptr(), step(&x, x.column_stride), step(&x, x.row_stride));
         let transpose =
@@ -195,7 +195,7 @@ mod tests {
         assert!(!fits(1 << 62, 1, 5, 8));
         assert!(!fits(usize::MAX - 6, 1, 2, 8));
         assert!(!fits(1 << 63, 1 << 63, 2, 2));
-        // That of a single row does not matter.
+        // The stride of a single row does not matter.
         assert!(fits(usize::MAX, 1, 1, 64));
     }
 

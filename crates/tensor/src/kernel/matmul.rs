@@ -146,8 +146,9 @@ mod tests {
             let (a, b): (Vec<_>, Vec<_>) =
                 ((0..m * k).map(number).collect(), (0..k * n).map(|i| number(i + 7)).collect());
             for (at, bt) in [(false, false), (true, false), (false, true), (true, true)] {
-                let strides =
-                    |turned: bool, rows: usize, columns: usize| if turned { (1, rows) } else { (columns, 1) };
+                let strides = |transposed: bool, rows: usize, columns: usize| {
+                    if transposed { (1, rows) } else { (columns, 1) }
+                };
                 let ((ar, ac), (br, bc)) = (strides(at, m, k), strides(bt, k, n));
                 let x = Matrix { data: &a, row_stride: ar, column_stride: ac };
                 let y = Matrix { data: &b, row_stride: br, column_stride: bc };
@@ -175,8 +176,8 @@ mod tests {
     ) -> Result<(), TestCaseError> {
         let numbers = |len: usize| (0..len).map(&number).collect::<Vec<_>>();
         let (a, b) = (numbers(m * k), numbers(k * n));
-        fn matrix<T>(data: &[T], turned: bool, rows: usize, columns: usize) -> Matrix<'_, T> {
-            let (row_stride, column_stride) = if turned { (1, rows) } else { (columns, 1) };
+        fn matrix<T>(data: &[T], transposed: bool, rows: usize, columns: usize) -> Matrix<'_, T> {
+            let (row_stride, column_stride) = if transposed { (1, rows) } else { (columns, 1) };
             Matrix { data, row_stride, column_stride }
         }
         let (a, b) = (matrix(&a, a_turned, m, k), matrix(&b, b_turned, k, n));

@@ -11,6 +11,7 @@
 )]
 #![allow(clippy::cast_possible_truncation, reason = "narrowing is what a numeric kernel rounds with")]
 
+pub(crate) mod fast_math;
 pub(crate) mod fold;
 pub(crate) mod gemm;
 pub(crate) mod index;
@@ -18,7 +19,6 @@ pub(crate) mod map;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod parallel;
-pub(crate) mod quick;
 pub(crate) mod real;
 pub(crate) mod reduce;
 pub(crate) mod simd;

@@ -3,7 +3,7 @@
 //!
 //! The thread that calls does its share, and rayon's help as soon as they are awake ([`share`]).
 
-use super::simd::PastCaches;
+use super::simd::StreamingStores;
 use crate::dtype::Element;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,11 +16,11 @@ pub(crate) const PARALLEL_MIN: usize = 1 << 16;
 /// Elements of a block of parallel work.
 pub(crate) const BLOCK: usize = 1 << 15;
 
-/// Bytes from which a result goes past the caches.
-// It is gone from a last-level cache of 32 MiB before it is read again, and would be read from memory only to be overwritten.
+/// Bytes from which a result is written by streaming stores.
+// A result of this size is gone from a last-level cache of 32 MiB before it is read again, and would be read from memory only to be overwritten.
 pub(crate) const STREAM_MIN: usize = 16 << 20;
 
-/// Elements that go past the caches at once: of `f32`, as many lines as a processor writes while it goes on.
+/// Elements that are streamed at once: of `f32`, as many lines as a processor writes while it goes on.
 // (x·y + z).sigmoid().sum() of 2^24, one thread of a Sapphire Rapids: 54 ms with 512, 48 with 256, 50 with 128.
 const PIECE: usize = 1 << 8;
 
@@ -91,13 +91,13 @@ fn reserved<T>(n: usize) -> Option<Vec<T>> {
     scratch.try_reserve_exact(n).is_ok().then_some(scratch)
 }
 
-/// The same for who has checked that there is.
+/// An empty vector with room for `n` elements, for callers that have checked the memory.
 pub(crate) fn scratch<T>(n: usize) -> Vec<T> {
     let bytes = n.saturating_mul(size_of::<T>());
     reserved(n).unwrap_or_else(|| panic!("cannot allocate {bytes} bytes of scratch"))
 }
 
-/// The same with the elements.
+/// `n` copies of a value, for callers that have checked the memory.
 pub(crate) fn filled<T: Clone>(n: usize, value: T) -> Vec<T> {
     let mut scratch = scratch(n);
     scratch.resize(n, value);
@@ -134,25 +134,25 @@ pub(crate) fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: &E
     }
 }
 
-/// As [`for_blocks`] for an output that `f` only writes: a large one is computed in scratch and goes past the caches.
+/// As [`for_blocks`] for an output that `f` only writes: a large one is computed in scratch and streamed.
 pub(crate) fn write_blocks<T: Element>(out: &mut [T], f: &Each<'_, T>) {
     if size_of_val(out) < STREAM_MIN {
         return for_blocks(out, f);
     }
     for_blocks(out, &|start, block| {
-        let (mut scratch, past) = ([T::default(); PIECE], PastCaches::new());
+        let (mut scratch, stream) = ([T::default(); PIECE], StreamingStores::new());
         for (i, out) in block.chunks_mut(PIECE).enumerate() {
             let scratch = &mut scratch[..out.len()];
             f(start + i * PIECE, scratch);
-            past.copy(scratch, out);
+            stream.copy(scratch, out);
         }
     });
 }
 
-/// A block of an output that is only written, which goes past the caches if it is part of a large one.
+/// A block of an output that is only written, which is streamed if it is part of a large one.
 pub(crate) struct Sink<'a, T> {
     out: &'a mut [T],
-    past: Option<PastCaches>,
+    stream: Option<StreamingStores>,
 }
 
 impl<T: Element> Sink<'_, T> {
@@ -164,11 +164,11 @@ impl<T: Element> Sink<'_, T> {
     #[inline(always)]
     pub(crate) fn fill(&mut self, start: usize, n: usize, f: &mut dyn FnMut(&mut [T])) {
         let out = &mut self.out[start..start + n];
-        match &self.past {
-            Some(past) => {
+        match &self.stream {
+            Some(stream) => {
                 let mut scratch = [T::default(); PIECE];
                 f(&mut scratch[..n]);
-                past.copy(&scratch[..n], out);
+                stream.copy(&scratch[..n], out);
             }
             None => f(out),
         }
@@ -183,16 +183,16 @@ pub(crate) fn sink_blocks<T: Element, U: Send>(
 ) {
     let large = size_of_val(out) >= STREAM_MIN;
     for_pairs((out, BLOCK), (numbers, 1), 1, &|i, out, number| {
-        f(i, Sink { out, past: large.then(PastCaches::new) }, &mut number[0]);
+        f(i, Sink { out, stream: large.then(StreamingStores::new) }, &mut number[0]);
     });
 }
 
 /// A part of an output that is only written; derefs to its elements, which hold any values at first. Those of a large output are
-/// scratch, and go past the caches in the end, or as soon as they are final ([`finish`](Self::finish)).
+/// scratch, and streamed in the end, or as soon as they are final ([`stream`](Self::stream)).
 #[derive(Debug)]
 pub struct Chunk<'a, T: Element> {
     values: &'a mut [T],
-    past: Option<(&'a PastCaches, &'a mut [T])>,
+    stream: Option<(&'a StreamingStores, &'a mut [T])>,
     sent: usize,
 }
 
@@ -214,7 +214,7 @@ impl<T: Element> DerefMut for Chunk<'_, T> {
 /// Elements in their place.
 impl<'a, T: Element> From<&'a mut [T]> for Chunk<'a, T> {
     fn from(values: &'a mut [T]) -> Self {
-        Self { values, past: None, sent: 0 }
+        Self { values, stream: None, sent: 0 }
     }
 }
 
@@ -228,7 +228,7 @@ impl<T: Element> Chunk<'_, T> {
     /// ```
     /// let mut squares = vec![0.0; 10];
     /// downhill::kernels::write_pairs((&mut squares, 5), (&mut [0.0; 2], 1), 1, |chunk, out, sum| {
-    ///     out.finish(0..5, |at, piece| {
+    ///     out.stream(0..5, |at, piece| {
     ///         piece.iter_mut().enumerate().for_each(|(i, x)| *x = ((5 * chunk + at + i) as f64).powi(2));
     ///     });
     ///     sum[0] = out.iter().sum();
@@ -236,7 +236,7 @@ impl<T: Element> Chunk<'_, T> {
     /// assert_eq!(squares[9], 81.0);
     /// ```
     #[inline(always)]
-    pub fn finish(&mut self, range: Range<usize>, mut f: impl FnMut(usize, &mut [T])) {
+    pub fn stream(&mut self, range: Range<usize>, mut f: impl FnMut(usize, &mut [T])) {
         for at in range.clone().step_by(PIECE) {
             let end = (at + PIECE).min(range.end);
             f(at - range.start, &mut self.values[at..end]);
@@ -246,8 +246,8 @@ impl<T: Element> Chunk<'_, T> {
 
     #[inline(always)]
     fn send(&mut self, end: usize) {
-        if let Some((past, out)) = &mut self.past {
-            past.copy(&self.values[self.sent..end], &mut out[self.sent..end]);
+        if let Some((stream, out)) = &mut self.stream {
+            stream.copy(&self.values[self.sent..end], &mut out[self.sent..end]);
             self.sent = end;
         }
     }
@@ -276,19 +276,19 @@ pub(crate) fn write_pairs<T: Element, U: Send>(
             f(i, &mut values.into(), b);
         });
     }
-    let start = || (reserved(size), PastCaches::new());
-    share_pairs((out, size), (side, side_size), &start, &|(scratch, past), i, out, b| {
+    let start = || (reserved(size), StreamingStores::new());
+    share_pairs((out, size), (side, side_size), &start, &|(scratch, stream), i, out, b| {
         // Without memory for scratch, in its place.
         let Some(scratch) = scratch else { return f(i, &mut out.into(), b) };
         scratch.resize(size, T::default());
         let values = &mut scratch[..out.len()];
-        let mut chunk = Chunk { values, past: Some((past, out)), sent: 0 };
+        let mut chunk = Chunk { values, stream: Some((stream, out)), sent: 0 };
         f(i, &mut chunk, b);
         chunk.send(chunk.len());
     });
 }
 
-/// The same with a thread's state.
+/// A function of a thread's state, a pair's number, and a pair of chunks.
 type EachPair<'a, S, T, U> = dyn Fn(&mut S, usize, &mut [T], &mut [U]) + Sync + 'a;
 
 fn share_pairs<S, T: Send, U: Send>(
@@ -306,7 +306,7 @@ fn share_pairs<S, T: Send, U: Send>(
     });
 }
 
-/// What is called for each pair of chunks.
+/// A function of a pair's number and a pair of chunks.
 type Pair<'a, T, U> = dyn Fn(usize, &mut [T], &mut [U]) + Sync + 'a;
 
 /// `f` is not generic here: what shares the work is compiled once a pair of types, not once a loop.

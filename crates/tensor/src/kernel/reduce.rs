@@ -16,10 +16,10 @@ pub(crate) const EXACT: usize = 1 << 15;
 /// of a longer one is left to luck.
 ///
 /// ```
-/// assert_eq!(downhill::kernels::FEW, 256);
+/// assert_eq!(downhill::kernels::SHORT_SUM, 256);
 /// ```
 #[allow(unreachable_pub, reason = "kernels.rs re-exports it")]
-pub const FEW: usize = 256;
+pub const SHORT_SUM: usize = 256;
 
 /// Elements that are read at once.
 const PIECE: usize = 256;
@@ -308,8 +308,8 @@ pub(crate) fn combine<T: Float>(parts: &mut [f64]) -> T {
 /// The sum of `count` terms that `fill(start, out)` computes block by block; the terms themselves are never stored
 /// beyond a block.
 pub(crate) fn sum_terms<T: Float>(count: usize, work: usize, fill: &(dyn Fn(usize, &mut [T]) + Sync)) -> T {
-    if count <= FEW {
-        let mut terms = [T::default(); FEW];
+    if count <= SHORT_SUM {
+        let mut terms = [T::default(); SHORT_SUM];
         fill(0, &mut terms[..count]);
         return torch_row(&terms[..count]);
     }

@@ -126,8 +126,7 @@ macro_rules! vectorize {
 }
 pub(crate) use vectorize;
 
-/// Asks for `n` elements from `start` on, as far as there are any, while the processor computes something else. By itself it reads
-/// ahead no further than a page.
+/// Prefetches `n` elements from `start` on, as far as there are any. The processor by itself reads ahead no further than a page.
 #[inline(always)]
 pub(crate) fn fetch<T: Element>(x: &[T], start: usize, n: usize) {
     let next = &x[start.min(x.len())..(start + n).min(x.len())];
@@ -141,13 +140,13 @@ pub(crate) fn fetch<T: Element>(x: &[T], start: usize, n: usize) {
     let _ = next;
 }
 
-/// Stores that go past the caches: a line that is overwritten as a whole need not be read first.
+/// Non-temporal (streaming) stores, which bypass the caches: a line that is overwritten as a whole need not be read first.
 ///
 /// Such stores are weakly ordered; dropping this makes them visible to other threads, like any other store.
 #[derive(Debug)]
-pub(crate) struct PastCaches(());
+pub(crate) struct StreamingStores(());
 
-impl PastCaches {
+impl StreamingStores {
     pub(crate) fn new() -> Self {
         Self(())
     }
@@ -184,7 +183,7 @@ impl PastCaches {
     }
 }
 
-/// [`PastCaches::copy`] of whole lines of the caches.
+/// [`StreamingStores::copy`] of whole lines of the caches.
 ///
 /// # Safety
 /// `from` and `to` are `lines` vectors long, and `to` is aligned.
@@ -203,7 +202,7 @@ unsafe fn copy_lines(
     }
 }
 
-impl Drop for PastCaches {
+impl Drop for StreamingStores {
     fn drop(&mut self) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: SSE is part of x86-64.
@@ -279,7 +278,7 @@ mod tests {
         let from: Vec<f64> = (0..1000).map(f64::from).collect();
         for range in [0..1000, 0..2, 1..1000, 3..4, 5..5] {
             let mut to = vec![0.0; 1000];
-            let past = PastCaches::new();
+            let past = StreamingStores::new();
             past.copy(&from[range.clone()], &mut to[range.clone()]);
             drop(past);
             assert!((0..1000).all(|i| to[i] == if range.contains(&i) { from[i] } else { 0.0 }), "{range:?}");

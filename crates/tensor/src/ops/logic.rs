@@ -130,7 +130,7 @@ impl Not for Tensor {
 
 /// Truth.
 impl Tensor {
-    /// `!self`: the other truth value; of integers, every bit turned, `−1 − self`.
+    /// `!self`: the other truth value; of integers, every bit flipped, `−1 − self`.
     ///
     /// [`torch.bitwise_not`](https://docs.pytorch.org/docs/stable/generated/torch.bitwise_not.html). That of any dtype is
     /// [`logical_not`](Self::logical_not).

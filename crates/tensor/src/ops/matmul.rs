@@ -30,8 +30,8 @@ fn product(op: &'static str, a: &Array, b: &Array) -> Result<Array> {
         shape: Shape,
         [m, k, n]: [usize; 3],
     ) -> Result<Array> {
-        let turned = matrix::<T>(b).column_stride != 1;
-        memory::check::<u8>(op, matmul::scratch::<T>([m, k, n], turned))?;
+        let transposed = matrix::<T>(b).column_stride != 1;
+        memory::check::<u8>(op, matmul::scratch::<T>([m, k, n], transposed))?;
         if shape.rank() == 2 {
             return Array::build(op, shape, |out| {
                 matmul::matmul([m, k, n], matrix::<T>(a), matrix(b), out, false);
@@ -79,13 +79,13 @@ type Gradient = fn(&Grad<'_>, &Tensor) -> Result<Tensor>;
 
 /// The gradients of a product, each laid out as its operand is: that of a transposed weight, transposed again, is row-major.
 fn gradients(a: &Tensor, b: &Tensor) -> [Gradient; 2] {
-    let turned = |x: &Tensor| matches!(x.value().layout.strides(), [.., 1, columns] if *columns != 1);
+    let transposed = |x: &Tensor| matches!(x.value().layout.strides(), [.., 1, columns] if *columns != 1);
     fn with(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         multiply("matmul", a, b)
     }
     [
-        if turned(a) { |g, b| mt(&with(b, &mt(g)?)?) } else { |g, b| with(g, &mt(b)?) },
-        if turned(b) { |g, a| mt(&with(&mt(g)?, a)?) } else { |g, a| with(&mt(a)?, g) },
+        if transposed(a) { |g, b| mt(&with(b, &mt(g)?)?) } else { |g, b| with(g, &mt(b)?) },
+        if transposed(b) { |g, a| mt(&with(&mt(g)?, a)?) } else { |g, a| with(&mt(a)?, g) },
     ]
 }
 
@@ -341,8 +341,8 @@ impl Tensor {
         check_rank(op, self, 2)?;
         check_rank(op, weight, 2)?;
         check_inner(op, self, weight, 1)?;
-        let turned = weight.value().with_layout(weight.value().layout.permute(&[1, 0]));
-        let value = affine(op, bias, self.value(), &turned, 1.into(), 1.into())?;
+        let transposed = weight.value().with_layout(weight.value().layout.permute(&[1, 0]));
+        let value = affine(op, bias, self.value(), &transposed, 1.into(), 1.into())?;
         let [left, _] = gradients(self, weight);
         Ok(record(
             "AddmmBackward0",

@@ -49,8 +49,8 @@ impl Plan {
         Ok(Self { input, n, inner, shape, times: 1, result: shape, kept })
     }
 
-    /// The same for a view, of whose elements each is taken once along the dimensions that repeat it: a copy of all of them may be
-    /// larger than memory. What the kernels make of it is [`finish`](Self::finish)ed.
+    /// A [`new`](Self::new) plan that reads a repeated element of an expanded view once: a copy of all of them may be larger than
+    /// memory. What the kernels make of it is [`finish`](Self::finish)ed.
     pub(crate) fn once(op: &'static str, input: &Array, mask: &Mask, keepdim: bool) -> Result<Self> {
         let (shape, repeats) = (input.shape(), |d: usize| input.layout.strides()[d] == 0);
         let once = input.with_layout(input.layout.cut(repeats));
@@ -66,7 +66,7 @@ impl Plan {
         Ok(Self { times, result: if keepdim { kept } else { result }, kept, ..plan })
     }
 
-    /// The same for other elements.
+    /// This plan for other elements of the same layout.
     pub(crate) fn with(&self, input: Array) -> Self {
         Self { input, ..*self }
     }

@@ -341,8 +341,8 @@ mod tests {
     fn a_tensor_like_another_is_drawn_in_its_order_in_memory() -> Result<()> {
         let rows = crate::zeros([2, 3, 4])?;
         let drawn = Generator::seeded(0).bernoulli_like(&rows, 0.5)?;
-        let turned = Generator::seeded(0).bernoulli_like(&rows.permute([2, 0, 1])?, 0.5)?;
-        assert_eq!(turned, drawn.permute([2, 0, 1])?);
+        let transposed = Generator::seeded(0).bernoulli_like(&rows.permute([2, 0, 1])?, 0.5)?;
+        assert_eq!(transposed, drawn.permute([2, 0, 1])?);
         Ok(())
     }
 

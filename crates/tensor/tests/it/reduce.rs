@@ -210,8 +210,8 @@ fn long_reductions_agree_with_short_ones() -> Result<()> {
     let place = long.argmax(None, false)?.item::<i64>()? as usize;
     assert_eq!(Some(place), x.iter().position(|&v| x.iter().all(|&w| w <= v)));
     for (dim, stats) in [(1, wide.var_dim(1, 1.0, false)?), (0, wide.var_dim(0, 1.0, false)?)] {
-        let turned = wide.transpose(dim, 2)?.contiguous();
-        let other = turned.var_dim(2, 1.0, false)?;
+        let transposed = wide.transpose(dim, 2)?.contiguous();
+        let other = transposed.var_dim(2, 1.0, false)?;
         let other = if dim == 0 { other.t()? } else { other };
         let difference = stats.sub(&other)?.abs().max()?.item::<f32>()?;
         assert!(difference < 1e-6, "dim {dim}: {difference}");

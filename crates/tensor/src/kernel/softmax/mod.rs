@@ -28,7 +28,7 @@ fn log_softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize
     let (max, sum) = max_and_sum(x, n);
     let log = Float::fast_ln(sum);
     let sure = if sum < T::lit(SURE) { place(&x[..n], max) } else { usize::MAX };
-    out.finish(
+    out.stream(
         range,
         #[inline(always)]
         |at, out| {
@@ -47,7 +47,7 @@ fn log_softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize
 fn softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
     let (_, sum): (T, T) = exponentials(x, &mut out[range.clone()]);
     let scale = T::lit(1.0) / sum;
-    out.finish(
+    out.stream(
         range,
         #[inline(always)]
         |_, out| {
@@ -64,7 +64,7 @@ fn log_softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, rang
     let n = range.len();
     let sum: T = total(&g[..n]);
     let (sure, slope) = sure_slope(&y[..n], &g[..n]);
-    out.finish(
+    out.stream(
         range,
         #[inline(always)]
         |at, out| {
@@ -102,7 +102,7 @@ fn sure_slope<T: Float>(y: &[T], g: &[T]) -> (usize, T) {
 fn softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
     let n = range.len();
     let sum = dot(&g[..n], &y[..n]);
-    out.finish(
+    out.stream(
         range,
         #[inline(always)]
         |at, out| {

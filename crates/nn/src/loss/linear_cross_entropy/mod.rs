@@ -1,13 +1,18 @@
 //! Cross-entropy of the logits of a linear layer, without the logits.
 
-use super::logit_blocks::{Blocks, Factors, Found, OP, Target};
-use super::logit_cut::Sizes;
+mod blocks;
+mod cut;
+mod stats;
+
 use super::rows::{Classes, Rows, check_weight};
 use super::{CrossEntropyLoss, Loss, Reduction, rounded};
 use crate::{Linear, Module};
 use downhill_tensor::autograd::fused;
 use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled, kernels};
 use std::sync::{Mutex, PoisonError};
+
+use blocks::{Blocks, Factors, Found, OP, Target};
+pub(super) use cut::Sizes;
 
 /// A linear layer and the [`CrossEntropyLoss`] of its output, computed together: the loss of language models, whose logits are larger
 /// than everything else.

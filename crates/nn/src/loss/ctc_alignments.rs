@@ -1,4 +1,4 @@
-//! The lattice of connectionist temporal classification: the sum over all alignments of a target, forwards and backwards.
+//! The alignments of connectionist temporal classification: the sum over all alignments of a target, forwards and backwards.
 //!
 //! All of it is computed in `f64`: a log-likelihood of a thousand steps is a number of four digits, and the posteriors are
 //! exponentials of differences of such, which in `f32` have three digits left.
@@ -17,7 +17,7 @@ const WORK: usize = 16;
 
 /// A batch of targets, each with blanks before, between and after its labels: the states that an alignment passes.
 #[derive(Clone, Debug)]
-pub(super) struct Lattice {
+pub(super) struct Alignments {
     pub(super) steps: usize,
     pub(super) batch: usize,
     pub(super) classes: usize,
@@ -46,7 +46,7 @@ fn unless(barred: bool, way: f64) -> f64 {
     if barred { f64::NEG_INFINITY } else { way }
 }
 
-impl Lattice {
+impl Alignments {
     /// What a mean divides the samples by.
     #[inline]
     pub(super) fn lengths(&self) -> impl Iterator<Item = usize> {
@@ -286,11 +286,11 @@ fn sum_of_exp(xs: &[Tensor]) -> Result<Tensor> {
     sum.masked_fill(&empty, 1)?.try_log()?.add(&max)?.masked_fill(&empty, f64::NEG_INFINITY)
 }
 
-/// The lattice's values of a tensor of log-probabilities: minus the log-likelihoods, and the scratch.
-pub(super) fn evaluate<T: Float>(lattice: &Lattice, x: &Tensor) -> Result<(Vec<f64>, Tensor)> {
+/// The alignments's values of a tensor of log-probabilities: minus the log-likelihoods, and the scratch.
+pub(super) fn evaluate<T: Float>(alignments: &Alignments, x: &Tensor) -> Result<(Vec<f64>, Tensor)> {
     let x = x.as_slice::<T>()?;
-    lattice.check_scratch()?;
-    let mut nll = memory::vec(OP, 0.0, lattice.batch)?;
-    let alpha = Tensor::build(lattice.alpha(), |out| lattice.forward(x, out, &mut nll))?;
+    alignments.check_scratch()?;
+    let mut nll = memory::vec(OP, 0.0, alignments.batch)?;
+    let alpha = Tensor::build(alignments.alpha(), |out| alignments.forward(x, out, &mut nll))?;
     Ok((nll, alpha))
 }

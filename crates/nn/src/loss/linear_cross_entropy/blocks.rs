@@ -8,9 +8,9 @@
 //!
 //! Cuts depend on the sizes alone and parts are added in the order of the groups: the bits do not depend on the threads.
 
-use super::logit_cut::{Cut, SMALL_TILE, Sizes};
-use super::logit_stats::{Lanes, Stat};
-use super::rows::Classes;
+use super::cut::{Cut, SMALL_TILE, Sizes};
+use super::stats::{Lanes, Stat};
+use crate::loss::rows::Classes;
 use downhill_tensor::{Float, Result, Tensor, kernels, memory};
 use std::ops::Range;
 
@@ -94,7 +94,7 @@ struct Block<'a, T> {
     rows: &'a [usize],
     /// The rows' inputs as a matrix, and its transpose.
     x: &'a [T],
-    turned: &'a [T],
+    transposed: &'a [T],
 }
 
 impl<T: Float> Blocks<'_, T> {
@@ -135,9 +135,9 @@ impl<T: Float> Blocks<'_, T> {
         let mut x = scratch::<T>(cut.rows * features)?;
         let mut z = scratch::<T>(cut.logits(classes))?;
         let mut parts = scratch::<T>(if dx.is_empty() { 0 } else { cut.groups * cut.rows * features })?;
-        let mut turned = scratch::<T>(cut.rows * features)?;
+        let mut transposed = scratch::<T>(cut.rows * features)?;
         let (x, z, parts) = (x.make_mut::<T>()?, z.make_mut::<T>()?, parts.make_mut::<T>()?);
-        let turned = turned.make_mut::<T>()?;
+        let transposed = transposed.make_mut::<T>()?;
         for output in 0..outputs {
             let live = self.live(output)?;
             let dw = part_of(dw, output, classes * features);
@@ -151,10 +151,10 @@ impl<T: Float> Blocks<'_, T> {
                     x.copy_from_slice(&self.input[r * features..][..features]);
                 }
                 // Once: each tile's product would do it again.
-                for (k, turned) in turned.chunks_exact_mut(rows.len()).take(features).enumerate() {
-                    turned.iter_mut().zip(x.iter().skip(k).step_by(features)).for_each(|(t, &x)| *t = x);
+                for (k, transposed) in transposed.chunks_exact_mut(rows.len()).take(features).enumerate() {
+                    transposed.iter_mut().zip(x.iter().skip(k).step_by(features)).for_each(|(t, &x)| *t = x);
                 }
-                let block = Block { all: self, cut, output, rows, x, turned };
+                let block = Block { all: self, cut, output, rows, x, transposed };
                 let stats = block.statistics(z)?;
                 for (&r, term) in rows.iter().zip(block.terms(&stats)?) {
                     terms[r * outputs + output] = term;
@@ -251,7 +251,7 @@ impl<T: Float> Block<'_, T> {
         let run = self.all.sizes.run();
         for k in (0..features.max(1)).step_by(run) {
             let sizes = [classes.len(), run.min(features - k), n];
-            kernels::matmul(sizes, (&w[k..], [features, 1]), (&self.turned[k * n..], [n, 1]), z, k > 0);
+            kernels::matmul(sizes, (&w[k..], [features, 1]), (&self.transposed[k * n..], [n, 1]), z, k > 0);
         }
         if let Some(bias) = self.all.bias {
             for (z, &b) in z.chunks_exact_mut(n).zip(&bias[first..]) {

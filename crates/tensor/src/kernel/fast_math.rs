@@ -7,32 +7,32 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// long sum, whose last digits are lost in it. They take a third of the time.
 ///
 /// ```
-/// use downhill::real::{Quick, Real};
-/// assert!((Quick(2.0_f32).ln().0 - 2.0_f32.ln()).abs() <= f32::EPSILON);
+/// use downhill::real::{FastMath, Real};
+/// assert!((FastMath(2.0_f32).ln().0 - 2.0_f32.ln()).abs() <= f32::EPSILON);
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Quick<T>(
+pub struct FastMath<T>(
     /// The number.
     pub T,
 );
 
 macro_rules! quick {
     ($($trait:ident $name:ident),*; same $($same:ident)*; two $($two:ident)*; compare $($compare:ident)*) => {
-        $(impl<T: Float> $trait for Quick<T> {
+        $(impl<T: Float> $trait for FastMath<T> {
             type Output = Self;
             #[inline(always)]
             fn $name(self, other: Self) -> Self {
                 Self($trait::$name(self.0, other.0))
             }
         })*
-        impl<T: Float> Neg for Quick<T> {
+        impl<T: Float> Neg for FastMath<T> {
             type Output = Self;
             #[inline(always)]
             fn neg(self) -> Self {
                 Self(-self.0)
             }
         }
-        impl<T: Float> Real for Quick<T> {
+        impl<T: Float> Real for FastMath<T> {
             type Mask = bool;
             #[inline(always)]
             fn lit(x: f64) -> Self {

@@ -13,13 +13,13 @@ const FEW_ROWS: usize = 64;
 
 /// What the loss is of.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
+pub(in crate::loss) struct Sizes {
     /// Rows of the input.
-    pub(super) rows: usize,
-    pub(super) features: usize,
-    pub(super) classes: usize,
+    pub(in crate::loss) rows: usize,
+    pub(in crate::loss) features: usize,
+    pub(in crate::loss) classes: usize,
     /// Targets a row.
-    pub(super) outputs: usize,
+    pub(in crate::loss) outputs: usize,
 }
 
 impl Sizes {
@@ -36,7 +36,7 @@ impl Sizes {
 
     /// Whether so little is to be done that it is done in `f64`, which then costs less than 0.1 ms.
     #[inline]
-    pub(super) fn are_small(&self) -> bool {
+    pub(in crate::loss) fn are_small(&self) -> bool {
         self.work() <= 1 << 22 && self.weights() <= 1 << 18
     }
 
