@@ -427,7 +427,7 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
             // Few terms are added in the type in which they are.
             if self.loss.is_wide() || weights.is_some() {
                 return kernels::sum_short(inputs, numel, out, &|x, terms, out| {
-                    wide(0, x, false, terms, out)
+                    wide(0, x, false, terms, out);
                 });
             }
             let terms = |x: Tiles<'_, T, N>, terms: &mut [T], out: Option<&mut [T]>| {

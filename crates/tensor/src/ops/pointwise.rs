@@ -222,28 +222,6 @@ pointwise! {
         grad |g, x| R::lit(std::f64::consts::FRAC_2_SQRT_PI) * (-(x.clone() * x)).exp() * g, on -2.5..2.5;
 }
 
-/// [`Tensor::sigmoid`] whose derivative is exact where `1 − σ(x)` has no digits left. It keeps the input and takes an exponential, and so
-/// is left to what derives derivatives.
-pub(crate) fn exact_sigmoid(x: &Tensor) -> Result<Tensor> {
-    struct Exact;
-    impl Unary for Exact {
-        const NAME: &'static str = "SigmoidBackward0";
-        const SAVES: Saves = Saves::Input;
-        #[inline(always)]
-        fn value<R: Real>(x: R) -> R {
-            x.sigmoid()
-        }
-        #[inline(always)]
-        fn grad<R: Real>(g: R, x: R) -> R {
-            // −|x| with a slope at 0.
-            let e = R::select(x.lt(&R::lit(0.0)), x.clone(), -x).exp();
-            let sum = R::lit(1.0) + e.clone();
-            g * (e / (sum.clone() * sum))
-        }
-    }
-    unary::<Exact>("sigmoid", x)
-}
-
 /// Functions that keep the dtype: integers stay integers.
 macro_rules! keep {
     ($($(#[$doc:meta])* $method:ident $try_method:ident as $name:ident, bool $bool:ident, int |$i:ident| $int:expr, float |$x:ident| $float:expr,

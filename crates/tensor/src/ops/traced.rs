@@ -1,8 +1,9 @@
 //! The reading of a formula as a graph of tensor operations, so that its derivative can be derived again.
 
+use crate::autograd::edge;
+use crate::autograd::node::record;
 use crate::error::or_panic;
 use crate::kernel::real::Real;
-use crate::ops::pointwise::exact_sigmoid;
 use crate::{DType, Error, Operand, Result, Tensor};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -267,6 +268,18 @@ impl Real for Traced {
         };
         mask.map(|mask| mask, |mask| Tensor::where_(mask, a.operand()?, b.operand()?))
     }
+}
+
+/// [`Tensor::sigmoid`] whose derivative is exact where `1 − σ(x)` has no digits left. It keeps the input and takes an exponential, and so
+/// is left to what derives derivatives.
+fn exact_sigmoid(x: &Tensor) -> Result<Tensor> {
+    let slope = edge(x, x, |g, x| {
+        // −|x| with a slope at 0.
+        let e = Tensor::where_(&x.lt(0)?, x, &x.neg()?)?.try_exp()?;
+        let sum = Tensor::add(&e, 1)?;
+        Tensor::mul(g, &Tensor::div(&e, &Tensor::mul(&sum, &sum)?)?)
+    });
+    Ok(record("SigmoidBackward0", x.detach().try_sigmoid()?.into_value(), [slope]))
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use super::super::parallel;
 use super::super::real::{Float, Real};
 use super::super::simd::vectorize;
 use super::rows::{
-    BLOCK, SURE, SURE_LOG, WORK, centred, for_rows, larger, largest_log, log_sum, place, shift, vector_len,
+    BLOCK, SURE, SURE_LOG, WORK, centred, for_rows, larger, largest_log, log_sum, place, shift, sure_slope,
+    vector_len,
 };
-use super::sure_slope;
 
 /// One number per column of each of the `outer` matrices `n × inner`: calls `f(first, at, vector, out)`, where `first` is
 /// the place of the first of these columns in the data, `at` that in `out`'s whole, and `vector` tells whether

@@ -14,8 +14,8 @@ use super::parallel::{self, Chunk};
 use super::real::{Float, Real};
 use super::simd::{fetch, vectorize};
 use rows::{
-    BLOCK, SURE, SURE_LOG, WORK, centred, dot, each, for_rows, largest_log, log_sum, max, max_and_sum, place,
-    shift, total, vector_len,
+    BLOCK, SURE, WORK, centred, dot, each, for_rows, largest_log, log_sum, max_and_sum, place, shift,
+    sure_slope, total, vector_len,
 };
 use std::ops::Range;
 
@@ -82,19 +82,6 @@ fn log_softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, rang
             }
         },
     );
-}
-
-/// The place of a probability near 1, if the row `y` of their logarithms has one, and its entry of the gradient, where
-/// `g − exp(y) Σ g` cancels: `(1 − p) g − p Σ g` over the others.
-#[inline(always)]
-fn sure_slope<T: Float>(y: &[T], g: &[T]) -> (usize, T) {
-    let top = max(y);
-    if !(SURE_LOG..=0.0).contains(&top.cast::<f64>()) {
-        return (usize::MAX, T::default());
-    }
-    let at = place(y, top);
-    let others = total::<T, T>(&g[..at]) + total::<T, T>(&g[at + 1..]);
-    (at, -Real::expm1(top) * g[at] - Real::exp(top) * others)
 }
 
 /// `out = (g − Σ g·y) · y` for the result `y` of [`softmax_row`].
@@ -223,6 +210,7 @@ pub(crate) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, o
 
 #[cfg(test)]
 mod tests {
+    use super::rows::SURE_LOG;
     use super::*;
 
     fn noise(n: usize) -> Vec<f64> {

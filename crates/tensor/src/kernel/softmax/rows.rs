@@ -338,3 +338,16 @@ pub(crate) fn max_and_wide_sums<T: Float>(row: &[T]) -> (T, usize, [f64; 2]) {
     }
     (max, place, [own, lanes.iter().sum()])
 }
+
+/// The place of a probability near 1, if the row `y` of their logarithms has one, and its entry of the gradient, where
+/// `g − exp(y) Σ g` cancels: `(1 − p) g − p Σ g` over the others.
+#[inline(always)]
+pub(super) fn sure_slope<T: Float>(y: &[T], g: &[T]) -> (usize, T) {
+    let top = max(y);
+    if !(SURE_LOG..=0.0).contains(&top.cast::<f64>()) {
+        return (usize::MAX, T::default());
+    }
+    let at = place(y, top);
+    let others = total::<T, T>(&g[..at]) + total::<T, T>(&g[at + 1..]);
+    (at, -Real::expm1(top) * g[at] - Real::exp(top) * others)
+}

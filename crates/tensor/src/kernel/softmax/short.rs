@@ -4,9 +4,9 @@ use super::super::parallel;
 use super::super::real::{Float, Real};
 use super::super::simd::vectorize;
 use super::rows::{
-    BLOCK, SURE, WIDE, WORK, centred, dot, exponentials_of_rows, largest_log, log_sum, place, shift, total,
+    BLOCK, SURE, WIDE, WORK, centred, dot, exponentials_of_rows, largest_log, log_sum, place, shift,
+    sure_slope, total,
 };
-use super::sure_slope;
 
 /// Rows that are worked on at once.
 const ROWS: usize = 64;
