@@ -1,5 +1,6 @@
 //! The texts of errors, side by side in `errors.txt`, so that a person can read them in one go. `ERRORS=write cargo test errors` writes
 //! the file anew.
+#![allow(clippy::redundant_closure_call, reason = "the call may end in `?`")]
 
 use downhill::autograd::{GradOptions, grad, grad_with};
 use downhill::nn::functional as f;
