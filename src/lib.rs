@@ -53,8 +53,8 @@ pub mod prelude {
     pub use downhill_nn::{
         AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
         CosineEmbeddingLoss, CrossEntropyLoss, DiceLoss, Dropout, ELU, Embedding, Flatten, FocalLoss,
-        Forward, GELU, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, KLDivReduction, L1Loss,
-        LayerNorm, LeakyReLU, Linear, LinearCrossEntropyLoss, LogSigmoid, LogSoftmax, Loss, MSELoss,
+        Forward, GELU, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, Identity, KLDivLoss, KLDivReduction,
+        L1Loss, LayerNorm, LeakyReLU, Linear, LinearCrossEntropyLoss, LogSigmoid, LogSoftmax, Loss, MSELoss,
         MarginRankingLoss, Module, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss,
         Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid,
         SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss,

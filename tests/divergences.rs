@@ -1,6 +1,9 @@
 //! Where PyTorch does otherwise, on purpose: tests that `docs/divergences.md` names.
 
+use downhill::autograd;
 use downhill::check::gradcheck;
+use downhill::nn::optim::{PlateauOptions, ReduceLROnPlateau};
+use downhill::nn::{CosineSimilarity, PairwiseDistance};
 use downhill::prelude::*;
 use downhill::random::Generator;
 use downhill::{Combine, MAX_RANK};
@@ -120,5 +123,103 @@ fn losses_whose_terms_cancel_are_rounded_once() -> Result<()> {
         // Twice rounded is next to once rounded: half a unit of the largest, and a trace.
         assert!(off <= exact.abs().max()?.item::<f64>()? * 1.2e-7, "{name} is off by {off}");
     }
+    Ok(())
+}
+
+#[test]
+fn what_is_left_of_a_probability_near_1_is_kept() -> Result<()> {
+    let close = |found: f32, exact: f64| (f64::from(found) / exact - 1.0).abs() < 4e-7;
+    let rest = 1.0 / (18_f64.exp() + 1.0);
+    let x = Tensor::from([[18.0_f32, 0.0]]).requires_grad_()?;
+    let target = Tensor::from([0]);
+    let log = x.log_softmax(1)?;
+    for loss in [functional::cross_entropy(&x, &target)?, functional::nll_loss(&log, &target)?] {
+        assert!(close(loss.item::<f32>()?, rest));
+        let g = autograd::grad(&loss, &[&x])?.remove(0).to_vec::<f32>()?;
+        assert!(close(g[0], -rest) && close(g[1], rest), "{g:?}");
+    }
+    let loss = BCEWithLogitsLoss::default().forward(&Tensor::from([-16.0_f32]), &Tensor::from([0.0_f32]))?;
+    assert!(close(loss.item::<f32>()?, (-16_f64).exp().ln_1p()));
+    Ok(())
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() -> Result<()> {
+    let (x, t) = (zeros([2, 3])?, Tensor::from([0, 2]));
+    for label_smoothing in [-0.1, 1.1, f64::NAN] {
+        assert!(CrossEntropyLoss { label_smoothing, ..Default::default() }.forward(&x, &t).is_err());
+    }
+    for eps in [0.0, -1.0, f64::NAN] {
+        assert!(GaussianNLLLoss { eps, ..Default::default() }.forward(&x, &x, &ones([2, 3])?).is_err());
+    }
+    assert!(CosineSimilarity { eps: -1.0, ..Default::default() }.forward(&x, &x).is_err());
+    assert!(PairwiseDistance { eps: f64::INFINITY, ..Default::default() }.forward(&x, &x).is_err());
+    let mut norm = BatchNorm1d::new(3)?;
+    norm.eps = f64::NAN;
+    assert!(norm.forward(&x).is_err());
+    let sgd = SGD::new([Parameter::new(ones([1])?)?], SgdOptions::default())?;
+    assert!(ReduceLROnPlateau::new(&sgd, PlateauOptions { factor: f64::NAN, ..Default::default() }).is_err());
+    // What PyTorch refuses is refused.
+    let (int, flag) = (x.to_dtype(DType::I64), x.to_dtype(DType::Bool));
+    assert!(
+        KLDivLoss::default().forward(&int, &int).is_err() && L1Loss::default().forward(&x, &flag).is_err()
+    );
+    Ok(())
+}
+
+/// Neither products of the library nor functions of C: FNV-1a over the bits, the same everywhere.
+#[test]
+fn what_our_loops_compute_has_these_bits_on_every_processor() -> Result<()> {
+    let mut generator = Generator::seeded(7);
+    let x = generator.randn([64, 12], DType::F32)?;
+    let target = generator.randint(0, 12, [64], DType::I64)?;
+    let w = Parameter::new(generator.randn([12, 12], DType::F32)?)?;
+    let mut optimizer =
+        RMSprop::new([w.clone()], RMSpropOptions { momentum: 0.9, centered: true, ..Default::default() })?;
+    for _ in 0..10 {
+        optimizer.zero_grad();
+        // 12 × 12 × 12 multiplications a product: a plain loop.
+        let rows = (0..4).map(|i| x.narrow(0, i * 12, 12)?.mm(&w.tensor())).collect::<Result<Vec<_>>>()?;
+        let loss = functional::cross_entropy(&Tensor::cat(&rows, 0)?, &target.narrow(0, 0, 48)?)?;
+        loss.backward()?;
+        optimizer.step()?;
+    }
+    let y = x.to_dtype(DType::F64);
+    let parts = [
+        w.tensor(),
+        x.exp(),
+        x.expm1(),
+        x.tanh(),
+        x.sigmoid(),
+        x.erf(),
+        x.abs().log(),
+        x.abs().log1p(),
+        x.abs().log2(),
+        x.abs().sqrt(),
+        x.softmax(1)?,
+        x.log_softmax(0)?,
+        x.logsumexp(1, false)?,
+        x.sum(),
+        x.var()?,
+        x.norm(2.0)?,
+        x.cumsum(0)?,
+        y.exp(),
+        y.abs().log(),
+        y.abs().log1p(),
+        y.softmax(1)?,
+        y.log_softmax(0)?,
+        y.sigmoid(),
+        y.erf(),
+        y.mean()?,
+        functional::binary_cross_entropy_with_logits(&x, &x.sigmoid())?,
+        functional::mse_loss(&y, &y.exp())?,
+    ];
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for part in &parts {
+        for x in part.to_dtype(DType::F64).contiguous().as_slice::<f64>()? {
+            hash = (hash ^ x.to_bits()).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+    assert_eq!(hash, 0xbec3_88de_a011_c129, "{hash:#x}");
     Ok(())
 }

@@ -11,8 +11,8 @@ use std::fmt::Display;
 use std::fs;
 
 /// The text of what was refused, its call with it.
-fn line<T>(call: &str, result: std::result::Result<T, impl Display>) -> String {
-    let text = result.err().map_or("is taken".to_string(), |error| error.to_string());
+fn line<T, E: Display>(call: &str, run: impl FnOnce() -> std::result::Result<T, E>) -> String {
+    let text = run().err().map_or("is taken".to_string(), |error| error.to_string());
     // Parts of lines of more than one.
     format!("{call:58} {}", text.replace("\n\t", " / "))
 }
@@ -21,7 +21,7 @@ macro_rules! lines {
     ($($call:expr;)*) => {
         vec![$({
             let call = stringify!($call).split_whitespace().collect::<Vec<_>>().join(" ");
-            line(&call, (|| $call)())
+            line(&call, || $call)
         },)*]
     };
 }

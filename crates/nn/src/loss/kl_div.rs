@@ -61,7 +61,7 @@ impl std::str::FromStr for KLDivReduction {
 /// for a log-target of −∞.
 ///
 /// # Errors
-/// Shapes that do not broadcast.
+/// Shapes that do not broadcast, inputs neither of which is a float.
 ///
 /// # Examples
 /// ```
@@ -85,7 +85,6 @@ pub struct KLDivLoss {
 
 impl Pointwise<2> for KLDivLoss {
     const OP: &'static str = "kl_div";
-    const INTEGERS: bool = true;
     const WIDE: bool = true;
     #[inline]
     fn name(&self, reduction: Reduction) -> &'static str {

@@ -4,7 +4,7 @@ use super::pointwise::weighted_mean;
 use super::{Loss, Pointwise, Reduction};
 use crate::Module;
 use downhill_tensor::real::Real;
-use downhill_tensor::{Result, Tensor};
+use downhill_tensor::{DType, Error, Result, Tensor};
 
 /// Absolute error: the loss of regression that outliers do not dominate.
 ///
@@ -67,6 +67,9 @@ impl Pointwise<2> for L1Loss {
 
 impl Loss for L1Loss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if input.dtype() == DType::Bool || target.dtype() == DType::Bool {
+            return Err(Error::DType { op: Self::OP, expected: "numbers", got: DType::Bool });
+        }
         weighted_mean(self, [input, target], self.weight.as_ref(), self.reduction)
     }
 }
