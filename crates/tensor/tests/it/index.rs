@@ -299,7 +299,7 @@ fn wrong_indices_are_errors_that_name_the_numbers() -> Result<()> {
         text(x.scatter(1, &Tensor::from([[0, 1]]), &values(&[1, 1]))),
         "scatter: expected an index no larger than shape [1, 1], but got shape [1, 2]",
     );
-    assert!(matches!(x.scatter(1, &Tensor::from([[0]]), &float), Err(Error::DType { op: "scatter", .. })));
+    assert!(matches!(x.scatter(1, &Tensor::from([[0]]), &float), Err(Error::DTypes { op: "scatter", .. })));
     assert!(matches!(x.scatter_add(1, &Tensor::from([[0]]), &values(&[1])), Err(Error::Shape { .. })));
     assert!(matches!(x.scatter_add(0, &Tensor::from([[34]]), &values(&[1, 1])), Err(Error::Index { .. })));
     assert_eq!(text(x.index([&Tensor::from([3])])), "index: index 3 is out of bounds for size 3");
