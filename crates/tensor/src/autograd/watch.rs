@@ -1,7 +1,7 @@
 //! What is watched of a backward pass: hooks on gradients, gradients that results keep, and where an operation was called.
 
 use super::node::Node;
-use crate::{Error, Result, Tensor};
+use crate::{DType, Error, Result, Tensor};
 use std::backtrace::Backtrace;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,9 +32,12 @@ fn caller(trace: &Backtrace) -> Option<String> {
 
 /// An error for a gradient that is not finite, which the derivative of `node` has computed.
 pub(super) fn check_finite(grad: &Tensor, node: &Node) -> Result<()> {
-    if !grad.dtype().is_float() || grad.try_isfinite()?.try_all()?.item::<bool>()? {
-        return Ok(());
-    }
+    let values = grad.try_to_dtype(DType::F64)?.to_vec::<f64>()?;
+    let what = match (values.iter().any(|x| x.is_nan()), values.iter().any(|x| x.is_infinite())) {
+        (true, _) => "nan",
+        (false, true) => "inf",
+        (false, false) => return Ok(()),
+    };
     let call = node.watch().and_then(|watch| watch.call.get());
     let site = match call {
         None => "outside of detect_anomaly, which does not know where".to_string(),
@@ -42,7 +45,6 @@ pub(super) fn check_finite(grad: &Tensor, node: &Node) -> Result<()> {
             caller(trace).map_or_else(|| "in a program without names".to_string(), |at| format!("in {at}"))
         }
     };
-    let what = if grad.try_isnan()?.try_any()?.item::<bool>()? { "nan" } else { "inf" };
     let shapes = Box::new([*grad.shape(), node.shape]);
     Err(Error::Anomaly { op: node.name, what, shapes, site: site.into() })
 }

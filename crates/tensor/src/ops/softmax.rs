@@ -83,6 +83,7 @@ impl Tensor {
     /// assert_eq!(x.softmax(1)?.to_vec::<f32>()?, [0.5, 0.5, 1.0, 0.0]);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn softmax(&self, dim: isize) -> Result<Tensor> {
         let dim = check("softmax", self, dim)?;
         let value = forward!("softmax", softmax::softmax, self, dim);
