@@ -235,7 +235,7 @@ fn for_tiles<T: Float, const N: usize>(
             if n < TILE {
                 last[..n].copy_from_slice(&rest[..n]);
             }
-            fetch(rest, 2 * TILE, TILE);
+            fetch(rest, 8 * TILE, TILE);
         }
         let mut tiles = last.each_ref();
         for (tile, x) in tiles.iter_mut().zip(inputs) {
