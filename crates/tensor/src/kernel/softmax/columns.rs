@@ -146,7 +146,7 @@ fn patch<T: Float>(
     out: &mut [T],
     f: impl Fn(&[T], &[T]) -> (usize, T),
 ) {
-    let mut scratch = vec![T::default(); 2 * n];
+    let mut scratch = parallel::filled(2 * n, T::default());
     let (x, y) = scratch.split_at_mut(n);
     for &column in columns {
         let first = column / inner * n * inner + column % inner;
