@@ -86,16 +86,23 @@ impl Default for CrossEntropyLoss {
 
 pub(super) const OP: &str = "cross_entropy";
 
+/// An error for a smoothing outside of 0 … 1, and for a negative factor of the z-loss.
+pub(super) fn check_options(op: &'static str, label_smoothing: f64, z_loss: f64) -> Result<()> {
+    if !(0.0..=1.0).contains(&label_smoothing) {
+        return Err(Error::argument(
+            op,
+            format!("label_smoothing must be between 0 and 1, but is {label_smoothing}"),
+        ));
+    }
+    if z_loss.is_nan() || z_loss < 0.0 {
+        return Err(Error::argument(op, format!("z_loss must be at least 0, but is {z_loss}")));
+    }
+    Ok(())
+}
+
 impl Loss for CrossEntropyLoss {
     fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        if !(0.0..=1.0).contains(&self.label_smoothing) {
-            let message = format!("label_smoothing must be between 0 and 1, but is {}", self.label_smoothing);
-            return Err(Error::argument(OP, message));
-        }
-        if self.z_loss.is_nan() || self.z_loss < 0.0 {
-            let message = format!("z_loss must be at least 0, but is {}", self.z_loss);
-            return Err(Error::argument(OP, message));
-        }
+        check_options(OP, self.label_smoothing, self.z_loss)?;
         if self.z_loss > 0.0 {
             let plain = Self { z_loss: 0.0, ..self.clone() };
             return plain.forward(input, target)?.add(&self.drift(input, target)?);

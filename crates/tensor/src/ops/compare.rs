@@ -6,7 +6,7 @@ use crate::autograd::{Edge, edge};
 use crate::dtype::dispatch;
 use crate::error::fallible;
 use crate::kernel::map;
-use crate::ops::arithmetic::{Operand, Side, pointwise2, promote, spread, zip};
+use crate::ops::operand::{Operand, Side, pointwise2, promote, spread, zip};
 use crate::{DType, Element, Error, Number, Result, Shape, Tensor};
 
 fn compare(op: &'static str, a: &Tensor, b: &Operand, f: impl Compare) -> Result<Tensor> {

@@ -4,7 +4,7 @@ use crate::array::Array;
 use crate::dtype::dispatch;
 use crate::error::{fallible, or_panic};
 use crate::kernel::{fold, parallel};
-use crate::ops::arithmetic::{Operand, Side, promote, zip};
+use crate::ops::operand::{Operand, Side, promote, zip};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::{Dims, Mask};
 use crate::{DType, Element, Error, Result, Shape, Tensor, memory};

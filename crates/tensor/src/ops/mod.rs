@@ -3,7 +3,8 @@
 //!
 //! | file | operations |
 //! | --- | --- |
-//! | `arithmetic` | `add` `sub` `mul` `div` `pow`, `add_scaled` `sub_scaled`, `div_rounded`, `reciprocal` `rpow`; how two operands are promoted and broadcast |
+//! | `arithmetic` | `add` `sub` `mul` `div` `pow`, `add_scaled` `sub_scaled`, `div_rounded`, `reciprocal` `rpow` |
+//! | `operand` | what two operands may be, how they are promoted and broadcast, and the loop over both |
 //! | `operators` | `+` `-` `*` `/` and negation, for tensors, references and numbers |
 //! | `pointwise` | the table of functions of each element: `exp` `expm1` `log` `log1p` `log2` `sqrt` `rsqrt` `sin` `cos` `tanh` `sigmoid` `log_sigmoid` `erf`, `relu` `abs` `square` `sign` `floor` `ceil` `round` `trunc`; and `round_decimals` `neg` |
 //! | `compare` | `lt` `le` `gt` `ge` `eq` `ne`, `isnan` `isinf` `logical_not`; what chooses: `where_` `masked_fill` `maximum` `minimum` `clamp` `clamp_min` `clamp_max` |
@@ -37,6 +38,7 @@ pub(crate) mod join;
 pub(crate) mod logic;
 pub(crate) mod matmul;
 pub(crate) mod median;
+pub(crate) mod operand;
 pub(crate) mod operators;
 pub mod pointwise;
 pub(crate) mod product;

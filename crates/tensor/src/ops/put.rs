@@ -6,8 +6,8 @@ use crate::construct::Number;
 use crate::dtype::dispatch;
 use crate::kernel::index as kernel;
 use crate::kernel::map::place;
-use crate::ops::arithmetic::Operand;
 use crate::ops::index::{Located, Rows, check_bounds, check_index_dtype, picked};
+use crate::ops::operand::Operand;
 use crate::ops::slicing::IntoSlices;
 use crate::{Element, Error, Result, Shape, Tensor, memory};
 use std::sync::Arc;
@@ -37,18 +37,18 @@ fn put_rows(
     Ok(record(name, value, edges))
 }
 
+fn check_dtype(op: &'static str, x: &Tensor, source: &Tensor) -> Result<()> {
+    Error::check_same(op, ("tensor", x.dtype()), ("source", source.dtype()))
+}
+
 /// The source in this shape and dtype.
 #[inline]
 fn fitted(op: &'static str, x: &Tensor, source: &Operand, shape: &Shape) -> Result<Tensor> {
-    let source = match source {
-        Operand::Tensor(source) if source.dtype() != x.dtype() => {
-            return Err(Error::DType { op, expected: "a source of the tensor's dtype", got: source.dtype() });
-        }
-        source => {
-            source.check_range(op, x.dtype())?;
-            source.to_tensor(x.dtype())?
-        }
-    };
+    if let Operand::Tensor(source) = source {
+        check_dtype(op, x, source)?;
+    }
+    source.check_range(op, x.dtype())?;
+    let source = source.to_tensor(x.dtype())?;
     let refused = |_| Error::shape(op, format!("a source that broadcasts to {shape}"), source.shape());
     source.expand(shape).map_err(refused)
 }
@@ -64,7 +64,7 @@ impl Tensor {
     /// [`torch.index_put`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put.html).
     ///
     /// # Errors
-    /// What [`index`](Self::index) refuses, [`Error::DType`] for a source of another dtype, [`Error::Shape`] for one that does not
+    /// What [`index`](Self::index) refuses, [`Error::DTypes`] for a source of another dtype, [`Error::Shape`] for one that does not
     /// broadcast.
     ///
     /// ```
@@ -88,7 +88,7 @@ impl Tensor {
         let (op, name) = ("index_put", "IndexPutBackward0");
         let Some(Located { order, rows, shape }) = self.located(op, indices)? else {
             let all = memory::collect(op, 0..self.numel())?;
-            return self.put_at(op, all, self.shape(), &source.into(), accumulate);
+            return self.put_at(op, name, all, self.shape(), &source.into(), accumulate);
         };
         let source = fitted(op, self, &source.into(), &shape)?;
         let Some(order) = order else { return put_rows(op, name, self, &rows, &source, accumulate) };
@@ -107,7 +107,7 @@ impl Tensor {
     /// [`torch.select_scatter`](https://docs.pytorch.org/docs/stable/generated/torch.select_scatter.html), for several dimensions at once.
     ///
     /// # Errors
-    /// What [`slice`](Self::slice) refuses, [`Error::DType`] for a source of another dtype, [`Error::Shape`] for one that does not
+    /// What [`slice`](Self::slice) refuses, [`Error::DTypes`] for a source of another dtype, [`Error::Shape`] for one that does not
     /// broadcast.
     ///
     /// ```
@@ -126,7 +126,7 @@ impl Tensor {
         let layout = Tensor::constant(dense).slice(slices)?.value().layout;
         let at = |i| layout.offset - first + place(&layout.shape, layout.strides(), i);
         let list = memory::collect(op, (0..layout.shape.numel()).map(at))?;
-        self.put_at(op, list, &layout.shape, &source.into(), false)
+        self.put_at(op, "SliceScatterBackward0", list, &layout.shape, &source.into(), false)
     }
 
     /// The source, of this shape, at places of the elements in order.
@@ -134,13 +134,14 @@ impl Tensor {
     fn put_at(
         &self,
         op: &'static str,
+        name: &'static str,
         list: Vec<usize>,
         shape: &Shape,
         source: &Operand,
         add: bool,
     ) -> Result<Tensor> {
         let rows = Rows { list: Arc::new(list), n: self.numel(), inner: 1 };
-        put_rows(op, "SliceScatterBackward0", self, &rows, &fitted(op, self, source, shape)?, add)
+        put_rows(op, name, self, &rows, &fitted(op, self, source, shape)?, add)
     }
 
     /// `self` with each row of `source` along dimension `dim` added to the row that `index` names:
@@ -150,7 +151,7 @@ impl Tensor {
     /// [`torch.index_add`](https://docs.pytorch.org/docs/stable/generated/torch.index_add.html).
     ///
     /// # Errors
-    /// [`Error::DType`] unless the index is `i64` and the source of the tensor's dtype, [`Error::Shape`] for an index of several dimensions
+    /// [`Error::DType`] unless the index is `i64`, [`Error::DTypes`] for a source of another dtype, [`Error::Shape`] for an index of several dimensions
     /// and a source of another shape than [`index_select`](Self::index_select) would give, [`Error::Index`] for a row that there is not,
     /// or a negative one.
     ///
@@ -168,10 +169,7 @@ impl Tensor {
         if index.dim() > 1 {
             return Err(Error::shape(op, "an index of one dimension", index.shape()));
         }
-        if source.dtype() != self.dtype() {
-            let expected = "a source of the tensor's dtype";
-            return Err(Error::DType { op, expected, got: source.dtype() });
-        }
+        check_dtype(op, self, source)?;
         let index = index.value().to_vec::<i64>(op)?;
         check_bounds(op, &index, self.shape().get(d).copied().unwrap_or(1))?;
         let list = Arc::new(memory::collect(op, index.iter().map(|&i| i as usize))?);

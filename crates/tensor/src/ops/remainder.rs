@@ -3,7 +3,8 @@
 use crate::autograd::edge;
 use crate::autograd::node::attach;
 use crate::dtype::dispatch;
-use crate::ops::arithmetic::{Operand, Rounding, Side, check_divisor, pointwise2, promote, zip};
+use crate::ops::arithmetic::{Rounding, check_divisor};
+use crate::ops::operand::{Operand, Side, pointwise2, promote, zip};
 use crate::{DType, Error, Float, Result, Shape, Tensor};
 
 /// Of the divisor's sign, as Python's `%`. Exact: a remainder needs no rounding but where the sign is mended.

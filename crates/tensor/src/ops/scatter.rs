@@ -6,8 +6,8 @@ use crate::autograd::node::record;
 use crate::dtype::dispatch;
 use crate::kernel::index::{self as kernel, Along};
 use crate::layout::Layout;
-use crate::ops::arithmetic::Operand;
 use crate::ops::index::{check_bounds, check_index_dtype};
+use crate::ops::operand::Operand;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 
 /// What `scatter` does with an element that it finds where it puts one.

@@ -83,7 +83,7 @@ fn what_does_not_fit_is_an_error_with_the_numbers() -> Result<()> {
     );
     assert_eq!(
         text(x.index_put([&rows], &Tensor::from([1, 2]), true)),
-        "index_put: expected a source of the tensor's dtype, but got int64"
+        "index_put: the tensor is float32, but the source is int64 (a literal without a point is int64; `to_dtype` converts)"
     );
     assert_eq!(
         text(x.index_add(1, &Tensor::from([0]), &ones)),

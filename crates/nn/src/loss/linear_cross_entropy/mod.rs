@@ -4,6 +4,7 @@ mod blocks;
 mod cut;
 mod stats;
 
+use super::cross_entropy::check_options;
 use super::rows::{Classes, Rows, check_weight};
 use super::{CrossEntropyLoss, Loss, Reduction, rounded};
 use crate::{Linear, Module};
@@ -147,7 +148,7 @@ impl LinearCrossEntropyLoss {
             let expected = format!("a weight for each of {num_classes} classes");
             return Err(Error::shape(OP, expected, weight.shape()));
         }
-        options.check()?;
+        check_options(OP, options.label_smoothing, options.z_loss)?;
         let outputs = out_features.iter().try_fold(num_classes, |n, &d| n.checked_mul(d));
         let outputs = outputs.ok_or_else(|| {
             Error::argument(OP, format!("{num_classes} classes times {out_features:?} outputs are too many"))
@@ -205,21 +206,6 @@ impl Loss for LinearCrossEntropyLoss {
         shape.push(self.in_features());
         let weight = weight.reshape(&shape[..])?;
         linear_cross_entropy(input, &weight, target, bias.as_ref(), &self.options)
-    }
-}
-
-impl LinearCrossEntropyOptions {
-    #[inline]
-    fn check(&self) -> Result<()> {
-        if !(0.0..=1.0).contains(&self.label_smoothing) {
-            let message = format!("label_smoothing must be between 0 and 1, but is {}", self.label_smoothing);
-            return Err(Error::argument(OP, message));
-        }
-        if self.z_loss.is_nan() || self.z_loss < 0.0 {
-            let message = format!("z_loss must be at least 0, but is {}", self.z_loss);
-            return Err(Error::argument(OP, message));
-        }
-        Ok(())
     }
 }
 
@@ -290,7 +276,7 @@ impl Fit {
         bias: Option<&Tensor>,
         options: &LinearCrossEntropyOptions,
     ) -> Result<Self> {
-        options.check()?;
+        check_options(OP, options.label_smoothing, options.z_loss)?;
         input.dtype().check_float(OP)?;
         Error::check_same(OP, ("input", input.dtype()), ("linear_weight", linear.dtype()))?;
         if let Some(bias) = bias {

@@ -1,0 +1,202 @@
+//! Two operands: what they may be, the dtype and the shape of what they make, and the loop over both.
+
+use crate::array::Array;
+use crate::construct::Number;
+use crate::kernel::map;
+use crate::{DType, Element, Result, Shape, Tensor};
+use std::borrow::Cow;
+
+/// What an operation takes besides a tensor: another tensor or a number. Numbers do not widen a tensor's dtype within
+/// its kind (`f32 + 1.0` stays `f32`); see [type promotion](https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc).
+#[derive(Clone, Debug)]
+pub enum Operand {
+    /// A tensor.
+    Tensor(Tensor),
+    /// A number.
+    Number(Number),
+}
+
+impl From<&Tensor> for Operand {
+    fn from(x: &Tensor) -> Self {
+        Self::Tensor(x.clone())
+    }
+}
+
+impl From<&Operand> for Operand {
+    fn from(x: &Operand) -> Self {
+        x.clone()
+    }
+}
+
+impl From<Number> for Operand {
+    fn from(x: Number) -> Self {
+        Self::Number(x)
+    }
+}
+
+macro_rules! operand {
+    ($($type:ty),*) => {$(
+        impl From<$type> for Operand {
+            fn from(x: $type) -> Self {
+                Self::Number(x.into())
+            }
+        }
+    )*};
+}
+operand!(bool, i32, i64, usize, f32, f64);
+
+impl Operand {
+    pub(crate) fn tensor(&self) -> Option<&Tensor> {
+        if let Self::Tensor(x) = self { Some(x) } else { None }
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        match self {
+            Self::Tensor(x) => x.dtype(),
+            Self::Number(Number::Bool(_)) => DType::Bool,
+            Self::Number(Number::Int(_)) => DType::I64,
+            Self::Number(Number::Float(_)) => DType::F32,
+        }
+    }
+
+    pub(crate) fn shape(&self) -> &Shape {
+        self.tensor().map_or(&Shape::SCALAR, Tensor::shape)
+    }
+
+    /// An error if it is a number beyond the range of `dtype`.
+    pub(crate) fn check_range(&self, op: &'static str, dtype: DType) -> Result<()> {
+        if let Self::Number(n) = self { n.check_range(op, dtype) } else { Ok(()) }
+    }
+
+    /// A tensor of this dtype.
+    pub(crate) fn to_tensor(&self, dtype: DType) -> Result<Tensor> {
+        match self {
+            Self::Tensor(x) => x.try_to_dtype(dtype),
+            Self::Number(n) => crate::construct::number_tensor("full", &Shape::SCALAR, dtype, *n),
+        }
+    }
+}
+
+/// What an operand says about the dtype of a result. Numbers rank below 0-d tensors, those below tensors with dimensions.
+#[derive(Clone, Copy)]
+pub(crate) struct Standing {
+    dtype: DType,
+    rank: u8,
+}
+
+impl From<&Tensor> for Standing {
+    fn from(x: &Tensor) -> Self {
+        Self { dtype: x.dtype(), rank: 1 + u8::from(x.dim() > 0) }
+    }
+}
+
+impl From<&Operand> for Standing {
+    fn from(operand: &Operand) -> Self {
+        operand.tensor().map_or(Self { dtype: operand.dtype(), rank: 0 }, Self::from)
+    }
+}
+
+/// The dtype of a result: an operand of lower standing counts only if its kind (bool, integer, float) is higher.
+pub(crate) fn promote(a: impl Into<Standing>, b: impl Into<Standing>) -> DType {
+    let (a, b) = (a.into(), b.into());
+    let (high, low) = if a.rank >= b.rank { (a, b) } else { (b, a) };
+    let kind = |dtype: DType| (dtype != DType::Bool, dtype.is_float());
+    if high.rank == low.rank || kind(low.dtype) > kind(high.dtype) {
+        high.dtype.promote(low.dtype)
+    } else {
+        high.dtype
+    }
+}
+
+/// The right side of a pointwise operation, ready for the loop.
+pub(crate) enum Side<'a> {
+    Array(Cow<'a, Array>),
+    Number(Number),
+}
+
+impl<'a> Side<'a> {
+    #[inline]
+    pub(crate) fn new(op: &'static str, operand: &'a Operand, dtype: DType) -> Result<Self> {
+        Ok(match operand {
+            Operand::Tensor(x) => Self::Array(x.value().cast(op, dtype)?),
+            Operand::Number(n) => Self::Number(*n),
+        })
+    }
+}
+
+/// `f` of every pair of elements, with both sides already of type `A`.
+#[inline(never)]
+#[allow(clippy::redundant_closure, reason = "a closure can be inlined always")]
+pub(crate) fn zip<A: Element, O: Element>(
+    op: &'static str,
+    a: &Array,
+    b: &Side<'_>,
+    shape: &Shape,
+    f: impl Fn(A, A) -> O + Sync,
+) -> Result<Tensor> {
+    zip_parts(
+        op,
+        a,
+        b,
+        shape,
+        &|n, x, out| {
+            map::map1(
+                x,
+                out,
+                #[inline(always)]
+                |x| f(x, n),
+            );
+        },
+        &|x, y, out| {
+            map::map2(
+                x,
+                y,
+                out,
+                #[inline(always)]
+                |x, y| f(x, y),
+            );
+        },
+    )
+}
+
+/// [`zip`] of two loops: with a number, and with an array.
+fn zip_parts<A: Element, O: Element>(
+    op: &'static str,
+    a: &Array,
+    b: &Side<'_>,
+    shape: &Shape,
+    number: &(dyn Fn(A, &[A], &mut [O]) + Sync),
+    array: &(dyn Fn(&[A], &[A], &mut [O]) + Sync),
+) -> Result<Tensor> {
+    let a = spread(a, shape);
+    let value = Array::build(op, *shape, |out| match b {
+        Side::Number(n) => {
+            let n = n.cast();
+            map::each1(shape, a.strided(), out, &|x, out| number(n, x, out));
+        }
+        Side::Array(b) => map::each2(shape, a.strided(), spread(b, shape).strided(), out, array),
+    });
+    value.map(Tensor::constant)
+}
+
+/// The array broadcast to `shape`.
+pub(crate) fn spread<'a>(a: &'a Array, shape: &Shape) -> Cow<'a, Array> {
+    if a.shape() == shape { Cow::Borrowed(a) } else { Cow::Owned(a.expand(shape)) }
+}
+
+/// A pointwise operation on two operands; `$f` is read at every dtype's type.
+macro_rules! pointwise2 {
+    ($op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
+        let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
+        let a = $a.value().cast($op, $dtype)?;
+        let b = Side::new($op, $b, $dtype)?;
+        dispatch!($dtype, T => zip::<T, T>($op, &a, &b, &shape, $f))?
+    }};
+    (float $op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
+        let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
+        let a = $a.value().cast($op, $dtype)?;
+        let b = Side::new($op, $b, $dtype)?;
+        dispatch!(float $dtype, T => zip::<T, T>($op, &a, &b, &shape, $f))?
+    }};
+}
+pub(crate) use pointwise2;
