@@ -70,7 +70,8 @@ fn run<T: Float>(
     let [w, b] = [weight, bias].map(|t| t.unwrap_or(&none));
     let flat = rows.split(&x.detach())?.try_contiguous()?;
     let moments = Arc::new(moments::<T>(&flat)?);
-    let value = affine(&scaled::<T>(&flat, &moments, eps)?, has, [&w.detach(), &b.detach()])?;
+    let given = [weight, bias].map(|t| t.map(Tensor::detach));
+    let value = scaled::<T>(rows, &flat, &moments, [given[0].as_ref(), given[1].as_ref()], eps)?;
     let value = rows.join(&value, x.shape())?;
     let kept = moments.clone();
     let y = fused(
@@ -84,7 +85,7 @@ fn run<T: Float>(
             }
             let x = rows.split(x)?.try_contiguous()?;
             if i == 1 {
-                return g.mul(&scaled::<T>(&x, &kept, eps)?);
+                return g.mul(&scaled::<T>(rows, &x, &kept, [None; 2], eps)?);
             }
             let g = if has[0] { g.mul(w)? } else { g };
             rows.join(&slopes::<T>(&g.try_contiguous()?, &x, &kept, eps)?, &shape)
@@ -106,17 +107,19 @@ pub(crate) fn affine(x: &Tensor, [scale, shift]: [bool; 2], [w, b]: [&Tensor; 2]
     if shift { x.add(b) } else { Ok(x) }
 }
 
-/// The sum of `f(0) … f(n − 1)`, in an order that depends on `n` alone.
+/// The sum of `f` of each pair of elements, in an order that depends on their number alone.
 #[inline(always)]
-fn sum(n: usize, f: impl Fn(usize) -> f64) -> f64 {
+fn sum<T: Float>(x: &[T], y: &[T], f: impl Fn(f64, f64) -> f64) -> f64 {
+    // Chunks of a fixed length are what vectorises.
+    let ((xs, x), (ys, y)) = (x.as_chunks::<16>(), y.as_chunks::<16>());
     let mut lanes = [0.0; 16];
-    for start in (0..n / 16 * 16).step_by(16) {
-        for (l, lane) in lanes.iter_mut().enumerate() {
-            *lane += f(start + l);
+    for (x, y) in xs.iter().zip(ys) {
+        for i in 0..16 {
+            lanes[i] += f(x[i].cast::<f64>(), y[i].cast::<f64>());
         }
     }
-    for (i, lane) in (n / 16 * 16..n).zip(&mut lanes) {
-        *lane += f(i);
+    for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
+        *lane += f(x.cast::<f64>(), y.cast::<f64>());
     }
     lanes.iter().sum()
 }
@@ -133,21 +136,29 @@ fn moments<T: Float>(x: &Tensor) -> Result<Vec<Moments>> {
         |start, chunk| {
             for (i, out) in chunk.iter_mut().enumerate() {
                 let row = &data[(start + i) * n..][..n];
-                let mean = sum(n, |i| row[i].cast::<f64>()) / n as f64;
-                let square = |i: usize| {
-                    let d = row[i].cast::<f64>() - mean;
-                    d * d
-                };
-                *out = [mean, sum(n, square) / n as f64];
+                let mean = sum(row, row, |x, _| x) / n as f64;
+                *out = [mean, sum(row, row, |x, _| (x - mean) * (x - mean)) / n as f64];
             }
         },
     );
     Ok(moments)
 }
 
-/// `(x − mean) / √(variance + eps)`.
-fn scaled<T: Float>(x: &Tensor, moments: &[Moments], eps: f64) -> Result<Tensor> {
+/// `(x − mean) / √(variance + eps) · weight + bias`, rounded once.
+fn scaled<T: Float>(
+    rows: Rows,
+    x: &Tensor,
+    moments: &[Moments],
+    [weight, bias]: [Option<&Tensor>; 2],
+    eps: f64,
+) -> Result<Tensor> {
     let (data, n) = (x.as_slice::<T>()?, x.size(1)?);
+    let row_major = |t: Option<&Tensor>| t.map(Tensor::try_contiguous).transpose();
+    let (weight, bias) = (row_major(weight)?, row_major(bias)?);
+    let [weight, bias] = [&weight, &bias].map(|t| t.as_ref().map(Tensor::as_slice::<T>));
+    let (weight, bias) = (weight.transpose()?, bias.transpose()?);
+    let (ones, zeros) =
+        (memory::vec("normalize", T::lit(1.0), n)?, memory::vec("normalize", T::lit(0.0), n)?);
     Tensor::build(x.shape(), |out| {
         for_rows(
             out,
@@ -157,15 +168,25 @@ fn scaled<T: Float>(x: &Tensor, moments: &[Moments], eps: f64) -> Result<Tensor>
             |row, out| {
                 let [mean, variance] = moments[row];
                 let scale = 1.0 / (variance + eps).sqrt();
-                for (o, x) in out.iter_mut().zip(&data[row * n..][..n]) {
-                    *o = T::lit((x.cast::<f64>() - mean) * scale);
+                let x = &data[row * n..][..n];
+                if let Rows::Channels = rows {
+                    let w = weight.map_or(scale, |w| w[row].cast::<f64>() * scale);
+                    let b = bias.map_or(0.0, |b| b[row].cast::<f64>());
+                    for (o, x) in out.iter_mut().zip(x) {
+                        *o = T::lit((x.cast::<f64>() - mean) * w + b);
+                    }
+                } else {
+                    let (w, b) = (&weight.unwrap_or(&ones)[..n], &bias.unwrap_or(&zeros)[..n]);
+                    for (((o, x), w), b) in out.iter_mut().zip(x).zip(w).zip(b) {
+                        *o = T::lit((x.cast::<f64>() - mean) * scale * w.cast::<f64>() + b.cast::<f64>());
+                    }
                 }
             },
         );
     })
 }
 
-/// The gradient of [`scaled`] for the gradient `g`: `(g − mean(g) − y · mean(g · y)) / √(variance + eps)`.
+/// The gradient of [`scaled`] without weight and bias for the gradient `g`: `(g − mean(g) − y · mean(g · y)) / √(variance + eps)`.
 fn slopes<T: Float>(g: &Tensor, x: &Tensor, moments: &[Moments], eps: f64) -> Result<Tensor> {
     let (gs, xs, n) = (g.as_slice::<T>()?, x.as_slice::<T>()?, x.size(1)?);
     Tensor::build(x.shape(), |out| {
@@ -178,11 +199,11 @@ fn slopes<T: Float>(g: &Tensor, x: &Tensor, moments: &[Moments], eps: f64) -> Re
                 let (g, x) = (&gs[row * n..][..n], &xs[row * n..][..n]);
                 let [mean, variance] = moments[row];
                 let scale = 1.0 / (variance + eps).sqrt();
-                let unit = |i: usize| (x[i].cast::<f64>() - mean) * scale;
-                let level = sum(n, |i| g[i].cast::<f64>()) / n as f64;
-                let along = sum(n, |i| g[i].cast::<f64>() * unit(i)) / n as f64;
-                for (i, o) in out.iter_mut().enumerate() {
-                    *o = T::lit((g[i].cast::<f64>() - level - unit(i) * along) * scale);
+                let unit = |x: f64| (x - mean) * scale;
+                let level = sum(g, g, |g, _| g) / n as f64;
+                let along = sum(g, x, |g, x| g * unit(x)) / n as f64;
+                for ((o, g), x) in out.iter_mut().zip(g).zip(x) {
+                    *o = T::lit((g.cast::<f64>() - level - unit(x.cast::<f64>()) * along) * scale);
                 }
             },
         );

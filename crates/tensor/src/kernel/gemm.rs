@@ -61,6 +61,22 @@ pub(crate) fn blocks<T>(out: &mut [T], n: usize, (down, along): (usize, usize)) 
         .collect()
 }
 
+impl<T> Block<'_, T> {
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    pub(crate) fn line(&mut self, row: usize) -> &mut [T] {
+        assert!(row < self.rows, "a row of the block");
+        // SAFETY: the row begins within the block, which is borrowed mutably, and has this many elements there.
+        unsafe { std::slice::from_raw_parts_mut(self.first.add(row * self.stride), self.columns) }
+    }
+}
+
 impl<T> Matrix<'_, T> {
     /// Whether the elements of so many rows and columns, one at least, lie within the data.
     pub(crate) fn fits(&self, rows: usize, columns: usize) -> bool {

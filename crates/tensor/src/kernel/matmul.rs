@@ -1,5 +1,6 @@
 //! Matrix products: a library's kernel on blocks of our own. Integers, and booleans as `or` of `and`, multiply in plain loops.
 
+use super::dots;
 use super::gemm::{self, Block, Kernel, blocks};
 use super::parallel;
 use super::simd::vectorize;
@@ -10,6 +11,9 @@ pub(crate) use super::gemm::Matrix;
 /// Multiplications up to which the plain loops are used.
 // The library packs its operands; below this its overhead shows, and the plain order of additions is PyTorch's own.
 const SMALL: usize = 1 << 12;
+
+/// Rows up to which a product with a transposed matrix is one of dot products: from 32 on the library is faster.
+const FEW_ROWS: usize = 16;
 
 /// Multiplications of a product.
 fn work([m, k, n]: [usize; 3]) -> usize {
@@ -92,10 +96,16 @@ fn product<T: Element>(
     assert!(a.fits(m, k) && b.fits(k, n), "matrices lie within their slices");
     let kernel = if work([m, k, n]) > SMALL { Kernel::find() } else { None };
     let Some(kernel) = kernel else { return plain(k, n, a, b, out, accumulate) };
+    // The library is as fast for a single row.
+    let few = (2..=FEW_ROWS).contains(&m) && k > 1 && a.column_stride == 1 && b.row_stride == 1;
+    let dots = if few { dots::find() } else { None };
     let run = |out: Block<'_, T>| {
         let a = Matrix { data: &a.data[out.row * a.row_stride..], ..a };
         let b = Matrix { data: &b.data[out.column * b.column_stride..], ..b };
-        kernel.run(k, a, b, out, accumulate);
+        match dots {
+            Some(dots) => dots(k, a, b, out, accumulate),
+            None => kernel.run(k, a, b, out, accumulate),
+        }
     };
     let mut blocks = blocks(out, n, pieces);
     if blocks.len() == 1 { blocks.drain(..).for_each(run) } else { parallel::for_jobs(blocks, &run) }

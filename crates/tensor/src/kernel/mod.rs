@@ -11,6 +11,7 @@
 )]
 #![allow(clippy::cast_possible_truncation, reason = "narrowing is what a numeric kernel rounds with")]
 
+pub(crate) mod dots;
 pub(crate) mod fast_math;
 pub(crate) mod fold;
 pub(crate) mod gemm;

@@ -1,6 +1,6 @@
 //! The numbers of formulas and of floating-point kernels: what a formula may do, and what `f32` and `f64` can beyond that.
 
-use super::math::{erf, exp, log};
+use super::math::{erf, exp, log, trig};
 use crate::dtype::Element;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
@@ -220,7 +220,7 @@ macro_rules! float {
 
 float!(f32:
     exp exp::exp_f32, expm1 exp::expm1_f32, ln log::ln_f32, log1p log::log1p_f32, log2 log::log2_f32, tanh exp::tanh_f32,
-    erf erf::erf_f32, sin f32::sin, cos f32::cos, sqrt f32::sqrt, abs f32::abs, floor f32::floor, ceil f32::ceil,
+    erf erf::erf_f32, sin trig::sin_f32, cos trig::cos_f32, sqrt f32::sqrt, abs f32::abs, floor f32::floor, ceil f32::ceil,
     round f32::round_ties_even, trunc f32::trunc;
     float fast_exp exp::fast_exp_f32, fast_ln log::fast_ln_f32, quick_ln log::quick_ln_f32, quick_log1p log::quick_log1p_f32;
     wide_exp exp::coarse_exp

@@ -90,34 +90,41 @@ fn cascades<T: Float, const L: usize, const G: usize>(
     let log = if count < 2 { 0 } else { (count - 1).ilog2() + 1 };
     let power = (log / 4).max(4);
     let step = 1_usize << power;
-    let mut level = [[Lanes::zero(); G]; 4];
+    // The first level apart: indexed beside the others, it would live in memory.
+    let (mut first, mut level) = ([Lanes::zero(); G], [[Lanes::zero(); G]; 3]);
     let mut i = 0;
     while i + step <= count {
         for _ in 0..step {
-            add_all(&mut level[0], item(i));
+            add_all(&mut first, item(i));
             i += 1;
         }
-        for j in 1..4 {
-            let lower = std::mem::replace(&mut level[j - 1], [Lanes::zero(); G]);
-            add_all(&mut level[j], lower);
-            if i & ((step - 1) << (j as u32 * power)) != 0 {
+        let mut carry = std::mem::replace(&mut first, [Lanes::zero(); G]);
+        for (j, sums) in level.iter_mut().enumerate() {
+            add_all(sums, carry);
+            if j == 2 || i & ((step - 1) << ((j + 1) as u32 * power)) != 0 {
                 break;
             }
+            carry = std::mem::replace(sums, [Lanes::zero(); G]);
         }
     }
     for i in i..count {
-        add_all(&mut level[0], item(i));
+        add_all(&mut first, item(i));
     }
-    let [mut sums, rest @ ..] = level;
-    for lanes in rest {
-        add_all(&mut sums, lanes);
+    for lanes in level {
+        add_all(&mut first, lanes);
     }
-    sums
+    first
 }
 
 /// Four cascades, added up: item `i` goes to cascade `i % 4`.
 #[inline(always)]
 fn interleaved<T: Float, const L: usize>(count: usize, item: impl Fn(usize) -> Lanes<T, L>) -> Lanes<T, L> {
+    if count < 4 {
+        // What the cascades of nothing would come to, without their cost: a sum of ten elements takes a fifth of the time.
+        let mut sum = Lanes::zero();
+        (0..count).for_each(|i| sum.add(item(i)));
+        return sum;
+    }
     let [mut sum, rest @ ..] = cascades(
         count / 4,
         #[inline(always)]
@@ -340,12 +347,20 @@ pub(crate) fn sum<T: Float>(data: &[T]) -> T {
     combine::<T>(&mut parts)
 }
 
+/// Columns that are summed at once: their accumulators stay in the first-level cache, and a row's part is one page of `f32`.
+const STRIP: usize = 1 << 10;
+
+/// Rows whose column sums make one partial sum.
+fn block_rows(width: usize) -> usize {
+    (EXACT / width).max(1 << 8)
+}
+
 /// How many numbers of scratch [`sum_middle`] takes at once.
 pub(crate) fn scratch(n: usize, inner: usize, outer: usize) -> usize {
-    if inner <= 1 || n * inner <= EXACT {
+    if inner <= 1 || n * inner <= EXACT || n <= block_rows(inner) {
         return 0;
     }
-    n.div_ceil((EXACT / inner).max(1)) * inner * outer.min(parallel::threads())
+    n.div_ceil(block_rows(inner)) * inner * outer.min(parallel::threads())
 }
 
 /// Sums over the middle of a row-major `outer × n × inner` array.
@@ -377,23 +392,49 @@ fn columns<T: Float>(data: &[T], width: usize, out: &mut [T]) {
     if data.len() <= EXACT {
         return torch_columns(data, width, out);
     }
-    // Blocks of whole rows, each with a row of partial sums.
-    let block = (EXACT / width).max(1) * width;
-    let mut parts = parallel::filled(data.len().div_ceil(block) * width, 0.0);
-    parallel::for_chunks(&mut parts, width, block / width, &|start, part| {
-        let first = start / width * block;
-        let rows = &data[first..(first + block).min(data.len())];
-        vectorize!(T: for row in rows.chunks_exact(width) {
-            for (a, &x) in part.iter_mut().zip(row) {
-                *a += x.cast::<f64>();
-            }
+    let (rows, block) = (data.len() / width, block_rows(width));
+    if rows <= block {
+        return parallel::for_chunks(out, STRIP, rows, &|start, out| {
+            let mut sums = [0.0; STRIP];
+            let sums = &mut sums[..out.len()];
+            add_rows(data, width, start, sums);
+            out.iter_mut().zip(sums).for_each(|(o, sum)| *o = T::of_f64(*sum));
         });
+    }
+    let mut parts = parallel::filled(rows.div_ceil(block) * width, 0.0);
+    let jobs = parts.chunks_mut(width).zip(data.chunks(block * width));
+    let strip = |(start, sums): (usize, &mut [f64]), rows: &[T]| add_rows(rows, width, start * STRIP, sums);
+    parallel::for_jobs(jobs.collect(), &|(part, rows): (&mut [f64], &[T])| {
+        part.chunks_mut(STRIP).enumerate().for_each(|sums| strip(sums, rows));
     });
     let (total, rest) = parts.split_at_mut(width);
     for part in rest.chunks_exact(width) {
         total.iter_mut().zip(part).for_each(|(a, &x)| *a += x);
     }
     out.iter_mut().zip(total).for_each(|(o, &mut a)| *o = T::of_f64(a));
+}
+
+/// Adds to `sums` the columns from `start` on, four rows at a time: the sums are loaded and stored a fourth as often.
+fn add_rows<T: Float>(data: &[T], width: usize, start: usize, sums: &mut [f64]) {
+    vectorize!(T: {
+        let mut fours = data.chunks_exact(4 * width);
+        for (i, rows) in (&mut fours).enumerate() {
+            let row = |k: usize| &rows[k * width + start..][..sums.len()];
+            let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+            for k in 4..8 {
+                fetch(data, (4 * i + k) * width + start, sums.len());
+            }
+            for j in 0..sums.len() {
+                let first = a[j].cast::<f64>() + b[j].cast::<f64>();
+                sums[j] += first + (c[j].cast::<f64>() + d[j].cast::<f64>());
+            }
+        }
+        for row in fours.remainder().chunks_exact(width) {
+            for (sum, x) in sums.iter_mut().zip(&row[start..]) {
+                *sum += x.cast::<f64>();
+            }
+        }
+    });
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@
 //!
 //! | | `f32` | `f64` |
 //! |---|---|---|
-//! | `exp` `ln` `log1p` `log2` `tanh` `erf` | computed in `f64`, rounded once: ≤ 0.53 | |
+//! | `exp` `ln` `log1p` `log2` `tanh` `erf` `sin` `cos` | computed in `f64`, rounded once: ≤ 0.53 | |
 //! | `fast_exp` `expm1` `fast_ln` | SLEEF 3's algorithms, bit for bit: ≤ 1.0 | |
 //! | `quick_ln` `quick_log1p` | ≤ 1.5 | |
 //! | `exp` `ln` `log1p` | | ≤ 1.0, vectorised; the `fast_` and `quick_` ones are these |
-//! | `expm1` `log2` `tanh` `sin` `cos` `powr` | `sin` `cos` `powr`: the standard library | the standard library |
+//! | `expm1` `log2` `tanh` `sin` `cos` `powr` | `powr`: the standard library | the standard library |
 //! | `erf` | | the `libm` crate |
 //! | `sigmoid` | `1 / (1 + fast_exp(−x))`: ≤ 2.5, and 0 once the exponential overflows | the same |
 //!
@@ -31,6 +31,7 @@ pub(super) mod erf;
 pub(super) mod exp;
 pub(super) mod log;
 mod pair;
+pub(super) mod trig;
 
 #[cfg(test)]
 mod tests;

@@ -77,7 +77,7 @@ fn sigmoid(x: f64) -> f64 {
 
 #[test]
 fn f32_functions_stay_within_their_ulp() {
-    let cases: [(&str, Unary<f32>, fn(f64) -> f64, f64); 11] = [
+    let cases: [(&str, Unary<f32>, fn(f64) -> f64, f64); 13] = [
         ("exp", map!(f32, exp), f64::exp, 0.51),
         ("fast_exp", map!(f32, fast_exp), f64::exp, 1.0),
         ("expm1", map!(f32, expm1), f64::exp_m1, 1.0),
@@ -89,6 +89,8 @@ fn f32_functions_stay_within_their_ulp() {
         ("log2", map!(f32, log2), f64::log2, 0.51),
         ("tanh", map!(f32, tanh), f64::tanh, 0.51),
         ("erf", map!(f32, erf), libm::erf, 0.52),
+        ("sin", map!(f32, sin), f64::sin, 0.51),
+        ("cos", map!(f32, cos), f64::cos, 0.51),
     ];
     let x = every_exponent_f32();
     for (name, f, exact, bound) in cases {

@@ -1,0 +1,87 @@
+//! Products of few rows with the transpose of a matrix: what a linear layer computes for a small batch.
+//!
+//! The library would transpose the whole weight to pack it, which costs more than such a product: 2 to 16 rows times 512 × 512 take
+//! it five times as long.
+
+use super::gemm::{Block, Matrix};
+use super::real::Float;
+use super::simd::vectorize;
+use crate::dtype::{DType, Element};
+use std::any::Any;
+
+/// Lanes of a sum. Loops of 32 and fewer are unrolled before they could be vectorised.
+const LANES: usize = 64;
+
+type Dots<T> = fn(usize, Matrix<'_, T>, Matrix<'_, T>, Block<'_, T>, bool);
+
+/// [`dots`] for a type, if it is one of floats.
+pub(super) fn find<T: Element>() -> Option<Dots<T>> {
+    let function: &dyn Any = match T::DTYPE {
+        DType::F32 => &(dots as Dots<f32>),
+        DType::F64 => &(dots as Dots<f64>),
+        DType::I64 | DType::Bool => return None,
+    };
+    function.downcast_ref().copied()
+}
+
+/// `out = a · b`, or `out += a · b`, where the rows of `a` and the columns of `b` lie side by side, `k` elements each. Each result is
+/// a sum by itself, so it does not depend on how a product is cut.
+fn dots<T: Float>(k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, mut out: Block<'_, T>, accumulate: bool) {
+    let rows = out.rows();
+    vectorize!(T: for j in 0..out.columns() {
+        let y = &b.data[j * b.column_stride..][..k];
+        let row = |i: usize| &a.data[i * a.row_stride..][..k];
+        let mut put = |i: usize, sum: T| {
+            let o = &mut out.line(i)[j];
+            *o = if accumulate { *o + sum } else { sum };
+        };
+        let fours = rows / 4 * 4;
+        for i in (0..fours).step_by(4) {
+            let sums = products([row(i), row(i + 1), row(i + 2), row(i + 3)], y);
+            sums.into_iter().enumerate().for_each(|(at, sum)| put(i + at, sum));
+        }
+        (fours..rows).for_each(|i| put(i, products([row(i)], y)[0]));
+    });
+}
+
+/// The sums of products of each of `x` with `y`, which is loaded once.
+#[inline(always)]
+fn products<T: Float, const N: usize>(x: [&[T]; N], y: &[T]) -> [T; N] {
+    let (chunks, tail) = y.as_chunks::<LANES>();
+    let xs = x.map(
+        #[inline(always)]
+        |x| x.as_chunks::<LANES>().0,
+    );
+    let mut lanes = [[T::lit(0.0); LANES]; N];
+    for (at, y) in chunks.iter().enumerate() {
+        for i in 0..N {
+            let x = &xs[i][at];
+            for l in 0..LANES {
+                lanes[i][l] = x[l].mul_add(y[l], lanes[i][l]);
+            }
+        }
+    }
+    let mut sums = [T::lit(0.0); N];
+    for i in 0..N {
+        let rest = &x[i][chunks.len() * LANES..];
+        for ((lane, &x), &y) in lanes[i].iter_mut().zip(rest).zip(tail) {
+            *lane = x.mul_add(y, *lane);
+        }
+        sums[i] = total(lanes[i]);
+    }
+    sums
+}
+
+/// The lanes added up by halves.
+#[inline(always)]
+fn total<T: Float>(mut lanes: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            let upper = lanes[i + half];
+            lanes[i] += upper;
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
