@@ -1,6 +1,8 @@
 //! Tests that read or seed what the whole process shares: the counters of memory and the default generator. They are alone in
 //! their program, and take turns.
 
+mod resume;
+
 use downhill_nn::functional::linear_cross_entropy;
 use downhill_nn::{
     AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, Forward, Linear, LinearCrossEntropyOptions, Loss,
