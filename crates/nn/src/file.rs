@@ -251,7 +251,18 @@ impl<'de> Deserialize<'de> for Header {
                     if name == METADATA {
                         header.metadata = map.next_value()?;
                     } else {
-                        map.next_value::<Entry>()?;
+                        let Entry { dtype, shape: Sizes(shape), data_offsets: (from, to) } =
+                            map.next_value()?;
+                        let bits =
+                            shape.iter().try_fold(dtype.bitsize(), |bits, size| bits.checked_mul(*size));
+                        if bits.is_none_or(|bits| {
+                            Some(bits) != to.checked_sub(from).and_then(|n| n.checked_mul(8))
+                        }) {
+                            let text = format_args!(
+                                "{name:?} of {dtype} and shape {shape:?} does not fill bytes {from} to {to}"
+                            );
+                            return Err(de::Error::custom(text));
+                        }
                         header.names.push(name);
                     }
                 }
@@ -262,10 +273,9 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// What may stand in a tensor's entry, read without keeping it.
+/// What may stand in a tensor's entry.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "they are there to be checked")]
 struct Entry {
     dtype: Stored,
     shape: Sizes,
@@ -273,7 +283,7 @@ struct Entry {
 }
 
 /// As many sizes as a shape may have.
-struct Sizes;
+struct Sizes(Vec<usize>);
 
 impl<'de> Deserialize<'de> for Sizes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -284,14 +294,14 @@ impl<'de> Deserialize<'de> for Sizes {
                 write!(f, "an array of at most {MAX_RANK} sizes")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut sizes: A) -> Result<Sizes, A::Error> {
-                let mut count = 0;
-                while sizes.next_element::<usize>()?.is_some() {
-                    count += 1;
-                    if count > MAX_RANK {
-                        return Err(de::Error::invalid_length(count, &self));
+                let mut shape = Vec::with_capacity(MAX_RANK);
+                while let Some(size) = sizes.next_element()? {
+                    if shape.len() == MAX_RANK {
+                        return Err(de::Error::invalid_length(MAX_RANK + 1, &self));
                     }
+                    shape.push(size);
                 }
-                Ok(Sizes)
+                Ok(Sizes(shape))
             }
         }
         deserializer.deserialize_seq(Few)
@@ -306,6 +316,11 @@ fn read(file: &mut dyn Read, length: u64) -> Result<StateFile, Fault> {
     let mut bytes = [0; 8];
     file.read_exact(&mut bytes)?;
     let size = u64::from_le_bytes(bytes);
+    if bytes.starts_with(b"PK\x03\x04") {
+        return content(
+            "this is a zip file, as torch.save writes; safetensors.torch.save_file writes what can be read here",
+        );
+    }
     if size > HEADER_BYTES || size > length - 8 {
         let most = HEADER_BYTES.min(length - 8);
         return content(format!("the header is to have {size} bytes, and there can be {most}"));
