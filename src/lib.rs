@@ -52,13 +52,14 @@ pub mod prelude {
     };
     pub use downhill_nn::{
         AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
-        ClipNormOptions, CosineEmbeddingLoss, CrossEntropyLoss, DiceLoss, Dropout, ELU, Embedding, Flatten,
-        FocalLoss, Forward, GELU, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, Identity, KLDivLoss,
-        KLDivReduction, L1Loss, LayerNorm, LeakyReLU, Linear, LinearCrossEntropyLoss, LogSigmoid, LogSoftmax,
-        Loss, MSELoss, MarginRankingLoss, Module, MultiLabelMarginLoss, MultiLabelSoftMarginLoss,
-        MultiMarginLoss, NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential,
-        SgdOptions, SiLU, Sigmoid, SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh,
-        TripletMarginLoss, TripletMarginWithDistanceLoss, accuracy, clip_grad_norm_, functional,
+        Checkpoint, ClipNormOptions, CosineEmbeddingLoss, CrossEntropyLoss, DiceLoss, Dropout, ELU,
+        Embedding, Flatten, FocalLoss, Forward, GELU, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
+        Identity, KLDivLoss, KLDivReduction, L1Loss, LayerNorm, LeakyReLU, Linear, LinearCrossEntropyLoss,
+        LogSigmoid, LogSoftmax, Loss, MSELoss, MarginRankingLoss, Module, MultiLabelMarginLoss,
+        MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU,
+        Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid, SmoothL1Loss, SoftMarginLoss, Softmax,
+        Softplus, StateDict, Strict, Tanh, TripletMarginLoss, TripletMarginWithDistanceLoss, accuracy,
+        clip_grad_norm_, functional,
     };
     pub use downhill_tensor::random::manual_seed;
     pub use downhill_tensor::{

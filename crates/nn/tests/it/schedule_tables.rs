@@ -155,6 +155,23 @@ fn warm_restarts_go_to_any_part_of_an_epoch() {
     }
 }
 
+/// A cosine made when another schedule has made some steps: PyTorch's scheduler has the initial rates, too.
+#[test]
+fn a_later_schedule_has_the_rates_before_the_first_one() {
+    for (name, make) in CASES {
+        if *name == "constant_for_ever" {
+            continue;
+        }
+        let mut optimizer = sgd();
+        let mut schedules = make(&mut optimizer).unwrap();
+        for _ in 0..6 {
+            schedules.iter_mut().for_each(|schedule| schedule.step(&mut optimizer).unwrap());
+        }
+        let later = CosineAnnealingLR::new(&mut optimizer, 3, 0.0).unwrap();
+        assert_eq!(later.state_dict().get("base_lrs"), Some(&Tensor::from([1.0, 0.3])), "{name}");
+    }
+}
+
 /// Also one inside of another, which PyTorch does not run.
 #[test]
 fn a_sequence_runs_inside_of_another() {

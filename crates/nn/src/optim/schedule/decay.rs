@@ -108,7 +108,6 @@ impl MultiStepLR {
     /// What the optimizer refuses.
     pub fn new(optimizer: &mut dyn Optimizer, milestones: impl Into<Vec<usize>>, gamma: f64) -> Result<Self> {
         let mut schedule = Self { milestones: milestones.into(), gamma, epoch: 0 };
-        optimizer.initial_lrs();
         schedule.start(optimizer)?;
         Ok(schedule)
     }

@@ -126,9 +126,10 @@ pub trait Schedule {
     fn load_state_dict(&mut self, state: &StateDict) -> Result<()>;
 }
 
-/// Multiplies the learning rates that the optimizer has.
+/// Multiplies the learning rates that the optimizer has, once it remembers those before the first schedule.
 #[inline]
 fn scale(optimizer: &mut dyn Optimizer, factor: f64) -> Result<()> {
+    optimizer.initial_lrs();
     let lrs: Vec<_> = optimizer.lrs().iter().map(|lr| lr * factor).collect();
     optimizer.set_lrs(&lrs)
 }

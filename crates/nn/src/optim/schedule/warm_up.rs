@@ -61,7 +61,6 @@ impl LinearLR {
     pub fn new(optimizer: &mut dyn Optimizer, options: LinearLrOptions) -> Result<Self> {
         let mut schedule = Self { options, epoch: 0 };
         schedule.check()?;
-        optimizer.initial_lrs();
         schedule.start(optimizer)?;
         Ok(schedule)
     }
@@ -145,7 +144,6 @@ impl ConstantLR {
     pub fn new(optimizer: &mut dyn Optimizer, factor: f64, total_iters: usize) -> Result<Self> {
         let mut schedule = Self { factor, total_iters, epoch: 0 };
         schedule.check()?;
-        optimizer.initial_lrs();
         schedule.start(optimizer)?;
         Ok(schedule)
     }
