@@ -165,7 +165,9 @@ fn a_later_schedule_has_the_rates_before_the_first_one() {
         let mut optimizer = sgd();
         let mut schedules = make(&mut optimizer).unwrap();
         for _ in 0..6 {
-            schedules.iter_mut().for_each(|schedule| schedule.step(&mut optimizer).unwrap());
+            for schedule in &mut schedules {
+                schedule.step(&mut optimizer).unwrap();
+            }
         }
         let later = CosineAnnealingLR::new(&mut optimizer, 3, 0.0).unwrap();
         assert_eq!(later.state_dict().get("base_lrs"), Some(&Tensor::from([1.0, 0.3])), "{name}");
