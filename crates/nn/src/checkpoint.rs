@@ -4,6 +4,7 @@ use crate::optim::Optimizer;
 use crate::{Error, Module, Result, StateDict};
 use downhill_tensor::random::{Generator, get_rng_state, set_rng_state};
 use downhill_tensor::{DType, Tensor};
+use std::fmt;
 #[cfg(feature = "safetensors")]
 use std::path::Path;
 
@@ -52,7 +53,7 @@ use std::path::Path;
 ///
 /// # PyTorch
 /// The dictionary of one's own that is given to `torch.save`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Checkpoint {
     /// How many epochs are done.
     pub epoch: u64,
@@ -69,6 +70,16 @@ pub struct Checkpoint {
     /// Anything else: what a standardizer has found, the best loss so far, the state of a generator of one's own
     /// ([`generator_to_tensor`]).
     pub extra: StateDict,
+}
+
+/// How far it has come: what it holds would fill pages.
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("epoch", &self.epoch)
+            .field("step", &self.step)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The parts that are states, with what their names begin with.

@@ -1,12 +1,12 @@
 //! States in files: the safetensors format, written at once or not at all, and read with nothing taken on trust.
 
+use crate::header::{Header, METADATA};
 use crate::replace::replace;
 use crate::{Error, Result, StateDict};
-use downhill_tensor::{DType, Element, IntoElement, MAX_RANK, Tensor, full};
+use downhill_tensor::{DType, Element, IntoElement, Tensor, full};
 use safetensors::Dtype as Stored;
 use safetensors::tensor::{Metadata, TensorInfo};
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -94,7 +94,7 @@ impl StateFile {
 /// Files of the safetensors format, with the feature `safetensors`.
 impl StateDict {
     /// Writes the tensors to a file, in the safetensors format. A crash leaves the old file or the new one: a temporary file beside it
-    /// (`.NAME.….tmp`) takes its place once it is on the disk.
+    /// (`.NAME.….tmp`) takes its place, with its permissions, once it is on the disk. A symbolic link is replaced by a file.
     ///
     /// # Errors
     /// [`Error::File`] for a file that cannot be written, which leaves the old one; [`Error::Memory`].
@@ -160,7 +160,8 @@ impl StateDict {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        let data = self.iter().map(|(_, tensor)| width(tensor) * tensor.numel()).sum();
+        let mut bytes = room("to_bytes", data)?;
         write(&mut bytes, self, &BTreeMap::new()).map_err(|fault| fault.of("to_bytes", None))?;
         Ok(bytes)
     }
@@ -218,95 +219,11 @@ fn content<T>(message: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Content(message.into()))
 }
 
-/// The name in the header that is no tensor's.
-const METADATA: &str = "__metadata__";
-
 /// The format's limit for a header.
 const HEADER_BYTES: u64 = 100_000_000;
 
 /// How much is read or written at a time.
 const BLOCK_BYTES: usize = 1 << 16;
-
-/// Names and texts of a header; of the tensors, the crate's [`Metadata`] checks offsets, sizes and dtypes.
-#[derive(Default)]
-struct Header {
-    names: Vec<String>,
-    metadata: BTreeMap<String, String>,
-}
-
-impl<'de> Deserialize<'de> for Header {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Header;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with an entry for each tensor")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let (mut header, mut seen) = (Header::default(), HashSet::new());
-                while let Some(name) = map.next_key::<String>()? {
-                    if !seen.insert(name.clone()) {
-                        return Err(de::Error::custom(format_args!("there are two entries named {name:?}")));
-                    }
-                    if name == METADATA {
-                        header.metadata = map.next_value()?;
-                    } else {
-                        let Entry { dtype, shape: Sizes(shape), data_offsets: (from, to) } =
-                            map.next_value()?;
-                        let bits =
-                            shape.iter().try_fold(dtype.bitsize(), |bits, size| bits.checked_mul(*size));
-                        if bits.is_none_or(|bits| {
-                            Some(bits) != to.checked_sub(from).and_then(|n| n.checked_mul(8))
-                        }) {
-                            let text = format_args!(
-                                "{name:?} of {dtype} and shape {shape:?} does not fill bytes {from} to {to}"
-                            );
-                            return Err(de::Error::custom(text));
-                        }
-                        header.names.push(name);
-                    }
-                }
-                Ok(header)
-            }
-        }
-        deserializer.deserialize_map(Entries)
-    }
-}
-
-/// What may stand in a tensor's entry.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    dtype: Stored,
-    shape: Sizes,
-    data_offsets: (usize, usize),
-}
-
-/// As many sizes as a shape may have.
-struct Sizes(Vec<usize>);
-
-impl<'de> Deserialize<'de> for Sizes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Few;
-        impl<'de> Visitor<'de> for Few {
-            type Value = Sizes;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "an array of at most {MAX_RANK} sizes")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut sizes: A) -> Result<Sizes, A::Error> {
-                let mut shape = Vec::with_capacity(MAX_RANK);
-                while let Some(size) = sizes.next_element()? {
-                    if shape.len() == MAX_RANK {
-                        return Err(de::Error::invalid_length(MAX_RANK + 1, &self));
-                    }
-                    shape.push(size);
-                }
-                Ok(Sizes(shape))
-            }
-        }
-        deserializer.deserialize_seq(Few)
-    }
-}
 
 /// Reads a file of `length` bytes, in the order of the bytes.
 fn read(file: &mut dyn Read, length: u64) -> Result<StateFile, Fault> {
@@ -325,7 +242,8 @@ fn read(file: &mut dyn Read, length: u64) -> Result<StateFile, Fault> {
         let most = HEADER_BYTES.min(length - 8);
         return content(format!("the header is to have {size} bytes, and there can be {most}"));
     }
-    let mut header = vec![0; size as usize];
+    let mut header = room("load", size as usize)?;
+    header.resize(size as usize, 0);
     file.read_exact(&mut header)?;
     if header.first() != Some(&b'{') {
         return content("the header does not begin with {");
@@ -438,13 +356,24 @@ fn quarter(bits: u8) -> f32 {
     f32::from_bits(sign | value.to_bits())
 }
 
-/// Writes a file: the header in the state's order, the data by the elements' width, so that all of it is aligned.
-fn write(file: &mut dyn Write, state: &StateDict, metadata: &BTreeMap<String, String>) -> Result<(), Fault> {
-    let width = |tensor: &Tensor| match tensor.dtype() {
+/// Memory for so many bytes.
+fn room(op: &'static str, bytes: usize) -> Result<Vec<u8>> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(bytes).map_err(|_| Error::Memory { op, bytes, shape: None })?;
+    Ok(room)
+}
+
+/// The bytes of an element.
+fn width(tensor: &Tensor) -> usize {
+    match tensor.dtype() {
         DType::F64 | DType::I64 => 8,
         DType::F32 => 4,
         DType::Bool => 1,
-    };
+    }
+}
+
+/// Writes a file: the header in the state's order, the data by the elements' width, so that all of it is aligned.
+fn write(file: &mut dyn Write, state: &StateDict, metadata: &BTreeMap<String, String>) -> Result<(), Fault> {
     let mut by_width: Vec<_> = state.iter().collect();
     by_width.sort_by_key(|(_, tensor)| std::cmp::Reverse(width(tensor)));
     let (mut at, mut places) = (0, BTreeMap::new());

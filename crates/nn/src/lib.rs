@@ -36,6 +36,8 @@ mod file;
 mod flatten;
 pub mod functional;
 mod fused_activations;
+#[cfg(feature = "safetensors")]
+mod header;
 pub mod init;
 mod layer_norm;
 mod linear;

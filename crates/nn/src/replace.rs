@@ -34,6 +34,9 @@ pub(crate) fn replace<E: From<io::Error>>(
     let beside = path.with_file_name(beside);
     let mut file = File::options().write(true).create_new(true).open(&beside)?;
     let mut temporary = Temporary(Some(beside.clone()));
+    if let Ok(old) = fs::metadata(path) {
+        file.set_permissions(old.permissions())?;
+    }
     write(&mut file)?;
     file.sync_all()?;
     drop(file);

@@ -337,6 +337,18 @@ fn a_write_that_fails_leaves_the_old_file_and_nothing_else() {
     assert!(text.ends_with(": this is no name of a file"), "{text}");
 }
 
+#[test]
+#[cfg(unix)]
+fn a_new_file_has_the_permissions_of_the_old_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new("mode");
+    let path = folder.0.join("x.safetensors");
+    numbers(1.0).save(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    numbers(2.0).save(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
 /// Runs a test of this file in a process of its own, after a line of `sh`, with a path.
 fn spawn(before: &str, test: &str, path: &Path) -> Command {
     let mut command = Command::new("sh");
