@@ -32,6 +32,9 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! # Features
+//! `safetensors`, on by default: states and checkpoints in files. Without it, nothing that reads JSON is built.
+//!
 //! # Threads
 //! Large operations run on one thread a core, or on as many as `RAYON_NUM_THREADS` says. A process that was copied by `fork` computes on the
 //! thread that calls: see [`downhill_tensor`].
