@@ -1,7 +1,7 @@
-"""Writes the files that ../it/files.rs reads, and reads ours.safetensors, which that test writes.
+"""Writes the files that ../it/files.rs reads, and reads ours.safetensors and checkpoint.safetensors, which that test writes.
 
 torch.safetensors has a tensor of each dtype; NAME.expected is what PyTorch converts NAME to. net.safetensors is a model's state
-and what it computes. `python files.py check` reads ours.safetensors with PyTorch.
+and what it computes. `python files.py check` reads those two with PyTorch.
 """
 
 import pathlib
@@ -69,7 +69,13 @@ def check():
         assert found[name].contiguous().view(-1).numpy().tobytes() == value.view(-1).numpy().tobytes(), name
     with safe_open(path, framework="pt") as file:
         assert file.metadata() == {"made by": "downhill", "ü": '"'}, file.metadata()
-    print("ours.safetensors reads as it was written")
+    saved = safetensors.torch.load_file(HERE / "checkpoint.safetensors")
+    assert (saved["epoch"].item(), saved["step"].item()) == (3, 70)
+    assert torch.equal(saved["model.weight"], torch.tensor([[0.5, 1.0]]))
+    generator = torch.Generator()
+    generator.set_state(saved["generator"].view(torch.uint8))
+    assert torch.equal(torch.randn(20, generator=generator), saved["extra.next"])
+    print("our files read as they were written")
 
 
 check() if sys.argv[1:] == ["check"] else write()

@@ -3,6 +3,7 @@
 use downhill_nn::{
     BatchNorm1d, Checkpoint, Forward, Linear, Module, ReLU, Sequential, StateDict, StateFile, Strict,
 };
+use downhill_tensor::random::Generator;
 use downhill_tensor::{DType, Error, Tensor};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -142,6 +143,25 @@ fn ours_is_written_byte_by_byte_as_python_has_read_it() {
     for (name, tensor) in state.iter() {
         assert_eq!(bits(file.state.get(name).unwrap()), bits(tensor), "{name}");
     }
+}
+
+/// As above; Python's generator goes on from the one in it.
+#[test]
+fn a_checkpoint_is_written_as_python_has_read_it() {
+    let mut generator = Generator::seeded(7);
+    generator.randn([5], DType::F32).unwrap();
+    let state = generator.state();
+    let next = generator.randn([20], DType::F32).unwrap();
+    let model = [("weight", Tensor::from([[0.5_f32, 1.0]]))].into_iter().collect();
+    let extra = [("next", next)].into_iter().collect();
+    let checkpoint =
+        Checkpoint { epoch: 3, step: 70, model, generator: state, extra, ..Checkpoint::default() };
+    let path = data("checkpoint.safetensors");
+    if std::env::var_os("OURS").is_some() {
+        checkpoint.save(&path).unwrap();
+    }
+    assert_eq!(checkpoint.state_dict().to_bytes().unwrap(), fs::read(&path).unwrap());
+    assert_eq!(Checkpoint::load(&path).unwrap(), checkpoint);
 }
 
 #[test]
