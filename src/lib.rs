@@ -32,6 +32,9 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! # Features
+//! `safetensors`, on by default: states and checkpoints in files. Without it, nothing that reads JSON is built.
+//!
 //! # Threads
 //! Large operations run on one thread a core, or on as many as `RAYON_NUM_THREADS` says. A process that was copied by `fork` computes on the
 //! thread that calls: see [`downhill_tensor`].
@@ -48,17 +51,18 @@ mod pages;
 /// What most programs use.
 pub mod prelude {
     pub use downhill_nn::optim::{
-        Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, RMSprop, RMSpropOptions,
+        Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, RMSprop, RMSpropOptions, Schedule,
     };
     pub use downhill_nn::{
         AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
-        CosineEmbeddingLoss, CrossEntropyLoss, DiceLoss, Dropout, ELU, Embedding, Flatten, FocalLoss,
-        Forward, GELU, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, Identity, KLDivLoss, KLDivReduction,
-        L1Loss, LayerNorm, LeakyReLU, Linear, LinearCrossEntropyLoss, LogSigmoid, LogSoftmax, Loss, MSELoss,
-        MarginRankingLoss, Module, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss,
-        Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid,
-        SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss,
-        TripletMarginWithDistanceLoss, accuracy, functional,
+        Checkpoint, ClipNormOptions, CosineEmbeddingLoss, CrossEntropyLoss, DiceLoss, Dropout, ELU,
+        Embedding, Flatten, FocalLoss, Forward, GELU, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
+        Identity, KLDivLoss, KLDivReduction, L1Loss, LayerNorm, LeakyReLU, Linear, LinearCrossEntropyLoss,
+        LogSigmoid, LogSoftmax, Loss, MSELoss, MarginRankingLoss, Module, MultiLabelMarginLoss,
+        MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU,
+        Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid, SmoothL1Loss, SoftMarginLoss, Softmax,
+        Softplus, StateDict, Strict, Tanh, TripletMarginLoss, TripletMarginWithDistanceLoss, accuracy,
+        clip_grad_norm_, functional,
     };
     pub use downhill_tensor::random::manual_seed;
     pub use downhill_tensor::{

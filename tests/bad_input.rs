@@ -1,7 +1,7 @@
 //! Random shapes, dtypes, layouts, values and options thrown at every operation and loss, at states and at texts: an error or a sound
 //! result, never a panic. What the bytes mean is in `random`, which the fuzzers in `fuzz` share.
 
-use crate::random::{Case, Draw, check, losses, operations, programs, states, texts};
+use crate::random::{Case, Draw, check, files, losses, operations, programs, states, texts};
 use downhill::{Error, Result, Shape, Tensor};
 use proptest::prelude::*;
 
@@ -67,5 +67,15 @@ proptest! {
     #[test]
     fn every_tensor_has_a_text(bytes in bytes()) {
         texts::run(&bytes, false);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(600))]
+
+    #[test]
+    fn files_are_refused_or_read(bytes in bytes()) {
+        files::run(&bytes);
+        files::damage(&bytes);
     }
 }

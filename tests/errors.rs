@@ -4,8 +4,10 @@
 
 use downhill::autograd::{GradOptions, grad, grad_with};
 use downhill::nn::functional as f;
+use downhill::nn::optim::*;
 use downhill::nn::*;
 use downhill::prelude::{DType, Tensor};
+use downhill::random::set_rng_state;
 use downhill::{Combine, Rounding, arange, full, linspace, ones, rand, randint, randperm, zeros};
 use std::fmt::Display;
 use std::fs;
@@ -136,9 +138,49 @@ fn modules() -> Vec<String> {
     )
 }
 
+fn schedules_and_files() -> Vec<String> {
+    let p = || Parameter::new(ones([2]).unwrap()).unwrap();
+    let mut o = SGD::with_groups([([p()], SgdOptions::default()), ([p()], SgdOptions::default())]).unwrap();
+    let mut step = StepLR::new(2, 0.5).unwrap();
+    let cosine = CosineAnnealingLR::new(&mut o, 5, 0.0).unwrap();
+    let mut both = SequentialLR::new(&mut o, vec![Box::new(step.clone()), Box::new(cosine)], [2]).unwrap();
+    let with = |name, value| -> StateDict { [(name, value)].into_iter().collect() };
+    let file = |header: &str, data: &[u8]| {
+        let length = (header.len() as u64).to_le_bytes();
+        StateDict::from_bytes(&[&length, header.as_bytes(), data].concat())
+    };
+    lines!(
+        StepLR::new(0, 0.5); CosineAnnealingLR::new(&mut o, 0, 0.0); ConstantLR::new(&mut o, 2.0, 5); ConstantLR::new(&mut o, 0.0, 1)?.step(&mut o);
+        LinearLR::new(&mut o, LinearLrOptions { start_factor: 0.0, ..Default::default() }); LambdaLR::per_group(&mut o, vec![]);
+        CosineAnnealingWarmRestarts::new(&mut o, WarmRestartsOptions { t_mult: 0, ..Default::default() });
+        CosineAnnealingWarmRestarts::new(&mut o, WarmRestartsOptions::default())?.step_to(&mut o, -1.0);
+        SequentialLR::new(&mut o, vec![], []); SequentialLR::new(&mut o, vec![Box::new(step.clone())], [2]);
+        OneCycleLR::new(&mut o, [1.0], 5, OneCycleOptions::default()); ReduceLROnPlateau::new(&o, PlateauOptions { factor: 2.0, ..Default::default() });
+        step.load_state_dict(&StateDict::new()); step.load_state_dict(&o.state_dict()); step.load_state_dict(&both.state_dict());
+        step.load_state_dict(&StateDict::from_iter([("step_size", Tensor::from(0)), ("gamma", Tensor::from(1.0)), ("last_epoch", Tensor::from(0))]));
+        step.load_state_dict(&with("step_size", Tensor::from(0.5))); step.load_state_dict(&with("step_size", ones([2])?));
+        { let mut state = both.state_dict(); state.remove("schedulers.1.T_max"); both.load_state_dict(&state) };
+        { let mut state = both.state_dict(); state.insert("base_lrs", Tensor::from([0.1])); both.load_state_dict(&state) };
+        StateDict::load("tutorial/nll.0.txt"); Linear::new(1, 1)?.load("tutorial/nll.0.txt"); with("__metadata__", Tensor::from(1)).to_bytes();
+        StateDict::from_bytes(b"1234"); file("[]", b""); file("{", b""); file("{}", b"1"); file(r#"{"a":{},"b":{}}"#, b"");
+        file(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, b"12345678");
+        file(r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, b"1234"); file(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}"#, b"123456");
+        file(r#"{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}}"#, b"1234"); file(r#"{"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}"#, b"12345678");
+        file(r#"{"a":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}}"#, b"7"); file(r#"{"a":{"dtype":"U64","shape":[1],"data_offsets":[0,8]}}"#, &[255; 8]);
+        Checkpoint::from_state_dict(&o.state_dict()); Checkpoint::from_state_dict(&StateDict::new()); generator_from_tensor(&Tensor::from([1, 2]));
+        Checkpoint { generator: vec![0; 5056], ..Checkpoint::of(&Linear::new(1, 1)?, &o) }.restore(&Linear::new(1, 1)?, &mut o);
+        set_rng_state(&[1, 2]);
+    )
+}
+
 #[test]
 fn every_error_reads_as_the_file_says() {
-    let parts = [("Operations", operations()), ("Losses", losses()), ("Modules and optimizers", modules())];
+    let parts = [
+        ("Operations", operations()),
+        ("Losses", losses()),
+        ("Modules and optimizers", modules()),
+        ("Schedules and files", schedules_and_files()),
+    ];
     let parts = parts.map(|(title, lines)| format!("# {title}\n{}\n", lines.join("\n")));
     let found = parts.join("\n").lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n";
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("errors.txt");

@@ -2,8 +2,9 @@
 
 use downhill::Number;
 use downhill::nn::optim::{
-    Anneal, Better, CosineAnnealingLR, ExponentialLR, LinearLR, LinearLrOptions, MultiStepLR, OneCycleLR,
-    OneCycleOptions, PerGroup, PlateauOptions, ReduceLROnPlateau, Schedule, StepLR, Threshold,
+    Anneal, Better, ConstantLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, ExponentialLR, LinearLR,
+    LinearLrOptions, MultiStepLR, OneCycleLR, OneCycleOptions, PerGroup, PlateauOptions, PolynomialLR,
+    ReduceLROnPlateau, Schedule, StepLR, Threshold, WarmRestartsOptions,
 };
 use downhill::nn::{
     Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, Optimizer, Parameter, RMSprop,
@@ -158,6 +159,19 @@ fn schedule(case: &Lr, optimizer: &mut SGD) -> Result<Stepper, Miss> {
                 total_iters: a.or("total_iters", d.total_iters)?,
             };
             stepper(LinearLR::new(optimizer, options)?)
+        }
+        "ConstantLR" => {
+            let factor = a.or("factor", 1.0 / 3.0)?;
+            stepper(ConstantLR::new(optimizer, factor, a.or("total_iters", 5)?)?)
+        }
+        "PolynomialLR" => stepper(PolynomialLR::new(a.or("total_iters", 5)?, a.or("power", 1.0)?)),
+        "CosineAnnealingWarmRestarts" => {
+            let options = WarmRestartsOptions {
+                t_0: a.need("T_0")?,
+                t_mult: a.or("T_mult", 1)?,
+                eta_min: a.or("eta_min", 0.0)?,
+            };
+            stepper(CosineAnnealingWarmRestarts::new(optimizer, options)?)
         }
         "OneCycleLR" => {
             let total_steps = match a.option("total_steps")?.flatten() {

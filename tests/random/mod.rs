@@ -1,6 +1,7 @@
 //! Random programs that bytes describe, for property tests and for fuzzers: shapes, dtypes, layouts, values and options, however
 //! absurd. Whatever is called gives a sound result, with sound first and second derivatives, or an error with a message.
 
+pub(crate) mod files;
 pub(crate) mod losses;
 pub(crate) mod operations;
 pub(crate) mod programs;

@@ -26,13 +26,18 @@ extern crate self as downhill_nn;
 
 mod activation;
 mod batch_norm;
+mod checkpoint;
 mod distance;
 mod dropout;
 mod embedding;
 mod field;
+#[cfg(feature = "safetensors")]
+mod file;
 mod flatten;
 pub mod functional;
 mod fused_activations;
+#[cfg(feature = "safetensors")]
+mod header;
 pub mod init;
 mod layer_norm;
 mod linear;
@@ -42,18 +47,23 @@ mod module;
 mod norm;
 pub mod optim;
 mod parameter;
+#[cfg(feature = "safetensors")]
+mod replace;
 mod sequential;
 mod state;
 mod text;
 
 pub use activation::{LogSigmoid, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh};
 pub use batch_norm::BatchNorm1d;
+pub use checkpoint::{Checkpoint, generator_from_tensor, generator_to_tensor};
 pub use distance::{CosineSimilarity, PairwiseDistance};
 pub use downhill_derive::Module;
 pub use downhill_tensor::{Error, Result};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use field::Field;
+#[cfg(feature = "safetensors")]
+pub use file::{Converted, StateFile};
 pub use flatten::{Flatten, Identity};
 pub use fused_activations::{ELU, GELU, LeakyReLU, SiLU, Softplus};
 pub use layer_norm::LayerNorm;
@@ -75,4 +85,4 @@ pub use optim::{
 };
 pub use parameter::{Buffer, Parameter};
 pub use sequential::Sequential;
-pub use state::{LoadError, StateDict};
+pub use state::{IncompatibleKeys, LoadError, StateDict, Strict};

@@ -1,10 +1,13 @@
 //! Modules: what holds parameters, by name, and what follows from that.
 
-use crate::state::{LoadError, StateDict};
+use crate::state::{IncompatibleKeys, LoadError, StateDict, Strict};
 use crate::{Buffer, Parameter, Result};
 use downhill_tensor::{DType, Tensor};
 use std::collections::HashSet;
 use std::fmt;
+use std::mem;
+#[cfg(feature = "safetensors")]
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -127,6 +130,30 @@ pub trait Module: Send + Sync {
     /// [`LoadError`] names every entry that is missing, unexpected or of another shape, or says that there is no memory; then nothing
     /// has been loaded.
     fn load_state_dict(&self, state: &StateDict) -> Result<(), LoadError> {
+        self.load_state_dict_with(state, Strict::Yes).map(|_| ())
+    }
+
+    /// As [`load_state_dict`](Self::load_state_dict); with [`Strict::No`] what is missing stays as it is, what is unexpected is left out,
+    /// and both are returned.
+    ///
+    /// # Errors
+    /// [`LoadError`] with [`Strict::No`] for entries of another shape only, or without memory; nothing has been loaded then.
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill::nn::{Linear, Module, Strict};
+    ///
+    /// let (old, new) = (Linear::without_bias(2, 3)?, Linear::new(2, 3)?);
+    /// let keys = new.load_state_dict_with(&old.state_dict(), Strict::No)?;
+    /// assert_eq!((keys.missing, keys.unexpected), (vec!["bias".to_string()], vec![]));
+    /// assert_eq!(new.weight.tensor(), old.weight.tensor());
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    ///
+    /// # PyTorch
+    /// [`torch.nn.Module.load_state_dict`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict)
+    /// with `strict`
+    fn load_state_dict_with(&self, state: &StateDict, strict: Strict) -> Result<IncompatibleKeys, LoadError> {
         let mut error = LoadError::new(self.class_name());
         let mut known = HashSet::new();
         walk(self, &mut |name, member| {
@@ -149,6 +176,11 @@ pub trait Module: Send + Sync {
             .filter(|(name, _)| !known.contains(*name))
             .map(|(name, _)| name.to_string())
             .collect();
+        let mut keys = IncompatibleKeys::default();
+        if strict == Strict::No {
+            (keys.missing, keys.unexpected) =
+                (mem::take(&mut error.missing), mem::take(&mut error.unexpected));
+        }
         if !error.is_empty() {
             return Err(error);
         }
@@ -170,12 +202,63 @@ pub trait Module: Send + Sync {
             return Err(error);
         }
         let mut new = new.into_iter();
-        walk(self, &mut |_, member| match member {
-            Member::Parameter(p) => new.next().map_or((), |value| p.set(&value).expect("ready for it")),
-            Member::Buffer(b) => new.next().map_or((), |value| b.set(value)),
-            _ => {}
+        walk(self, &mut |name, member| {
+            // What is missing stays as it is.
+            if state.get(name).is_none() {
+                return;
+            }
+            match member {
+                Member::Parameter(p) => new.next().map_or((), |value| p.set(&value).expect("ready for it")),
+                Member::Buffer(b) => new.next().map_or((), |value| b.set(value)),
+                _ => {}
+            }
         });
-        Ok(())
+        Ok(keys)
+    }
+
+    /// Writes all parameters and buffers to a file, in the safetensors format: [`state_dict`](Self::state_dict), [`StateDict::save`].
+    ///
+    /// # Errors
+    /// As [`StateDict::save`].
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill::nn::{Linear, Module};
+    ///
+    /// let path = std::env::temp_dir().join(format!("downhill-doc-module-{}.safetensors", std::process::id()));
+    /// let (trained, fresh) = (Linear::new(2, 3)?, Linear::new(2, 3)?);
+    /// trained.save(&path)?;
+    /// fresh.load(&path)?;
+    /// assert_eq!(fresh.weight.tensor(), trained.weight.tensor());
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    ///
+    /// # PyTorch
+    /// `safetensors.torch.save_model`
+    #[cfg(feature = "safetensors")]
+    fn save(&self, path: impl AsRef<Path>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        self.state_dict().save(path)
+    }
+
+    /// Sets all parameters and buffers to the values of a file: [`StateDict::load`], [`load_state_dict`](Self::load_state_dict).
+    ///
+    /// # Errors
+    /// As [`StateDict::load`], and a [`LoadError`] as an [`Error::File`](crate::Error::File); nothing has been loaded then.
+    ///
+    /// # PyTorch
+    /// `safetensors.torch.load_model`
+    #[cfg(feature = "safetensors")]
+    fn load(&self, path: impl AsRef<Path>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        let path = path.as_ref();
+        self.load_state_dict(&StateDict::load(path)?)
+            .map_err(|error| crate::file::misfit("load", path, error))
     }
 
     /// Switches layers such as [`Dropout`](crate::Dropout) between training and evaluation.

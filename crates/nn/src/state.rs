@@ -61,6 +61,42 @@ impl StateDict {
         self.entries.values().map(|(name, value)| (&name[..], value))
     }
 
+    /// Every entry with `prefix` before its name: the state of a module inside of another one.
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill::nn::{Linear, Module};
+    ///
+    /// let state = Linear::new(2, 2)?.state_dict().with_prefix("encoder.");
+    /// assert!(state.get("encoder.weight").is_some());
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_prefix(&self, prefix: &str) -> Self {
+        self.iter().map(|(name, value)| (format!("{prefix}{name}"), value.clone())).collect()
+    }
+
+    /// The entries whose names begin with `prefix`, without it: the state of one part of a module.
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill::nn::{Linear, Module, Sequential};
+    ///
+    /// let (net, head) = (Sequential::new().add(Linear::new(2, 3)?).add(Linear::new(3, 1)?), Linear::new(3, 1)?);
+    /// head.load_state_dict(&net.state_dict().strip_prefix("1."))?;
+    /// assert_eq!(head.weight.tensor(), *net.state_dict().get("1.weight").unwrap());
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    ///
+    /// # PyTorch
+    /// `torch.nn.modules.utils.consume_prefix_in_state_dict_if_present`, which keeps the other entries.
+    #[must_use]
+    pub fn strip_prefix(&self, prefix: &str) -> Self {
+        let inside =
+            |(name, value): (&str, &Tensor)| Some((name.strip_prefix(prefix)?.to_string(), value.clone()));
+        self.iter().filter_map(inside).collect()
+    }
+
     /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -82,8 +118,14 @@ impl PartialEq for StateDict {
 impl<S: Into<String>> FromIterator<(S, Tensor)> for StateDict {
     fn from_iter<I: IntoIterator<Item = (S, Tensor)>>(entries: I) -> Self {
         let mut state = Self::new();
-        entries.into_iter().for_each(|(name, value)| state.insert(name, value));
+        state.extend(entries);
         state
+    }
+}
+
+impl<S: Into<String>> Extend<(S, Tensor)> for StateDict {
+    fn extend<I: IntoIterator<Item = (S, Tensor)>>(&mut self, entries: I) {
+        entries.into_iter().for_each(|(name, value)| self.insert(name, value));
     }
 }
 
@@ -111,6 +153,28 @@ impl fmt::Debug for StateDict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Whether a state must have exactly the entries of a module; see [`Module::load_state_dict_with`](crate::Module::load_state_dict_with).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strict {
+    /// Exactly those.
+    #[default]
+    Yes,
+    /// What is missing or unexpected is left out.
+    No,
+}
+
+/// What [`Module::load_state_dict_with`](crate::Module::load_state_dict_with) left out.
+///
+/// # PyTorch
+/// The named tuple of `missing_keys` and `unexpected_keys` that `load_state_dict` returns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IncompatibleKeys {
+    /// What the module has and the state lacks.
+    pub missing: Vec<String>,
+    /// What the state has and the module lacks.
+    pub unexpected: Vec<String>,
 }
 
 /// Why a [`StateDict`] does not fit a module: every entry that is missing, unexpected or of another shape.

@@ -1,6 +1,8 @@
 //! The one error type of the workspace.
 
 use crate::{DType, Shape};
+use std::io::ErrorKind;
+use std::path::Path;
 
 /// What an operation returns when it can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -121,6 +123,18 @@ pub enum Error {
         shapes: Box<[Shape; 2]>,
         /// Where the operation was called, in words.
         site: Box<str>,
+    },
+    /// A file that cannot be read or written, or that holds what it should not.
+    #[error("{op}: {}: {message}", .path.display())]
+    File {
+        /// The operation.
+        op: &'static str,
+        /// The file.
+        path: Box<Path>,
+        /// What the system says, as whether there is no such file; `InvalidData` for what a file holds.
+        kind: ErrorKind,
+        /// What is wrong, with the numbers.
+        message: String,
     },
     /// A second pass through a graph that the first one freed.
     #[error(

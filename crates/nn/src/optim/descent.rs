@@ -1,7 +1,8 @@
 //! Groups of parameters that follow a rule.
 
+use super::saved::{LOAD, Saved, check_used_up, missing, take, wrong};
 use super::{Memory, Optimizer, Rule, Setting};
-use crate::{Error, Parameter, Result, StateDict, text};
+use crate::{Error, Parameter, Result, StateDict};
 use downhill_tensor::{DType, Tensor};
 use std::collections::HashMap;
 
@@ -30,6 +31,8 @@ use std::collections::HashMap;
 pub struct Descent<R> {
     /// Of each group.
     options: Vec<R>,
+    /// Of each group that was there when a schedule was made, the learning rate before the first one.
+    initial: Vec<f64>,
     /// Group after group.
     members: Vec<Member>,
     /// Which member a parameter is, by [`Parameter::id`].
@@ -84,7 +87,8 @@ impl<R: Rule> Descent<R> {
     pub fn with_groups<P: IntoIterator<Item = Parameter>>(
         groups: impl IntoIterator<Item = (P, R)>,
     ) -> Result<Self> {
-        let mut optimizer = Self { options: Vec::new(), members: Vec::new(), places: HashMap::new() };
+        let mut optimizer =
+            Self { options: Vec::new(), initial: Vec::new(), members: Vec::new(), places: HashMap::new() };
         for (parameters, options) in groups {
             optimizer.add_group(parameters, options)?;
         }
@@ -187,21 +191,14 @@ impl<R: Rule> Descent<R> {
         {
             return Err(missing(&entry(name)));
         }
-        let count = one(&entry("step"), &steps)?;
-        if count.fract() != 0.0 || !(0.0..TWO_53).contains(&count) {
-            return Err(wrong(&entry("step"), "must be a whole number of at least 0", text::float(count)));
-        }
-        Ok(Some(count as u64))
+        Ok(Some(0_usize.load(&entry("step"), &steps)? as u64))
     }
 
     /// The options of a group in a state, taken out of it.
     fn load_options(&self, group: usize, state: &mut StateDict) -> Result<R> {
-        let mut take = |name: &str| {
-            let name = format!("param_groups.{group}.{name}");
-            let value = state.remove(&name).ok_or_else(|| missing(&name))?;
-            Ok::<_, Error>((name, value))
-        };
-        let ((name, theirs), ours) = (take("params")?, self.indices(group));
+        let entry = |name: &str| format!("param_groups.{group}.{name}");
+        let (name, ours) = (entry("params"), self.indices(group));
+        let theirs = state.remove(&name).ok_or_else(|| missing(&name))?;
         if theirs.shape() != ours.shape() {
             return Err(Error::shape(LOAD, format!("shape {} for {name}", ours.shape()), theirs.shape()));
         }
@@ -210,16 +207,10 @@ impl<R: Rule> Descent<R> {
         }
         let mut options = self.options[group].clone();
         for (name, setting) in options.settings() {
-            let (name, value) = take(name)?;
+            let name = entry(name);
             match setting {
-                Setting::Number(_) if value.dtype() == DType::Bool => {
-                    return Err(wrong(&name, "must be a number", value.dtype()));
-                }
-                Setting::Number(number) => *number = one(&name, &value)?,
-                Setting::Flag(_) if value.dtype() != DType::Bool => {
-                    return Err(wrong(&name, "must be bool", value.dtype()));
-                }
-                Setting::Flag(flag) => *flag = one(&name, &value)? != 0.0,
+                Setting::Number(number) => *number = take(state, &name, number)?,
+                Setting::Flag(flag) => *flag = take(state, &name, flag)?,
             }
         }
         // A schedule may have left the learning rate below 0.
@@ -232,29 +223,8 @@ impl<R: Rule> Descent<R> {
     }
 }
 
-const LOAD: &str = "load_state_dict";
-
 /// The shape of a buffer that the next step starts: the options have come to ask for it since the last one.
 const NOT_YET: [usize; 1] = [0];
-
-/// Whole numbers below it are numbers of `f64`.
-const TWO_53: f64 = (1_u64 << 53) as f64;
-
-fn missing(entry: &str) -> Error {
-    Error::argument(LOAD, format!("there is no {entry}"))
-}
-
-fn wrong(entry: &str, what: &str, got: impl std::fmt::Display) -> Error {
-    Error::argument(LOAD, format!("{entry} {what}, but is {got}"))
-}
-
-/// The number of an entry that must have one.
-fn one(entry: &str, value: &Tensor) -> Result<f64> {
-    if value.numel() != 1 {
-        return Err(Error::shape(LOAD, format!("one number for {entry}"), value.shape()));
-    }
-    value.try_to_dtype(DType::F64)?.item()
-}
 
 /// The first setting of one of these names.
 fn number<'a, R: Rule>(options: &'a mut R, names: &[&str]) -> Option<&'a mut f64> {
@@ -296,6 +266,12 @@ impl<R: Rule> Optimizer for Descent<R> {
 
     fn set_lrs(&mut self, lrs: &[f64]) -> Result<()> {
         self.set_numbers(LR, lrs)
+    }
+
+    fn initial_lrs(&mut self) -> Vec<f64> {
+        let lrs = self.lrs();
+        self.initial.extend(lrs.into_iter().skip(self.initial.len()));
+        self.initial.clone()
     }
 
     fn momenta(&self) -> Option<Vec<f64>> {
@@ -342,9 +318,7 @@ impl<R: Rule> Optimizer for Descent<R> {
         let memories: Vec<_> = memories
             .map(|(i, member)| self.load_memory(i, &options[member.group], &mut state))
             .collect::<Result<_>>()?;
-        if let Some((name, _)) = state.iter().next() {
-            return Err(Error::argument(LOAD, format!("{} has no place for {name}", R::NAME)));
-        }
+        check_used_up(R::NAME, &state)?;
         self.options = options;
         self.members.iter_mut().zip(memories).for_each(|(member, memory)| member.memory = memory);
         Ok(())

@@ -9,6 +9,7 @@ mod clip;
 mod descent;
 mod rmsprop;
 mod rule;
+mod saved;
 mod schedule;
 mod sgd;
 
@@ -19,8 +20,9 @@ pub use descent::Descent;
 pub use rmsprop::{RMSprop, RMSpropOptions};
 pub use rule::{Memory, Rule, Setting};
 pub use schedule::{
-    Anneal, Better, CosineAnnealingLR, ExponentialLR, LinearLR, LinearLrOptions, MultiStepLR, OneCycleLR,
-    OneCycleOptions, PerGroup, PlateauOptions, ReduceLROnPlateau, Schedule, StepLR, Threshold,
+    Anneal, Better, ConstantLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, ExponentialLR, LambdaLR,
+    LinearLR, LinearLrOptions, MultiStepLR, OneCycleLR, OneCycleOptions, PerGroup, PlateauOptions,
+    PolynomialLR, ReduceLROnPlateau, Schedule, SequentialLR, StepLR, Threshold, WarmRestartsOptions,
 };
 pub use sgd::{SGD, SgdOptions};
 
@@ -50,6 +52,15 @@ pub trait Optimizer {
     /// # Errors
     /// [`Error::Argument`] unless there is one for each group.
     fn set_lrs(&mut self, lrs: &[f64]) -> Result<()>;
+
+    /// The learning rates that the groups had when their first schedule was made, or have if this is the first one: what those start
+    /// from that are made after it.
+    ///
+    /// # PyTorch
+    /// `initial_lr` of `param_groups`
+    fn initial_lrs(&mut self) -> Vec<f64> {
+        self.lrs()
+    }
 
     /// The momentum of each group, or `β₁` where the optimizer has that; `None` where it has neither.
     fn momenta(&self) -> Option<Vec<f64>>;

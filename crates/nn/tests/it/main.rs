@@ -1,7 +1,8 @@
-//! Tests of modules, losses and optimizers, in one program: it is linked once. `process.rs` has those that read or seed what
+//! Tests of modules, losses and optimizers, in one program: it is linked once. `process` has those that read or seed what
 //! the whole process shares.
 
 mod cross_entropy;
+mod files;
 mod linear_cross_entropy;
 mod modules;
 mod optim;
@@ -9,5 +10,6 @@ mod optim_state;
 mod options;
 mod properties;
 mod scale;
+mod schedule_tables;
 mod schedules;
 mod values;

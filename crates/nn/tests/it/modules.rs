@@ -2,7 +2,7 @@
 
 use downhill_nn::{
     Buffer, Dropout, Flatten, Forward, Linear, LogSoftmax, Mode, Module, Parameter, ReLU, Sequential,
-    Softmax, StateDict, Tanh,
+    Softmax, StateDict, Strict, Tanh,
 };
 use downhill_tensor::{DType, Tensor};
 use std::marker::PhantomData;
@@ -210,4 +210,41 @@ fn names_in_a_sequence_are_unique_and_without_dots() {
     assert_eq!(refused("a.b"), "Sequential: the module name \"a.b\" contains a dot");
     assert_eq!(refused(""), "Sequential: the module name \"\" is empty");
     assert_eq!(refused("0"), "Sequential: the module name \"0\" is taken");
+}
+
+#[test]
+fn a_state_that_is_not_strict_loads_what_fits() {
+    let source = Sequential::new().add(Linear::new(2, 3).unwrap()).add(Linear::new(3, 1).unwrap());
+    let net = Sequential::new().add(Linear::new(2, 3).unwrap()).add(Linear::new(3, 1).unwrap());
+    let mut state = source.state_dict();
+    let before = net.state_dict();
+    state.remove("0.weight");
+    state.remove("1.bias");
+    state.insert("2.weight", downhill_tensor::ones([1]).unwrap());
+    let error = net.load_state_dict(&state).unwrap_err();
+    assert_eq!((error.missing.len(), error.unexpected.len()), (2, 1));
+    assert_eq!(net.state_dict(), before);
+    let keys = net.load_state_dict_with(&state, Strict::No).unwrap();
+    assert_eq!(keys.missing, ["0.weight", "1.bias"]);
+    assert_eq!(keys.unexpected, ["2.weight"]);
+    let after = net.state_dict();
+    for (name, of) in [("0.weight", &before), ("0.bias", &state), ("1.weight", &state), ("1.bias", &before)] {
+        assert_eq!(after.get(name), of.get(name), "{name}");
+    }
+    // A shape that does not fit is refused all the same, and nothing is loaded.
+    state.insert("0.bias", downhill_tensor::ones([7]).unwrap());
+    let error = net.load_state_dict_with(&state, Strict::No).unwrap_err();
+    assert!(error.missing.is_empty() && error.unexpected.is_empty() && error.mismatched.len() == 1);
+    assert_eq!(net.state_dict(), after);
+}
+
+#[test]
+fn prefixes_come_and_go() {
+    let state = Linear::new(2, 3).unwrap().state_dict();
+    let inside = state.with_prefix("encoder.");
+    assert_eq!(inside.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["encoder.weight", "encoder.bias"]);
+    let mut both = inside.clone();
+    both.extend(state.with_prefix("head."));
+    assert_eq!(both.strip_prefix("encoder."), state);
+    assert!(both.strip_prefix("decoder.").is_empty());
 }

@@ -43,7 +43,7 @@ fn schedules_combine() {
 #[test]
 fn the_cosine_rises_again() {
     let mut optimizer = sgd();
-    let mut schedule = CosineAnnealingLR::new(&optimizer, 3, 0.1).unwrap();
+    let mut schedule = CosineAnnealingLR::new(&mut optimizer, 3, 0.1).unwrap();
     let mut lrs = vec![];
     for _ in 0..8 {
         lrs.push(optimizer.lrs());
@@ -139,7 +139,7 @@ fn bad_options_are_refused_with_their_numbers() {
     }
     let mut optimizer = sgd();
     assert_eq!(text(StepLR::new(0, 0.1)), "StepLR: step_size must be at least 1, but is 0");
-    let cosine = text(CosineAnnealingLR::new(&optimizer, 0, 0.0));
+    let cosine = text(CosineAnnealingLR::new(&mut optimizer, 0, 0.0));
     assert_eq!(cosine, "CosineAnnealingLR: t_max must be at least 1, but is 0");
     let linear = LinearLrOptions { start_factor: 0.0, ..Default::default() };
     let linear = text(LinearLR::new(&mut optimizer, linear));

@@ -60,6 +60,36 @@ pub fn with_default<R>(f: impl FnOnce(&mut Generator) -> R) -> R {
     f(&mut DEFAULT.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// The [state](Generator::state) of the default generator.
+///
+/// # Examples
+/// ```
+/// use downhill::random::{get_rng_state, set_rng_state};
+///
+/// let state = get_rng_state();
+/// let x = downhill::rand([3])?;
+/// set_rng_state(&state)?;
+/// assert_eq!(downhill::rand([3])?, x);
+/// # Ok::<(), downhill::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.get_rng_state`](https://docs.pytorch.org/docs/stable/generated/torch.get_rng_state.html), to the byte.
+pub fn get_rng_state() -> Vec<u8> {
+    with_default(|generator| generator.state())
+}
+
+/// Lets the default generator go on from a [state](get_rng_state).
+///
+/// # Errors
+/// As [`Generator::set_state`].
+///
+/// # PyTorch
+/// [`torch.set_rng_state`](https://docs.pytorch.org/docs/stable/generated/torch.set_rng_state.html)
+pub fn set_rng_state(state: &[u8]) -> Result<()> {
+    with_default(|generator| generator.set_state(state))
+}
+
 /// Numbers uniform in [0, 1), as `f32`; [`Generator::rand`] takes a dtype.
 ///
 /// [`torch.rand`](https://docs.pytorch.org/docs/stable/generated/torch.rand.html).

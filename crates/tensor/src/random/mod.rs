@@ -30,7 +30,8 @@ mod normal;
 mod uniform;
 
 pub use default::{
-    bernoulli, bernoulli_like, manual_seed, normal, rand, randint, randn, randperm, uniform, with_default,
+    bernoulli, bernoulli_like, get_rng_state, manual_seed, normal, rand, randint, randn, randperm,
+    set_rng_state, uniform, with_default,
 };
 pub use generator::{Generator, Seed};
 

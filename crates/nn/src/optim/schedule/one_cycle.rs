@@ -2,6 +2,7 @@
 
 use super::{PerGroup, Schedule};
 use crate::optim::Optimizer;
+use crate::optim::saved::{either, saved};
 use crate::{Error, Result, text};
 use std::f64::consts::PI;
 
@@ -16,6 +17,8 @@ pub enum Anneal {
     /// A straight line.
     Linear,
 }
+
+either!(Anneal, Cos, Linear);
 
 impl Anneal {
     #[inline]
@@ -91,8 +94,9 @@ impl Default for OneCycleOptions {
 #[derive(Clone, Debug, PartialEq)]
 pub struct OneCycleLR {
     total_steps: usize,
+    pct_start: f64,
+    three_phase: bool,
     anneal: Anneal,
-    phases: Vec<Phase>,
     lrs: Vec<[f64; 3]>,
     /// Empty if the momentum stays.
     momenta: Vec<[f64; 3]>,
@@ -125,14 +129,16 @@ impl OneCycleLR {
         options: OneCycleOptions,
     ) -> Result<Self> {
         let OneCycleOptions { pct_start, div_factor, final_div_factor, .. } = options;
-        if total_steps == 0 {
-            return Err(Error::argument(OP, "total_steps must be at least 1, but is 0"));
-        }
-        if !(0.0..=1.0).contains(&pct_start) {
-            let message =
-                format!("pct_start must be at least 0 and at most 1, but is {}", text::float(pct_start));
-            return Err(Error::argument(OP, message));
-        }
+        let mut schedule = Self {
+            total_steps,
+            pct_start,
+            three_phase: options.three_phase,
+            anneal: options.anneal_strategy,
+            lrs: Vec::new(),
+            momenta: Vec::new(),
+            at: 0,
+        };
+        schedule.check()?;
         for (name, factor) in [("div_factor", div_factor), ("final_div_factor", final_div_factor)] {
             if factor == 0.0 {
                 return Err(Error::argument(OP, format!("{name} must not be 0")));
@@ -140,20 +146,31 @@ impl OneCycleLR {
         }
         let groups = optimizer.lrs().len();
         let initial = |max: f64| [max / div_factor, max, max / div_factor / final_div_factor];
-        let lrs = max_lr.into().spread(OP, "max_lr", groups)?.into_iter().map(initial).collect();
-        let mut momenta = Vec::new();
+        schedule.lrs = max_lr.into().spread(OP, "max_lr", groups)?.into_iter().map(initial).collect();
         if options.cycle_momentum {
             if optimizer.momenta().is_none() {
                 return Err(Error::argument(OP, "cycle_momentum needs an optimizer with momentum or betas"));
             }
             let high = options.max_momentum.spread(OP, "max_momentum", groups)?;
             let low = options.base_momentum.spread(OP, "base_momentum", groups)?;
-            momenta = high.into_iter().zip(low).map(|(high, low)| [high, low, high]).collect();
+            schedule.momenta = high.into_iter().zip(low).map(|(high, low)| [high, low, high]).collect();
         }
-        let phases = phases(total_steps as f64, pct_start, options.three_phase);
-        let schedule = Self { total_steps, anneal: options.anneal_strategy, phases, lrs, momenta, at: 0 };
         schedule.apply(optimizer, 0)?;
+        optimizer.initial_lrs();
         Ok(schedule)
+    }
+
+    #[inline]
+    fn check(&self) -> Result<()> {
+        if self.total_steps == 0 {
+            return Err(Error::argument(OP, "total_steps must be at least 1, but is 0"));
+        }
+        if !(0.0..=1.0).contains(&self.pct_start) {
+            let share = text::float(self.pct_start);
+            let message = format!("pct_start must be at least 0 and at most 1, but is {share}");
+            return Err(Error::argument(OP, message));
+        }
+        Ok(())
     }
 
     #[inline]
@@ -163,10 +180,10 @@ impl OneCycleLR {
             return Err(Error::argument(OP, message));
         }
         let step = at as f64;
-        let last = self.phases.len() - 1;
-        let now = self.phases.iter().position(|phase| step <= phase.end).unwrap_or(last);
-        let start = if now == 0 { 0.0 } else { self.phases[now - 1].end };
-        let Phase { end, lr, momentum } = self.phases[now];
+        let phases = phases(self.total_steps as f64, self.pct_start, self.three_phase);
+        let now = phases.iter().position(|phase| step <= phase.end).unwrap_or(phases.len() - 1);
+        let start = if now == 0 { 0.0 } else { phases[now - 1].end };
+        let Phase { end, lr, momentum } = phases[now];
         if end == start {
             return Err(Error::argument(OP, format!("the phase of step {at} begins and ends at {start}")));
         }
@@ -200,4 +217,16 @@ impl Schedule for OneCycleLR {
         self.at += 1;
         Ok(())
     }
+
+    #[inline]
+    fn start(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
+        self.at = 0;
+        self.apply(optimizer, 0)
+    }
+
+    saved!(
+        "OneCycleLR", Self::check;
+        total_steps => "total_steps", pct_start => "pct_start", three_phase => "three_phase",
+        anneal => "anneal_linear", lrs => "lrs", momenta => "momenta", at => "last_epoch"
+    );
 }

@@ -2,6 +2,7 @@
 
 use super::PerGroup;
 use crate::optim::Optimizer;
+use crate::optim::saved::{either, saved};
 use crate::{Error, Result, text};
 
 /// Which metric is the better one.
@@ -14,6 +15,8 @@ pub enum Better {
     Max,
 }
 
+either!(Better, Min, Max);
+
 /// What [`ReduceLROnPlateau`] compares a difference with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Threshold {
@@ -23,6 +26,8 @@ pub enum Threshold {
     /// The threshold.
     Abs,
 }
+
+either!(Threshold, Rel, Abs);
 
 /// What [`ReduceLROnPlateau`] is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,18 +102,33 @@ impl ReduceLROnPlateau {
     /// [`Error::Argument`] for a factor that is not below 1 and for a `min_lr` that does not have one for each group.
     #[inline]
     pub fn new(optimizer: &dyn Optimizer, options: PlateauOptions) -> Result<Self> {
-        // Also refuses NaN.
-        if !matches!(options.factor.partial_cmp(&1.0), Some(std::cmp::Ordering::Less)) {
-            let message = format!("factor must be below 1, but is {}", text::float(options.factor));
-            return Err(Error::argument("ReduceLROnPlateau", message));
-        }
         options.min_lr.spread("ReduceLROnPlateau", "min_lr", optimizer.lrs().len())?;
         let best = match options.mode {
             Better::Min => f64::INFINITY,
             Better::Max => f64::NEG_INFINITY,
         };
-        Ok(Self { options, best, bad_epochs: 0, cooling: 0 })
+        let schedule = Self { options, best, bad_epochs: 0, cooling: 0 };
+        schedule.check()?;
+        Ok(schedule)
     }
+
+    #[inline]
+    fn check(&self) -> Result<()> {
+        // Also refuses NaN.
+        if matches!(self.options.factor.partial_cmp(&1.0), Some(std::cmp::Ordering::Less)) {
+            return Ok(());
+        }
+        let message = format!("factor must be below 1, but is {}", text::float(self.options.factor));
+        Err(Error::argument("ReduceLROnPlateau", message))
+    }
+
+    saved!(
+        [pub] "ReduceLROnPlateau", Self::check;
+        options.mode => "mode_max", options.factor => "factor", options.patience => "patience",
+        options.threshold => "threshold", options.threshold_mode => "threshold_abs",
+        options.cooldown => "cooldown", options.min_lr => "min_lrs", options.eps => "eps", best => "best",
+        bad_epochs => "num_bad_epochs", cooling => "cooldown_counter"
+    );
 
     /// Goes on to the next epoch, given the metric of this one.
     ///

@@ -1,10 +1,12 @@
 //! Tests that read or seed what the whole process shares: the counters of memory and the default generator. They are alone in
 //! their program, and take turns.
 
+mod resume;
+
 use downhill_nn::functional::linear_cross_entropy;
 use downhill_nn::{
     AdaptiveLogSoftmaxOptions, AdaptiveLogSoftmaxWithLoss, Forward, Linear, LinearCrossEntropyOptions, Loss,
-    MSELoss, Module, Optimizer, Parameter, ReLU, SGD, Sequential, SgdOptions,
+    MSELoss, Module, Optimizer, Parameter, ReLU, SGD, Sequential, SgdOptions, StateDict,
 };
 use downhill_tensor::random::manual_seed;
 use downhill_tensor::{Result, Tensor, memory};
@@ -139,4 +141,30 @@ fn it_draws_computes_and_prints_what_pytorch_does() -> Result<()> {
 )";
     assert_eq!(softmax.to_string(), text);
     Ok(())
+}
+
+/// Headers that tell of 4 GiB in files of some bytes, and a whole file cut off behind its header.
+#[test]
+fn a_file_that_tells_of_more_than_it_has_takes_no_memory() {
+    let _turn = turn();
+    let file = |header: &str, length: u64| {
+        let bytes = [&length.to_le_bytes(), header.as_bytes(), &[0; 8]].concat();
+        memory::reset_peak();
+        let before = memory::stats().live;
+        StateDict::from_bytes(&bytes).unwrap_err();
+        assert_eq!(memory::stats().peak, before, "{header}");
+    };
+    for dtype in ["F32", "U8", "F16", "BOOL"] {
+        let bytes = (if dtype == "F32" { 4 } else { 1 + u64::from(dtype == "F16") }) << 30;
+        let header =
+            format!(r#"{{"a":{{"dtype":"{dtype}","shape":[1073741824],"data_offsets":[0,{bytes}]}}}}"#);
+        file(&header, header.len() as u64);
+        file(&header, 1 << 32);
+    }
+    let state: StateDict = [("a", downhill_tensor::zeros([1 << 16]).unwrap())].into_iter().collect();
+    let whole = state.to_bytes().unwrap();
+    memory::reset_peak();
+    let before = memory::stats().live;
+    StateDict::from_bytes(&whole[..whole.len() - 1]).unwrap_err();
+    assert_eq!(memory::stats().peak, before);
 }
