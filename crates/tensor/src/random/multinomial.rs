@@ -149,7 +149,9 @@ fn cumulate<T: Float>(row: &[T], parts: &mut [T]) {
         sum += w;
         *part = sum;
     }
-    parts.iter_mut().for_each(|part| *part = *part / sum);
+    for part in parts {
+        *part = *part / sum;
+    }
 }
 
 #[cfg(test)]
