@@ -42,6 +42,8 @@ mod kernel;
 pub mod kernels;
 mod layout;
 pub mod memory;
+#[cfg(feature = "ndarray")]
+mod ndarray;
 mod ops;
 mod pool;
 pub mod random;
