@@ -23,6 +23,7 @@ use downhill_tensor::Tensor;
     message = "no batch can be made of `{Self}`",
     note = "entries are tensors, numbers, texts, or tuples of them; `impl Collate` says what a batch of others is"
 )]
+#[doc(alias = "collate_fn", alias = "default_collate")]
 pub trait Collate: Sized {
     /// What a batch is.
     type Batch;

@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// ```
 /// use downhill::data::Idx;
 /// let error = Idx::open("there/is/none").unwrap_err();
-/// assert_eq!(error.to_string(), "there/is/none: No such file or directory (os error 2)");
+/// assert!(error.to_string().starts_with("there/is/none: "));
 /// ```
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]

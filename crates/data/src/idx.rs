@@ -73,6 +73,7 @@ impl Kind {
 /// # PyTorch
 /// [`torchvision.datasets.MNIST`](https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.MNIST.html) with `ToTensor`, whose pictures have
 /// a dimension for colors in front: `unsqueeze(1)`.
+#[doc(alias = "MNIST")]
 #[derive(Clone, Debug)]
 pub struct Idx {
     path: Option<PathBuf>,

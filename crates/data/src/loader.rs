@@ -109,7 +109,8 @@ impl<D: Dataset> DataLoader<D> {
     /// with it, or when it is dropped. A panic of the dataset is an [`Error::Panic`] in its batch's place. The order is read ahead, too:
     /// who draws from the loader's own generator inside the loop, or leaves it early, may find it further on.
     ///
-    /// A dataset that draws random numbers has to make them of the entry's number: threads share the default generator in any order.
+    /// Threads need a dataset that borrows nothing: a clone of a [`TensorDataset`](crate::TensorDataset), which has the same tensors, or an
+    /// `Arc`. One that draws random numbers has to make them of the entry's number: threads share the default generator in any order.
     ///
     /// ```
     /// use downhill::data::{DataLoader, TensorDataset};
@@ -120,6 +121,7 @@ impl<D: Dataset> DataLoader<D> {
     /// assert_eq!(batches[1], Tensor::from([3, 4, 5]));
     /// # Ok::<(), Error>(())
     /// ```
+    #[doc(alias = "num_workers")]
     #[must_use]
     pub fn workers(self, n: usize) -> Self
     where

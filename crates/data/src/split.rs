@@ -6,6 +6,10 @@ use downhill_tensor::{DType, Error as TensorError, Tensor};
 use std::collections::BTreeMap;
 
 /// How large a part is: a length (`usize`), or a fraction of the whole (`f64`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no size of a part",
+    note = "a split takes lengths, `[80, 20]` of `usize`, or fractions, `[0.8, 0.2]` of `f64`"
+)]
 pub trait Portion: Copy + sealed::Sealed {
     #[doc(hidden)]
     fn lengths(op: &'static str, portions: &[Self], n: usize) -> Result<Vec<usize>>;
@@ -135,6 +139,7 @@ pub fn random_split<'a, D: Dataset + Clone, P: Portion, const N: usize>(
 /// # PyTorch
 /// It has none; scikit-learn's
 /// [`train_test_split(stratify=y)`](https://scikit-learn.org/stable/modules/generated/sklearn.model_selection.train_test_split.html) draws others.
+#[doc(alias = "train_test_split")]
 pub fn stratified_split<'a, D: Dataset + Clone, P: Portion, const N: usize>(
     dataset: D,
     labels: &Tensor,

@@ -34,6 +34,7 @@ const OP: &str = "Standardizer";
 /// # PyTorch
 /// It has none; this is scikit-learn's
 /// [`StandardScaler`](https://scikit-learn.org/stable/modules/generated/sklearn.preprocessing.StandardScaler.html).
+#[doc(alias = "StandardScaler")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardizer {
     mean: Tensor,

@@ -98,6 +98,7 @@ struct Column {
 /// # PyTorch
 /// It has none; this has the place of [`pandas.read_csv`](https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html) and scikit-learn's
 /// `OneHotEncoder`.
+#[doc(alias = "read_csv")]
 #[derive(Clone, Debug)]
 pub struct Table {
     path: Option<PathBuf>,
@@ -223,8 +224,8 @@ impl Table {
         })
     }
 
-    /// Columns beside each other as `f32`, `[rows, features]`: of numbers one feature each, NaN where one is missing; of a category one
-    /// for each class, a 1 in that of the row's and 0 in the others, in all of them where it is missing.
+    /// Columns beside each other as `f32`, `[rows, features]`: of numbers one feature each, NaN where one is missing (and infinite beyond
+    /// `f32`); of a category one for each class, a 1 in that of the row's and 0 in the others, in all of them where it is missing.
     ///
     /// # Errors
     /// As [`values`](Self::values).

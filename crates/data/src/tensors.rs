@@ -4,6 +4,10 @@ use crate::{Batch, Collate, Dataset, Result};
 use downhill_tensor::{Error as TensorError, Result as TensorResult, Tensor};
 
 /// What a [`TensorDataset`] is made of: a tensor, or a tuple of up to six.
+#[diagnostic::on_unimplemented(
+    message = "no dataset of tensors can be made of `{Self}`",
+    note = "`TensorDataset::new` takes a tensor or a tuple of up to six: `TensorDataset::new((x, y))?`"
+)]
 pub trait Tensors: Collate<Batch = Self> + sealed::Sealed {
     #[doc(hidden)]
     fn map(&self, f: &mut dyn FnMut(&Tensor) -> TensorResult<Tensor>) -> TensorResult<Self>;

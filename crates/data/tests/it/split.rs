@@ -24,6 +24,14 @@ fn portions_that_are_not_the_whole_are_refused() {
 }
 
 #[test]
+fn fractions_may_add_up_to_a_little_more_than_1() {
+    let fractions = [0.33, 0.56, 0.11];
+    assert!(fractions.iter().sum::<f64>() > 1.0);
+    let parts = random_split(numbers(100), fractions, &mut Generator::seeded(0)).unwrap();
+    assert_eq!(parts.map(|part| part.len()), [33, 56, 11]);
+}
+
+#[test]
 fn labels_that_are_not_classes_are_refused() {
     let error = |labels: Tensor| {
         let split = stratified_split(numbers(2), &labels, [0.5, 0.5], &mut Generator::seeded(0));
