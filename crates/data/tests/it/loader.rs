@@ -5,8 +5,8 @@ use downhill::data::{
 use downhill::{Tensor, arange};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::sleep;
-use std::time::Duration;
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
 
 fn numbers(n: i64) -> TensorDataset<Tensor> {
     TensorDataset::new(arange(0, n, 1).unwrap()).unwrap()
@@ -38,7 +38,7 @@ impl Dataset for Slow {
     fn get(&self, index: usize) -> Result<(f32, i64)> {
         self.loaded.fetch_add(1, Ordering::SeqCst);
         // Whoever comes later may be done sooner.
-        sleep(Duration::from_micros(if index.is_multiple_of(7) { 2000 } else { 10 }));
+        (0..if index.is_multiple_of(7) { 10_000 } else { 10 }).for_each(|_| yield_now());
         assert_ne!(Some(index), self.panic, "entry {index} is broken");
         if Some(index) == self.refuse {
             Err(Error::other("no such file"))
@@ -107,11 +107,9 @@ fn threads_load_ahead_as_much_as_they_may() {
     let loader = DataLoader::new(data).generator(seeded()).workers(2);
     let mut epoch = loader.iter().unwrap();
     assert!(epoch.next().unwrap().is_ok());
-    for _ in 0..1000 {
-        sleep(Duration::from_millis(1));
-        if loaded.load(Ordering::SeqCst) == 4 {
-            break;
-        }
+    let start = Instant::now();
+    while loaded.load(Ordering::SeqCst) < 4 && start.elapsed() < Duration::from_secs(20) {
+        yield_now();
     }
     assert_eq!(loaded.load(Ordering::SeqCst), 4);
 }
