@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 KNOWN = {
     "tensor": [{"autograd/node", "tensor"}, {"error", "shape"}],
     "nn": [],
+    "data": [],
 }
 
 

@@ -42,6 +42,7 @@
 //! # Depth
 //! Graphs may be as long as memory allows: nothing recurses over operations. Modules in modules do: [`nn::Module`] says how deep.
 
+pub use downhill_data as data;
 pub use downhill_nn as nn;
 pub use downhill_tensor::*;
 

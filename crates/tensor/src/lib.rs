@@ -42,6 +42,8 @@ mod kernel;
 pub mod kernels;
 mod layout;
 pub mod memory;
+#[cfg(feature = "ndarray")]
+mod ndarray;
 mod ops;
 mod pool;
 pub mod random;
@@ -62,6 +64,6 @@ pub use ops::pointwise;
 pub use ops::scatter::Combine;
 pub use ops::slicing::{IntoSlices, Iter, Slice};
 pub use ops::view::Sizes;
-pub use random::{bernoulli, bernoulli_like, normal, rand, randint, randn, randperm, uniform};
+pub use random::{bernoulli, bernoulli_like, multinomial, normal, rand, randint, randn, randperm, uniform};
 pub use shape::{Dims, IntoShape, MAX_RANK, Shape};
 pub use tensor::{IntoElement, Tensor};

@@ -217,7 +217,7 @@ impl Tensor {
         Arc::make_mut(&mut self.0).value.make_mut("make_mut")
     }
 
-    fn check_dtype<T: Element>(&self, op: &'static str) -> Result<()> {
+    pub(crate) fn check_dtype<T: Element>(&self, op: &'static str) -> Result<()> {
         let expected = match T::DTYPE {
             DType::Bool => "bool",
             DType::I64 => "int64",

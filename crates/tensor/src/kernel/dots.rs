@@ -27,21 +27,33 @@ pub(super) fn find<T: Element>() -> Option<Dots<T>> {
 /// `out = a · b`, or `out += a · b`, where the rows of `a` and the columns of `b` lie side by side, `k` elements each. Each result is
 /// a sum by itself, so it does not depend on how a product is cut.
 fn dots<T: Float>(k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, mut out: Block<'_, T>, accumulate: bool) {
-    let rows = out.rows();
+    // Loops and no closures: what is compiled apart from them knows no vectors, and calls a function to multiply and add.
     vectorize!(T: for j in 0..out.columns() {
         let y = &b.data[j * b.column_stride..][..k];
-        let row = |i: usize| &a.data[i * a.row_stride..][..k];
-        let mut put = |i: usize, sum: T| {
-            let o = &mut out.line(i)[j];
-            *o = if accumulate { *o + sum } else { sum };
-        };
-        let fours = rows / 4 * 4;
-        for i in (0..fours).step_by(4) {
-            let sums = products([row(i), row(i + 1), row(i + 2), row(i + 3)], y);
-            sums.into_iter().enumerate().for_each(|(at, sum)| put(i + at, sum));
+        let (mut i, rows) = (0, out.rows());
+        while i + 4 <= rows {
+            let x = [line(a, i, k), line(a, i + 1, k), line(a, i + 2, k), line(a, i + 3, k)];
+            for (row, sum) in (i..).zip(products(x, y)) {
+                put(&mut out.line(row)[j], sum, accumulate);
+            }
+            i += 4;
         }
-        (fours..rows).for_each(|i| put(i, products([row(i)], y)[0]));
+        for row in i..rows {
+            let [sum] = products([line(a, row, k)], y);
+            put(&mut out.line(row)[j], sum, accumulate);
+        }
     });
+}
+
+/// A row of `a`.
+#[inline(always)]
+fn line<T>(a: Matrix<'_, T>, row: usize, k: usize) -> &[T] {
+    &a.data[row * a.row_stride..][..k]
+}
+
+#[inline(always)]
+fn put<T: Float>(out: &mut T, sum: T, accumulate: bool) {
+    *out = if accumulate { *out + sum } else { sum };
 }
 
 /// The sums of products of each of `x` with `y`, which is loaded once.

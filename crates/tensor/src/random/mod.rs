@@ -1,7 +1,7 @@
 //! Random numbers: those of PyTorch's CPU generator, to the bit.
 //!
-//! [`rand`](rand()), [`randn`], [`uniform`], [`normal`], [`randint`], [`randperm`] and [`bernoulli`] draw from the
-//! default generator, which is seeded by the operating system until [`manual_seed`] seeds it. A [`Generator`] of your
+//! [`rand`](rand()), [`randn`], [`uniform`], [`normal`], [`randint`], [`randperm`], [`bernoulli`] and [`multinomial`] draw
+//! from the default generator, which is seeded by the operating system until [`manual_seed`] seeds it. A [`Generator`] of your
 //! own has methods of the same names that also take a dtype. [`Tensor::sample`](crate::Tensor::sample) draws from
 //! the distributions of `rand` and `rand_distr`.
 //!
@@ -26,6 +26,7 @@ mod draw;
 mod generator;
 mod integer;
 mod mt19937;
+mod multinomial;
 mod normal;
 mod uniform;
 
@@ -34,6 +35,7 @@ pub use default::{
     set_rng_state, uniform, with_default,
 };
 pub use generator::{Generator, Seed};
+pub use multinomial::multinomial;
 
 /// How the tests compare numbers with PyTorch's.
 #[cfg(test)]

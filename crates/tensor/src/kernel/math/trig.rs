@@ -35,6 +35,8 @@ static DIGITS: [[u64; 256]; 2] = {
 };
 
 /// `(q, r)` with `|x| = q · π/2 + r` modulo 2π and `|r| <= π/4`; below 0.5, `q` is 0 and `r` is `|x|`.
+///
+/// Masks and not `if`: the compiler would move a computation into the branch that needs it, and a loop with branches is not vectorised.
 #[inline(always)]
 fn reduce(x: f32) -> (u64, f64) {
     let bits = x.abs().to_bits();
@@ -44,29 +46,35 @@ fn reduce(x: f32) -> (u64, f64) {
     let turns = m.wrapping_mul(DIGITS[0][place]).wrapping_add((m * DIGITS[1][place]) >> 32);
     let q = turns.wrapping_add(1 << 61) >> 62;
     let rest = turns.wrapping_sub(q << 62).cast_signed() as f64 * (FRAC_PI_2 / (1_u64 << 62) as f64);
-    let r = if e < LARGE { f64::from(x.abs()) } else { rest };
-    let r = if e == 255 { f64::NAN } else { r };
-    (if e < LARGE { 0 } else { q }, r)
+    let small = u64::from(e < LARGE).wrapping_neg();
+    let itself = f64::from_bits(f64::from(x.abs()).to_bits() & small);
+    // The last term is NaN for infinities, and ±0 for finite numbers.
+    (q, itself + rest + f64::from(x * 0.0))
 }
 
-/// The sine of `q · π/2 + r`. Taylor polynomials: the first term left out is below 10⁻¹¹.
+/// Coefficients of `z`, `z²`, … in the Taylor series of `sin r / r` and `cos r`, with `z = r²`: the first one left out is below 10⁻¹².
+const SERIES: [[f64; 2]; 6] = [
+    [-1.0 / 6.0, -1.0 / 2.0],
+    [1.0 / 120.0, 1.0 / 24.0],
+    [-1.0 / 5_040.0, -1.0 / 720.0],
+    [1.0 / 362_880.0, 1.0 / 40_320.0],
+    [-1.0 / 39_916_800.0, -1.0 / 3_628_800.0],
+    [1.0 / 6_227_020_800.0, 1.0 / 479_001_600.0],
+];
+
+/// The sine of `q · π/2 + r`.
 #[inline(always)]
 fn sine(q: u64, r: f64) -> f64 {
-    let z = r * r;
-    let sin = (-1.0 / 39_916_800.0_f64)
-        .mul_add(z, 1.0 / 362_880.0)
-        .mul_add(z, -1.0 / 5_040.0)
-        .mul_add(z, 1.0 / 120.0)
-        .mul_add(z, -1.0 / 6.0)
-        .mul_add(z * r, r);
-    let cos = (1.0 / 479_001_600.0_f64)
-        .mul_add(z, -1.0 / 3_628_800.0)
-        .mul_add(z, 1.0 / 40_320.0)
-        .mul_add(z, -1.0 / 720.0)
-        .mul_add(z, 1.0 / 24.0)
-        .mul_add(z, -0.5)
-        .mul_add(z, 1.0);
-    let y = if q & 1 == 1 { cos } else { sin };
+    let odd = (q & 1).wrapping_neg();
+    let pick = |[sin, cos]: [f64; 2]| f64::from_bits((sin.to_bits() & !odd) | (cos.to_bits() & odd));
+    let (z, first) = (r * r, pick([r, 1.0]));
+    let y = pick(SERIES[5])
+        .mul_add(z, pick(SERIES[4]))
+        .mul_add(z, pick(SERIES[3]))
+        .mul_add(z, pick(SERIES[2]))
+        .mul_add(z, pick(SERIES[1]))
+        .mul_add(z, pick(SERIES[0]))
+        .mul_add(z * first, first);
     f64::from_bits(y.to_bits() ^ ((q & 2) << 62))
 }
 

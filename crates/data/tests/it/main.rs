@@ -1,0 +1,8 @@
+//! What the crate's public items do. A loader here has a generator of its own: tests run side by side.
+
+mod datasets;
+mod files;
+mod loader;
+mod split;
+mod standardizer;
+mod table;
