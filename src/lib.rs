@@ -58,7 +58,7 @@ pub mod prelude {
         MarginRankingLoss, Module, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss,
         Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid,
         SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss,
-        TripletMarginWithDistanceLoss, accuracy, functional,
+        TripletMarginWithDistanceLoss, accuracy, functional, metrics,
     };
     pub use downhill_tensor::random::manual_seed;
     pub use downhill_tensor::{

@@ -37,7 +37,7 @@ pub mod init;
 mod layer_norm;
 mod linear;
 pub mod loss;
-mod metrics;
+pub mod metrics;
 mod module;
 mod norm;
 pub mod optim;

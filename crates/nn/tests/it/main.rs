@@ -3,6 +3,7 @@
 
 mod cross_entropy;
 mod linear_cross_entropy;
+mod metrics;
 mod modules;
 mod optim;
 mod optim_state;
