@@ -48,7 +48,8 @@ mod pages;
 /// What most programs use.
 pub mod prelude {
     pub use downhill_nn::optim::{
-        Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, RMSprop, RMSpropOptions,
+        Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, RMSprop, RMSpropOptions, Schedule,
+        clip_grad_norm_, clip_grad_value_,
     };
     pub use downhill_nn::{
         AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
@@ -58,7 +59,7 @@ pub mod prelude {
         MarginRankingLoss, Module, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss,
         Optimizer, Parameter, PoissonNLLLoss, ReLU, Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid,
         SmoothL1Loss, SoftMarginLoss, Softmax, Softplus, StateDict, Tanh, TripletMarginLoss,
-        TripletMarginWithDistanceLoss, accuracy, functional, metrics,
+        TripletMarginWithDistanceLoss, accuracy, functional, metrics, soft_update,
     };
     pub use downhill_tensor::random::manual_seed;
     pub use downhill_tensor::{

@@ -4,6 +4,7 @@ use super::{Memory, Optimizer, Rule, Setting};
 use crate::{Error, Parameter, Result, StateDict, text};
 use downhill_tensor::{DType, Tensor};
 use std::collections::HashMap;
+use std::fmt;
 
 /// An optimizer: parameters in groups, each with options of its own, and what is remembered of each parameter.
 ///
@@ -36,11 +37,18 @@ pub struct Descent<R> {
     places: HashMap<usize, usize>,
 }
 
-#[derive(Debug)]
 struct Member {
     group: usize,
     parameter: Parameter,
     memory: Memory,
+}
+
+/// Without the elements, of which there may be millions.
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shape, steps) = (self.parameter.shape(), self.memory.steps);
+        write!(f, "Parameter {{ group: {}, shape: {shape}, steps: {steps} }}", self.group)
+    }
 }
 
 impl Member {
@@ -244,7 +252,7 @@ fn missing(entry: &str) -> Error {
     Error::argument(LOAD, format!("there is no {entry}"))
 }
 
-fn wrong(entry: &str, what: &str, got: impl std::fmt::Display) -> Error {
+fn wrong(entry: &str, what: &str, got: impl fmt::Display) -> Error {
     Error::argument(LOAD, format!("{entry} {what}, but is {got}"))
 }
 

@@ -2,6 +2,7 @@
 //! the whole process shares.
 
 mod cross_entropy;
+mod follow;
 mod linear_cross_entropy;
 mod metrics;
 mod modules;

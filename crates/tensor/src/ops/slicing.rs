@@ -74,6 +74,11 @@ macro_rules! slice_from {
 slice_from!(i32, i64, isize, usize);
 
 /// What [`Tensor::slice`] takes: a range or an integer, a tuple or an array of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which entries of a tensor are meant",
+    label = "expected a range or an integer for a dimension, or up to eight of them: `x.slice((1.., 0))`",
+    note = "tensors of indices and masks are `x.index([&rows])`"
+)]
 pub trait IntoSlices {
     /// One after the other.
     fn into_slices(self) -> Vec<Slice>;

@@ -30,7 +30,8 @@ mod normal;
 mod uniform;
 
 pub use default::{
-    bernoulli, bernoulli_like, manual_seed, normal, rand, randint, randn, randperm, uniform, with_default,
+    bernoulli, bernoulli_like, fork_rng, manual_seed, normal, rand, rand_like, randint, randn, randn_like,
+    randperm, uniform, with_default,
 };
 pub use generator::{Generator, Seed};
 

@@ -313,7 +313,7 @@ fn wrong_indices_are_errors_that_name_the_numbers() -> Result<()> {
     assert_eq!(text(x.gather(1, &Tensor::from([[-1]]))), "gather: index -1 is out of bounds for size 4");
     assert_eq!(
         text(x.gather(1, &one)),
-        "gather: expected an index no larger than shape [3, 4] apart from dimension 1, but got shape [1]",
+        "gather: expected an index of 2 dimensions, as shape [3, 4] has, but got shape [1]",
     );
     assert_eq!(
         text(x.gather(1, &full([4, 1], 0)?)),
