@@ -53,6 +53,7 @@ mod pages;
 pub mod prelude {
     pub use downhill_nn::optim::{
         Adagrad, AdagradOptions, Adam, AdamOptions, AdamW, AdamWOptions, RMSprop, RMSpropOptions, Schedule,
+        clip_grad_norm_, clip_grad_value_,
     };
     pub use downhill_nn::{
         AdaptiveLogSoftmaxWithLoss, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BinaryFocalLoss, CTCLoss,
@@ -63,7 +64,7 @@ pub mod prelude {
         MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, Optimizer, Parameter, PoissonNLLLoss, ReLU,
         Reduction, SGD, Sequential, SgdOptions, SiLU, Sigmoid, SmoothL1Loss, SoftMarginLoss, Softmax,
         Softplus, StateDict, Strict, Tanh, TripletMarginLoss, TripletMarginWithDistanceLoss, accuracy,
-        clip_grad_norm_, functional,
+        functional, metrics, soft_update,
     };
     pub use downhill_tensor::random::manual_seed;
     pub use downhill_tensor::{

@@ -43,6 +43,30 @@ losses! {
     multilabel_soft_margin_loss MultiLabelSoftMarginLoss;
 }
 
+/// The rows along a dimension brought to length 1 in the p-norm, `x / max(‖x‖ₚ, 1e-12)`: what cosine similarity compares.
+///
+/// # Errors
+/// [`Error::DType`] unless `x` is of floats, [`Error::Dim`] for a dimension out of range.
+///
+/// # Examples
+/// ```
+/// use downhill::Tensor;
+/// use downhill::nn::functional::normalize;
+///
+/// let unit = normalize(&Tensor::from([[3.0_f32, 4.0], [0.0, 0.0]]), 2.0, 1)?;
+/// assert_eq!(unit, Tensor::from([[0.6_f32, 0.8], [0.0, 0.0]]));
+/// # Ok::<(), downhill::Error>(())
+/// ```
+///
+/// # PyTorch
+/// [`torch.nn.functional.normalize`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html), whose defaults are
+/// `p=2` and `dim=1`
+#[inline]
+pub fn normalize(x: &Tensor, p: f64, dim: isize) -> Result<Tensor> {
+    x.dtype().check_float("normalize")?;
+    x.div(&x.norm_dim(p, dim, true)?.clamp_min(1e-12)?)
+}
+
 /// [`MarginRankingLoss`](crate::MarginRankingLoss) with its default options.
 ///
 /// # Errors

@@ -34,6 +34,7 @@ mod field;
 #[cfg(feature = "safetensors")]
 mod file;
 mod flatten;
+mod follow;
 pub mod functional;
 mod fused_activations;
 #[cfg(feature = "safetensors")]
@@ -42,7 +43,7 @@ pub mod init;
 mod layer_norm;
 mod linear;
 pub mod loss;
-mod metrics;
+pub mod metrics;
 mod module;
 mod norm;
 pub mod optim;
@@ -65,6 +66,7 @@ pub use field::Field;
 #[cfg(feature = "safetensors")]
 pub use file::{Converted, StateFile};
 pub use flatten::{Flatten, Identity};
+pub use follow::soft_update;
 pub use fused_activations::{ELU, GELU, LeakyReLU, SiLU, Softplus};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;

@@ -75,6 +75,11 @@ pub type Visit<'a> = dyn FnMut(&str, Member<'_>) + 'a;
 ///
 /// # PyTorch
 /// [`torch.nn.Module`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html)
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a module",
+    label = "not a module",
+    note = "a struct of layers and parameters becomes one by `#[derive(Module)]`"
+)]
 pub trait Module: Send + Sync {
     /// The name it is printed with.
     fn class_name(&self) -> &str;
@@ -430,6 +435,11 @@ fn walk_members(members: &mut dyn FnMut(&mut Visit<'_>), path: &mut String, visi
 /// assert_eq!(layer.forward(&Tensor::from([-1.0_f32, 2.0]))?, Tensor::from([0.0_f32, 2.0]));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not map one tensor to another",
+    label = "not a layer",
+    note = "`impl Forward for` it says what it computes, beside `#[derive(Module)]`; a function of tensors is called as it is"
+)]
 pub trait Forward: Module {
     /// The output for an input.
     ///

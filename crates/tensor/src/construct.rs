@@ -78,6 +78,10 @@ pub fn eye(n: usize) -> Result<Tensor> {
 }
 
 /// Number types that [`arange`] counts in.
+#[diagnostic::on_unimplemented(
+    message = "`arange` does not count in `{Self}`",
+    label = "expected `i32`, `i64`, `f32` or `f64`"
+)]
 pub trait Step: IntoElement + Into<Number> {}
 impl Step for i32 {}
 impl Step for i64 {}

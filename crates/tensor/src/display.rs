@@ -87,14 +87,15 @@ pub(crate) enum History<'a> {
     Computed(&'a str),
 }
 
-/// The text of a tensor under the options that are set: `tensor([1., 2.], grad_fn=<AddBackward0>)`.
-pub(crate) fn tensor_text(shape: &[usize], values: &Values, history: &History) -> String {
-    tensor_text_with(&print_options(), shape, values, history)
-}
-
 const OPENING: &str = "tensor(";
 
-fn tensor_text_with(options: &PrintOptions, shape: &[usize], values: &Values, history: &History) -> String {
+/// The text of a tensor under these options: `tensor([1., 2.], grad_fn=<AddBackward0>)`.
+pub(crate) fn tensor_text(
+    options: &PrintOptions,
+    shape: &[usize],
+    values: &Values,
+    history: &History,
+) -> String {
     let mut text = String::from(OPENING);
     if shape.contains(&0) {
         text.push_str("[]");
@@ -332,7 +333,7 @@ mod tests {
     const DEFAULT: PrintOptions = PrintOptions::DEFAULT;
 
     fn f32_text(shape: &[usize], values: &[f32], history: &History) -> String {
-        tensor_text_with(&DEFAULT, shape, &Values::F32(&|i| values[i]), history)
+        tensor_text(&DEFAULT, shape, &Values::F32(&|i| values[i]), history)
     }
 
     fn vector(values: &[f32]) -> String {
@@ -340,7 +341,7 @@ mod tests {
     }
 
     fn counted(shape: &[usize]) -> String {
-        tensor_text_with(&DEFAULT, shape, &Values::F32(&|i| i as f32), &History::Constant)
+        tensor_text(&DEFAULT, shape, &Values::F32(&|i| i as f32), &History::Constant)
     }
 
     #[test]
@@ -351,9 +352,9 @@ mod tests {
         assert_eq!(scalar(0.0), "tensor(0.)");
         assert_eq!(scalar(f32::INFINITY), "tensor(inf)");
         let int = Values::I64(&|_| 5);
-        assert_eq!(tensor_text_with(&DEFAULT, &[], &int, &History::Constant), "tensor(5)");
+        assert_eq!(tensor_text(&DEFAULT, &[], &int, &History::Constant), "tensor(5)");
         let flag = Values::Bool(&|_| true);
-        assert_eq!(tensor_text_with(&DEFAULT, &[], &flag, &History::Constant), "tensor(True)");
+        assert_eq!(tensor_text(&DEFAULT, &[], &flag, &History::Constant), "tensor(True)");
     }
 
     #[test]
@@ -403,7 +404,7 @@ mod tests {
         let shape = [usize::MAX];
         let values = Values::I64(&|i| i64::from(i == usize::MAX - 1));
         assert_eq!(
-            tensor_text_with(&DEFAULT, &shape, &values, &History::Constant),
+            tensor_text(&DEFAULT, &shape, &values, &History::Constant),
             "tensor([0, 0, 0,  ..., 0, 0, 1])"
         );
     }
@@ -421,13 +422,10 @@ mod tests {
         assert_eq!(counted(&[0]), "tensor([])");
         assert_eq!(counted(&[0, 3]), "tensor([], size=(0, 3))");
         let ints = Values::I64(&|_| 0);
-        assert_eq!(
-            tensor_text_with(&DEFAULT, &[0], &ints, &History::Constant),
-            "tensor([], dtype=torch.int64)"
-        );
+        assert_eq!(tensor_text(&DEFAULT, &[0], &ints, &History::Constant), "tensor([], dtype=torch.int64)");
         let flags = Values::Bool(&|_| false);
         assert_eq!(
-            tensor_text_with(&DEFAULT, &[2, 0], &flags, &History::Constant),
+            tensor_text(&DEFAULT, &[2, 0], &flags, &History::Constant),
             "tensor([], size=(2, 0), dtype=torch.bool)"
         );
     }
@@ -436,11 +434,11 @@ mod tests {
     fn suffixes_follow_in_order_and_wrap() {
         let doubles = Values::F64(&|i| i as f64 + 0.5);
         assert_eq!(
-            tensor_text_with(&DEFAULT, &[2], &doubles, &History::Computed("AddBackward0")),
+            tensor_text(&DEFAULT, &[2], &doubles, &History::Computed("AddBackward0")),
             "tensor([0.5000, 1.5000], dtype=torch.float64, grad_fn=<AddBackward0>)"
         );
         assert_eq!(
-            tensor_text_with(&DEFAULT, &[4], &doubles, &History::Computed("AddBackward0")),
+            tensor_text(&DEFAULT, &[4], &doubles, &History::Computed("AddBackward0")),
             "tensor([0.5000, 1.5000, 2.5000, 3.5000], dtype=torch.float64,\n       grad_fn=<AddBackward0>)"
         );
         assert_eq!(f32_text(&[1], &[1.0], &History::Leaf), "tensor([1.], requires_grad=True)");
@@ -451,12 +449,12 @@ mod tests {
         let short = PrintOptions { precision: 2, edgeitems: 2, ..DEFAULT };
         let thirds = Values::F64(&|i| (i + 1) as f64 / 3.0);
         assert_eq!(
-            tensor_text_with(&short, &[1200], &thirds, &History::Constant),
+            tensor_text(&short, &[1200], &thirds, &History::Constant),
             "tensor([3.33e-01, 6.67e-01,  ..., 4.00e+02, 4.00e+02], dtype=torch.float64)"
         );
         let fixed = PrintOptions { sci_mode: Some(false), linewidth: 30, ..short };
         assert_eq!(
-            tensor_text_with(&fixed, &[1200], &thirds, &History::Constant),
+            tensor_text(&fixed, &[1200], &thirds, &History::Constant),
             "tensor([  0.33,   0.67,\n         ..., 399.67,\n        400.00],\n       dtype=torch.float64)"
         );
     }
@@ -467,7 +465,7 @@ mod tests {
             PrintOptions { precision: u8::MAX, threshold: 0, edgeitems: 0, linewidth: 0, sci_mode: None };
         let tiny = Values::F64(&|_| f64::MIN_POSITIVE);
         assert_eq!(
-            tensor_text_with(&extreme, &[2, 2], &tiny, &History::Leaf),
+            tensor_text(&extreme, &[2, 2], &tiny, &History::Leaf),
             "tensor([...],\n       size=(2, 2),\n       dtype=torch.float64,\n       requires_grad=True)"
         );
     }
@@ -475,8 +473,7 @@ mod tests {
     #[test]
     fn without_edge_items_the_size_is_told() {
         let none = PrintOptions { threshold: 4, edgeitems: 0, ..DEFAULT };
-        let text =
-            |shape: &[usize]| tensor_text_with(&none, shape, &Values::F32(&|_| 1.0), &History::Constant);
+        let text = |shape: &[usize]| tensor_text(&none, shape, &Values::F32(&|_| 1.0), &History::Constant);
         assert_eq!(text(&[10]), "tensor([...], size=(10,))");
         assert_eq!(text(&[2]), "tensor([1., 1.], size=(2,))");
         assert_eq!(text(&[3, 3]), "tensor([...], size=(3, 3))");

@@ -65,6 +65,11 @@ mod sealed {
 
 /// A Rust type that a tensor can hold: `f32`, `f64`, `i64`, `bool`.
 // One type a dtype: buffers rely on it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a type that a tensor holds",
+    label = "expected `f32`, `f64`, `i64` or `bool`",
+    note = "where the type cannot be inferred it has to be named: `x.item::<f32>()?`, `x.to_vec::<f32>()?`"
+)]
 pub trait Element:
     sealed::Sealed + Copy + Default + PartialEq + PartialOrd + Send + Sync + fmt::Debug + 'static
 {

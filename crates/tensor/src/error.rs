@@ -16,9 +16,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// let b = downhill::Tensor::from([1.0_f32, 2.0]);
 /// let error = a.add(&b).unwrap_err();
 /// assert_eq!(error.to_string(), "add: shapes [3] and [2] do not broadcast");
+/// assert_eq!(format!("{error:?}"), error.to_string()); // what a `main` that returns it prints, and `unwrap`
 /// ```
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// A shape that the operation cannot take.
     #[error("{op}: expected {expected}, but got shape {got}")]
@@ -145,6 +146,13 @@ pub enum Error {
         /// The node that was met first.
         op: &'static str,
     },
+}
+
+/// As [`Display`](std::fmt::Display): it is what people see of an error that `main` returns.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// What a `float64` among `float32` comes of.

@@ -58,12 +58,16 @@ pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 pub use kernel::real::Float;
 pub use ops::arithmetic::Rounding;
+pub use ops::composed::Unique;
 pub use ops::join::Parts;
 pub use ops::operand::Operand;
 pub use ops::pointwise;
 pub use ops::scatter::Combine;
 pub use ops::slicing::{IntoSlices, Iter, Slice};
 pub use ops::view::Sizes;
-pub use random::{bernoulli, bernoulli_like, multinomial, normal, rand, randint, randn, randperm, uniform};
+pub use random::{
+    bernoulli, bernoulli_like, multinomial, normal, rand, rand_like, randint, randn, randn_like, randperm,
+    uniform,
+};
 pub use shape::{Dims, IntoShape, MAX_RANK, Shape};
 pub use tensor::{IntoElement, Tensor};

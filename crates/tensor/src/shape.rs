@@ -239,6 +239,10 @@ impl Mask {
 }
 
 /// Anything that names a shape: arrays, slices and vectors of sizes, `()` for a scalar, a [`Shape`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a shape",
+    label = "expected sizes as `usize`: an array such as `[2, 3]`, a slice, a vector, `()` or a `Shape`"
+)]
 pub trait IntoShape {
     /// The shape.
     ///

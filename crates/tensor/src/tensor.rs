@@ -260,6 +260,29 @@ impl Tensor {
         Ok(Self::constant(Array::build("from_vec", shape, write)?))
     }
 
+    /// A matrix from its rows, vectors or slices of one length; no rows are of shape `[0, 0]`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a row of another length than the first, [`Error::Memory`].
+    ///
+    /// ```
+    /// use downhill::Tensor;
+    /// let rows = vec![vec![1.0_f32, 2.0], vec![3.0, 4.0]];
+    /// assert_eq!(Tensor::from_rows(&rows)?, Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]));
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    #[inline]
+    pub fn from_rows<T: IntoElement>(rows: &[impl AsRef<[T]>]) -> Result<Self> {
+        let width = rows.first().map_or(0, |row| row.as_ref().len());
+        if let Some(i) = rows.iter().position(|row| row.as_ref().len() != width) {
+            let found = rows[i].as_ref().len();
+            let message = format!("row {i} has {found} elements, but row 0 has {width}");
+            return Err(Error::argument("from_rows", message));
+        }
+        let values = crate::memory::collect("from_rows", rows.iter().flat_map(AsRef::as_ref).copied())?;
+        Self::from_vec(values, [rows.len(), width])
+    }
+
     /// A tensor whose elements `write` sets: how an operation of your own makes its result without a copy.
     /// The slice holds arbitrary values at first.
     ///
@@ -276,7 +299,13 @@ impl Tensor {
     }
 }
 
-/// Rust types that become elements: the four dtypes' own, and `i32`, `u8`, `u32` and `usize`, which become `i64`.
+/// Rust types that become elements: the four dtypes' own, and the integers that `i64` holds, which become `i64`. `usize` is one of
+/// them, `u64` is not: what counts elements fits, what has 64 bits need not.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an element of a tensor",
+    label = "elements are `f32`, `f64`, `i64`, `bool` and smaller integers",
+    note = "nested vectors are `Tensor::from_rows(&rows)?`; other numbers convert with `as`"
+)]
 pub trait IntoElement: Copy {
     /// The element type.
     type Element: Element;
@@ -301,7 +330,7 @@ macro_rules! into_element {
         }
     )*};
 }
-into_element!(f32 => f32, f64 => f64, i64 => i64, bool => bool, i32 => i64, u8 => i64, u32 => i64, usize => i64);
+into_element!(f32 => f32, f64 => f64, i64 => i64, bool => bool, i8 => i64, u8 => i64, i16 => i64, u16 => i64, i32 => i64, u32 => i64, usize => i64);
 
 macro_rules! from_nested {
     ($($dims:ident)*; $type:ty; |$x:ident| $flat:expr) => {
@@ -348,6 +377,10 @@ impl PartialEq for Tensor {
 
 impl Tensor {
     fn text(&self) -> String {
+        self.text_with(&crate::display::print_options())
+    }
+
+    fn text_with(&self, options: &crate::PrintOptions) -> String {
         use crate::display::{History, Values, tensor_text};
         let value = self.value();
         let history = match (self.node(), self.grad_fn()) {
@@ -361,14 +394,31 @@ impl Tensor {
             DType::I64 => Values::I64(&|i| value.get(i)),
             DType::Bool => Values::Bool(&|i| value.get(i)),
         };
-        tensor_text(self.shape(), &values, &history)
+        tensor_text(options, self.shape(), &values, &history)
     }
 }
 
-/// PyTorch's text: `tensor([1., 2.], grad_fn=<AddBackward0>)`.
+/// PyTorch's text: `tensor([1., 2.], grad_fn=<AddBackward0>)`. With a precision, a single element is printed as the number that it is, as
+/// in Python, and several with so many digits.
+///
+/// ```
+/// use downhill::Tensor;
+/// let loss = Tensor::from(0.69314718_f32);
+/// assert_eq!(format!("{loss} {loss:.2} {loss:8.4}"), "tensor(0.6931) 0.69   0.6931");
+/// assert_eq!(format!("{:.1}", Tensor::from([0.25_f32, 1.0])), "tensor([0.2, 1.0])");
+/// # Ok::<(), downhill::Error>(())
+/// ```
 impl std::fmt::Display for Tensor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(&self.text())
+        match (f.precision(), self.item::<f64>()) {
+            (None, _) => f.pad(&self.text()),
+            (Some(_), Ok(number)) if number.is_nan() => f.write_str("nan"),
+            (Some(_), Ok(number)) => std::fmt::Display::fmt(&number, f),
+            (Some(digits), Err(_)) => {
+                let precision = u8::try_from(digits).unwrap_or(u8::MAX);
+                f.write_str(&self.text_with(&crate::PrintOptions { precision, ..crate::print_options() }))
+            }
+        }
     }
 }
 

@@ -51,6 +51,14 @@ fn live_bytes_return_to_what_is_held() -> Result<()> {
     step(&w, &x)?;
     assert_eq!(memory::stats().cached, 0, "beyond the limit");
     drop((w, x));
+
+    // A batch of a view's rows costs the batch.
+    let view = downhill_tensor::zeros([1000, 9])?.slice((.., ..-1))?;
+    let held = memory::stats().live;
+    memory::reset_peak();
+    drop(view.index_select(0, &Tensor::from([5, 999]))?);
+    assert!(memory::stats().peak < held + 1000, "{:?}", memory::stats());
+    drop(view);
     assert_eq!(memory::stats().live, 0);
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::{Memory, Optimizer, Rule, Setting};
 use crate::{Error, Parameter, Result, StateDict};
 use downhill_tensor::{DType, Tensor};
 use std::collections::HashMap;
+use std::fmt;
 
 /// An optimizer: parameters in groups, each with options of its own, and what is remembered of each parameter.
 ///
@@ -39,11 +40,18 @@ pub struct Descent<R> {
     places: HashMap<usize, usize>,
 }
 
-#[derive(Debug)]
 struct Member {
     group: usize,
     parameter: Parameter,
     memory: Memory,
+}
+
+/// Without the elements, of which there may be millions.
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shape, steps) = (self.parameter.shape(), self.memory.steps);
+        write!(f, "Parameter {{ group: {}, shape: {shape}, steps: {steps} }}", self.group)
+    }
 }
 
 impl Member {

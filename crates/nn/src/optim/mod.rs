@@ -33,6 +33,10 @@ use downhill_tensor::Float;
 ///
 /// # PyTorch
 /// [`torch.optim.Optimizer`](https://docs.pytorch.org/docs/stable/optim.html#torch.optim.Optimizer)
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an optimizer",
+    label = "expected an optimizer, such as `SGD` or `Adam`"
+)]
 pub trait Optimizer {
     /// Updates every parameter that has a gradient.
     ///

@@ -40,6 +40,10 @@ use std::fmt;
 /// assert_eq!(w.tensor(), Tensor::from([0.5_f32, -1.5]));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the rule of an optimizer",
+    label = "expected the options of an optimizer"
+)]
 pub trait Rule: Clone + fmt::Debug {
     /// The optimizer's name, with which its errors begin.
     const NAME: &'static str;

@@ -3,7 +3,9 @@
 
 mod cross_entropy;
 mod files;
+mod follow;
 mod linear_cross_entropy;
+mod metrics;
 mod modules;
 mod optim;
 mod optim_state;

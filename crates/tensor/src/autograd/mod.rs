@@ -69,6 +69,30 @@ pub fn grad(output: &Tensor, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
     Ok(found.into_iter().flatten().collect())
 }
 
+/// The gradients of `output`, a scalar, as results that can be differentiated again: for penalties on gradients and for equations with
+/// derivatives in them. The graph is kept.
+///
+/// [`torch.autograd.grad`](https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html) with `create_graph=True`.
+///
+/// # Errors
+/// What [`grad`] refuses.
+///
+/// ```
+/// use downhill::Tensor;
+/// use downhill::autograd::grad_create_graph;
+/// let x = Tensor::from([1.0, 2.0]).requires_grad_()?;
+/// let [slope] = grad_create_graph(&x.pow(3)?.sum(), [&x])?;
+/// let [curvature] = grad_create_graph(&slope.sum(), [&x])?;
+/// assert_eq!(curvature, Tensor::from([6.0, 12.0]));
+/// # Ok::<(), downhill::Error>(())
+/// ```
+#[inline]
+pub fn grad_create_graph<const N: usize>(output: &Tensor, inputs: [&Tensor; N]) -> Result<[Tensor; N]> {
+    let options = GradOptions { create_graph: true, ..GradOptions::default() };
+    let found: Vec<_> = grad_with(&[(output, None)], &inputs, options)?.into_iter().flatten().collect();
+    found.try_into().map_err(|_| Error::NoGrad { op: "grad" })
+}
+
 /// The gradients of several outputs, each with its own incoming gradient (`None` for a scalar: 1), summed over the
 /// outputs.
 ///

@@ -9,6 +9,8 @@ use crate::autograd::node::record;
 use crate::dtype::dispatch;
 use crate::error::fallible;
 use crate::kernel::index::{self as kernel, Pick};
+use crate::kernel::map::place;
+use crate::kernel::parallel::for_chunks;
 use crate::ops::view::wrapped;
 use crate::{DType, Element, Error, Result, Shape, Tensor, memory};
 use std::sync::Arc;
@@ -35,6 +37,31 @@ impl Rows {
     pub(crate) fn pick(&self) -> Pick<'_> {
         Pick { rows: &self.list, n: self.n, inner: self.inner }
     }
+
+    /// How many elements of a row lie side by side, at least, and the number of dimensions around these runs.
+    fn run(&self, x: &Array) -> (usize, usize) {
+        let (shape, strides) = (x.shape(), x.layout.strides());
+        let (mut run, mut outer) = (1, shape.rank());
+        while run < self.inner && (shape[outer - 1] == 1 || strides[outer - 1] == run) {
+            outer -= 1;
+            run *= shape[outer];
+        }
+        (run, outer)
+    }
+}
+
+/// The rows of an array that does not lie row-major, run by run: what is not picked is not read.
+fn pick_runs<T: Element>(x: &Array, rows: &Rows, run: usize, outer: usize, out: &mut [T]) {
+    let (data, shape, strides) = (x.raw::<T>(), &x.shape()[..outer], &x.layout.strides()[..outer]);
+    let (runs, m) = (rows.inner / run, rows.list.len());
+    for_chunks(out, run * (1_usize << 14).div_ceil(run), 1, &|start, out| {
+        for (i, out) in out.chunks_exact_mut(run).enumerate() {
+            let at = start / run + i;
+            let (row, rest) = (at / runs, at % runs);
+            let from = (row / m * rows.n + rows.list[row % m]) * runs + rest;
+            out.copy_from_slice(&data[place(shape, strides, from)..][..run]);
+        }
+    });
 }
 
 /// Where [`Tensor::index`] takes elements from: rows of the tensor, with its dimensions in another order where the indexed ones do not
@@ -53,9 +80,13 @@ pub(crate) fn picked(
     rows: &Rows,
     shape: Shape,
 ) -> Result<Tensor> {
-    let dense = x.value().contiguous(op)?;
-    let value = dispatch!(x.dtype(), T => Array::build(op, shape, |out: &mut [T]| {
-        kernel::pick(dense.slice().unwrap_or_default(), &rows.pick(), out);
+    let runs = (!x.is_contiguous()).then(|| rows.run(x.value()));
+    // A run costs about as much as eight elements of a copy of all of them.
+    let runs = runs.filter(|(run, _)| shape.numel() / run * 8 <= x.numel());
+    let dense = if runs.is_some() { x.value().clone() } else { x.value().contiguous(op)? };
+    let value = dispatch!(x.dtype(), T => Array::build(op, shape, |out: &mut [T]| match runs {
+        Some((run, outer)) => pick_runs(&dense, rows, run, outer, out),
+        None => kernel::pick(dense.slice().unwrap_or_default(), &rows.pick(), out),
     }))?;
     let back = edge(x, &(rows.clone(), *x.shape()), |g, (rows, shape)| put_back(g, rows, *shape));
     Ok(record(name, value, [back]))

@@ -81,8 +81,8 @@ impl Tensor {
     pub fn cat<T: Borrow<Tensor>>(tensors: &[T], dim: isize) -> Result<Tensor> {
         let op = "cat";
         let all: Vec<&Tensor> = tensors.iter().map(Borrow::borrow).collect();
-        if let Some(scalar) = all.iter().find(|x| x.dim() == 0) {
-            return Err(Error::shape(op, "tensors of at least one dimension", scalar.shape()));
+        if let Some(i) = all.iter().position(|x| x.dim() == 0) {
+            return Err(Error::shape(op, format!("tensor {i} to have a dimension"), all[i].shape()));
         }
         let parts: Vec<&Tensor> = all.iter().copied().filter(|x| *x.shape() != [0]).collect();
         let Some(first) = parts.first().or(all.first()) else {
@@ -92,7 +92,8 @@ impl Tensor {
         let (mut size, without) = (0_usize, first.shape().reduced(d, 0));
         for x in &parts {
             if x.dim() != without.rank() || x.shape().reduced(d, 0) != without {
-                let expected = format!("shape {} apart from dimension {d}", first.shape());
+                let i = all.iter().position(|y| std::ptr::eq(*x, *y)).unwrap_or_default();
+                let expected = format!("tensor {i} of shape {} apart from dimension {d}", first.shape());
                 return Err(Error::shape(op, expected, x.shape()));
             }
             size = size.saturating_add(x.shape()[d]);
@@ -204,6 +205,26 @@ impl Tensor {
             return self.cut("chunk", "SplitBackward0", d, std::iter::repeat_n(0, chunks));
         }
         self.cut("chunk", "SplitBackward0", d, even(size, size.div_ceil(chunks)))
+    }
+
+    /// `N` views of equal parts of a dimension: `let [reset, update] = gates.chunks(1)?;`.
+    ///
+    /// # Errors
+    /// [`Error::Dim`] for a dimension out of range, [`Error::Argument`] for a size that `N` does not divide.
+    ///
+    /// ```
+    /// let [a, b] = downhill::arange(0, 6, 1)?.chunks(0)?;
+    /// assert_eq!((a.to_vec::<i64>()?, b.to_vec::<i64>()?), (vec![0, 1, 2], vec![3, 4, 5]));
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    #[inline]
+    pub fn chunks<const N: usize>(&self, dim: isize) -> Result<[Tensor; N]> {
+        let d = self.nonscalar_dim("chunks", dim)?;
+        let size = self.shape()[d];
+        let parts = if size.is_multiple_of(N.max(1)) { self.chunk(N, dim)? } else { Vec::new() };
+        parts.try_into().map_err(|_| {
+            Error::argument("chunks", format!("{N} equal parts do not make up a dimension of size {size}"))
+        })
     }
 
     fn cut(

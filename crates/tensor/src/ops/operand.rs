@@ -22,6 +22,12 @@ impl From<&Tensor> for Operand {
     }
 }
 
+impl From<Tensor> for Operand {
+    fn from(x: Tensor) -> Self {
+        Self::Tensor(x)
+    }
+}
+
 impl From<&Operand> for Operand {
     fn from(x: &Operand) -> Self {
         x.clone()

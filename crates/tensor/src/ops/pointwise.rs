@@ -326,6 +326,42 @@ keep! {
         saves Input, grad |_g, _x| R::lit(0.0);
 }
 
+/// A function that is computed in `f64` and rounded once, and its derivative in tensor operations.
+fn rounded(
+    op: &'static str,
+    name: &'static str,
+    x: &Tensor,
+    f: fn(f64) -> f64,
+    derivative: fn(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let dtype = x.dtype().to_float();
+    let input = x.value().cast(op, dtype)?;
+    let value = dispatch!(float dtype, T => input.map(op, |x: T| f(x.cast::<f64>()).cast::<T>()))?;
+    Ok(record(name, value, [edge(x, x, move |g, x| derivative(x)?.mul(&**g))]))
+}
+
+/// Functions of each element that few use: in `f64`, an element at a time.
+impl Tensor {
+    fallible! {
+        /// Tangent of radians. [`torch.tan`](https://docs.pytorch.org/docs/stable/generated/torch.tan.html).
+        ///
+        /// ```
+        /// assert_eq!(downhill::Tensor::from(0.0_f32).tan().item::<f32>()?, 0.0);
+        /// # Ok::<(), downhill::Error>(())
+        /// ```
+        tan try_tan |self| rounded("tan", "TanBackward0", self, libm::tan, |x| x.try_tan()?.try_square()?.add(1));
+
+        /// Logarithm to base 10: exact for powers of 10.
+        /// [`torch.log10`](https://docs.pytorch.org/docs/stable/generated/torch.log10.html).
+        ///
+        /// ```
+        /// assert_eq!(downhill::Tensor::from(1000.0_f32).log10().item::<f32>()?, 3.0);
+        /// # Ok::<(), downhill::Error>(())
+        /// ```
+        log10 try_log10 |self| rounded("log10", "Log10Backward0", self, libm::log10, |x| x.mul(std::f64::consts::LN_10)?.try_reciprocal());
+    }
+}
+
 /// What is refused for some dtypes.
 impl Tensor {
     /// Rounds to so many decimals, ties to even: `round(x · 10ⁿ) / 10ⁿ`; a negative number rounds to tens, hundreds ….

@@ -58,6 +58,10 @@ fn check_sizes(op: &'static str, shape: &Shape, index: &Tensor, d: Option<usize>
     if shape.rank().max(1) == index.dim().max(1) && index.shape().iter().zip(&**shape).enumerate().all(fits) {
         return Ok(());
     }
+    if shape.rank().max(1) != index.dim().max(1) {
+        let expected = format!("an index of {} dimensions, as shape {shape} has", shape.rank());
+        return Err(Error::shape(op, expected, index.shape()));
+    }
     let apart = d.map_or(String::new(), |d| format!(" apart from dimension {d}"));
     Err(Error::shape(op, format!("an index no larger than shape {shape}{apart}"), index.shape()))
 }

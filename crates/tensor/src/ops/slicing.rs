@@ -45,6 +45,19 @@ impl From<RangeFull> for Slice {
     }
 }
 
+/// Not for all that becomes a [`Slice`]: of another type the compiler would then ask for that, not for [`IntoSlices`].
+macro_rules! single {
+    ($type:ty) => {
+        impl IntoSlices for $type {
+            fn into_slices(self) -> Vec<Slice> {
+                vec![self.into()]
+            }
+        }
+    };
+}
+single!(Slice);
+single!(RangeFull);
+
 macro_rules! slice_from {
     ($($type:ty),*) => {$(
         impl From<$type> for Slice {
@@ -52,6 +65,7 @@ macro_rules! slice_from {
                 Self::Index(i64::try_from(index).unwrap_or(i64::MAX))
             }
         }
+        single!($type);
         slice_from!(@range $type; Range<$type>, |r| Some(r.start), Some(r.end), 0);
         slice_from!(@range $type; RangeFrom<$type>, |r| Some(r.start), None, 0);
         slice_from!(@range $type; RangeTo<$type>, |r| None, Some(r.end), 0);
@@ -69,20 +83,20 @@ macro_rules! slice_from {
                 Self::Range { start: start.map(number), end, step: 1 }
             }
         }
+        single!($range);
     };
 }
 slice_from!(i32, i64, isize, usize);
 
 /// What [`Tensor::slice`] takes: a range or an integer, a tuple or an array of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which entries of a tensor are meant",
+    label = "expected a range or an integer for a dimension, or up to eight of them: `x.slice((1.., 0))`",
+    note = "tensors of indices and masks are `x.index([&rows])`"
+)]
 pub trait IntoSlices {
     /// One after the other.
     fn into_slices(self) -> Vec<Slice>;
-}
-
-impl<T: Into<Slice>> IntoSlices for T {
-    fn into_slices(self) -> Vec<Slice> {
-        vec![self.into()]
-    }
 }
 
 impl<T: Into<Slice>, const N: usize> IntoSlices for [T; N] {

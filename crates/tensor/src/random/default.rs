@@ -232,6 +232,65 @@ pub fn bernoulli_like(x: &Tensor, p: f64) -> Result<Tensor> {
     with_default(|g| g.bernoulli_like(x, p))
 }
 
+/// Numbers uniform in [0, 1) in the shape and dtype of `x`, drawn in the order in which `x` has its elements in memory.
+///
+/// [`torch.rand_like`](https://docs.pytorch.org/docs/stable/generated/torch.rand_like.html).
+///
+/// # Errors
+/// [`Error::DType`](crate::Error::DType) unless `x` is of floats.
+///
+/// # Examples
+/// ```
+/// let x = downhill::rand_like(&downhill::Tensor::from([[1.0, 2.0]]))?;
+/// assert_eq!((x.shape().to_vec(), x.dtype()), (vec![1, 2], downhill::DType::F64));
+/// # Ok::<(), downhill::Error>(())
+/// ```
+#[inline]
+pub fn rand_like(x: &Tensor) -> Result<Tensor> {
+    with_default(|g| g.rand_like(x))
+}
+
+/// Standard normal numbers in the shape and dtype of `x`, drawn in the order in which `x` has its elements in memory.
+///
+/// [`torch.randn_like`](https://docs.pytorch.org/docs/stable/generated/torch.randn_like.html).
+///
+/// # Errors
+/// [`Error::DType`](crate::Error::DType) unless `x` is of floats.
+///
+/// # Examples
+/// ```
+/// let noise = downhill::randn_like(&downhill::zeros([100])?)?;
+/// assert!(noise.mean()?.item::<f32>()?.abs() < 0.5);
+/// # Ok::<(), downhill::Error>(())
+/// ```
+#[inline]
+pub fn randn_like(x: &Tensor) -> Result<Tensor> {
+    with_default(|g| g.randn_like(x))
+}
+
+/// Calls `f`, and sets the default generator back to where it was: what `f` draws changes no number that follows.
+///
+/// [`torch.random.fork_rng`](https://docs.pytorch.org/docs/stable/random.html#torch.random.fork_rng).
+///
+/// # Examples
+/// ```
+/// use downhill::random::{fork_rng, manual_seed};
+/// manual_seed(0);
+/// let first = fork_rng(|| downhill::rand([2]))?;
+/// assert_eq!(downhill::rand([2])?, first);
+/// # Ok::<(), downhill::Error>(())
+/// ```
+pub fn fork_rng<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(Generator);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            with_default(|g| g.clone_from(&self.0));
+        }
+    }
+    let _restore = Restore(with_default(|g| g.clone()));
+    f()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

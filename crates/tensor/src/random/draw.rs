@@ -7,7 +7,7 @@ use crate::dtype::dispatch;
 use crate::layout::Layout;
 use crate::shape::IntoShape;
 use crate::tensor::IntoElement;
-use crate::{DType, Element, Error, Result, Tensor};
+use crate::{DType, Element, Error, Result, Shape, Tensor};
 use rand::Rng;
 use rand_distr::Distribution;
 use std::cmp::Reverse;
@@ -230,16 +230,44 @@ impl Generator {
     /// ```
     pub fn bernoulli_like(&mut self, x: &Tensor, p: f64) -> Result<Tensor> {
         check_probability(p)?;
-        let order = memory_order(&x.value().layout);
-        let in_memory = x.value().layout.permute(&order);
-        let array = dispatch!(x.dtype(), T => {
-            Array::build("bernoulli", in_memory.shape, |out: &mut [T]| self.fill_bernoulli(out, p))
-        })?;
-        let mut back = order.clone();
-        for (to, &from) in order.iter().enumerate() {
-            back[from] = to;
-        }
-        Ok(Tensor::constant(array.with_layout(array.layout.permute(&back))))
+        in_order(x, |shape| {
+            let array = dispatch!(x.dtype(), T => {
+                Array::build("bernoulli", shape, |out: &mut [T]| self.fill_bernoulli(out, p))
+            })?;
+            Ok(Tensor::constant(array))
+        })
+    }
+
+    /// Numbers uniform in [0, 1) in the shape and dtype of `x`; see [`rand_like`](super::rand_like).
+    ///
+    /// # Errors
+    /// As [`rand_like`](super::rand_like).
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill::{Tensor, random::Generator};
+    /// assert_eq!(Generator::seeded(0).rand_like(&Tensor::from([0.0]))?.item::<f64>()?, 0.970_053_001_806_553_1);
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    #[inline]
+    pub fn rand_like(&mut self, x: &Tensor) -> Result<Tensor> {
+        in_order(x, |shape| self.rand(shape, x.dtype()))
+    }
+
+    /// Standard normal numbers in the shape and dtype of `x`; see [`randn_like`](super::randn_like).
+    ///
+    /// # Errors
+    /// As [`randn_like`](super::randn_like).
+    ///
+    /// # Examples
+    /// ```
+    /// use downhill::{Tensor, random::Generator};
+    /// assert_eq!(Generator::seeded(0).randn_like(&Tensor::from([0.0_f32]))?.item::<f32>()?, 1.540_996_1);
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    #[inline]
+    pub fn randn_like(&mut self, x: &Tensor) -> Result<Tensor> {
+        in_order(x, |shape| self.randn(shape, x.dtype()))
     }
 }
 
@@ -284,6 +312,16 @@ fn check_probability(p: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::argument("bernoulli", format!("a probability must be in [0, 1], but got {p}")))
+}
+
+/// What is drawn in the order that `x` has in memory, in the shape of `x`.
+fn in_order(x: &Tensor, draw: impl FnOnce(Shape) -> Result<Tensor>) -> Result<Tensor> {
+    let order = memory_order(&x.value().layout);
+    let mut back: Vec<isize> = vec![0; order.len()];
+    for (to, &from) in order.iter().enumerate() {
+        back[from] = to as isize;
+    }
+    draw(x.value().layout.permute(&order).shape)?.permute(&back[..])
 }
 
 /// The dimensions from the one with the longest steps in memory to the one with the shortest: the order in which

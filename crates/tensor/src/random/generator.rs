@@ -167,6 +167,10 @@ impl TryRng for Generator {
 }
 
 /// An integer that can seed a [`Generator`]: `i32`, `i64`, `u32`, `u64` or `usize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot seed a generator",
+    label = "expected an integer: `i32`, `i64`, `u32`, `u64` or `usize`"
+)]
 pub trait Seed: sealed::Seed {}
 
 mod sealed {

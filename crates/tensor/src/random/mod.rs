@@ -31,8 +31,8 @@ mod normal;
 mod uniform;
 
 pub use default::{
-    bernoulli, bernoulli_like, get_rng_state, manual_seed, normal, rand, randint, randn, randperm,
-    set_rng_state, uniform, with_default,
+    bernoulli, bernoulli_like, fork_rng, get_rng_state, manual_seed, normal, rand, rand_like, randint, randn,
+    randn_like, randperm, set_rng_state, uniform, with_default,
 };
 pub use generator::{Generator, Seed};
 pub use multinomial::multinomial;

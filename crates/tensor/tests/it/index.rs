@@ -1,7 +1,7 @@
 //! Elements by index: against loops over the definition, and by differences.
 
 use downhill_tensor::check::{gradcheck, gradgradcheck};
-use downhill_tensor::{Combine, DType, Error, Result, Tensor, arange, full, zeros};
+use downhill_tensor::{Combine, DType, Error, Result, Slice, Tensor, arange, full, zeros};
 use proptest::prelude::*;
 
 /// Distinct values that are not on a line.
@@ -93,6 +93,30 @@ proptest! {
         // Views are read as what they show.
         let back = x.transpose(0, -1)?.gather(-1 - dim, &index.transpose(0, -1)?)?;
         prop_assert_eq!(back.transpose(0, -1)?, found);
+    }
+
+    /// Few entries are read where they lie, many in a copy.
+    #[test]
+    fn views_are_picked_from_as_their_copies_are(
+        shape in prop::collection::vec(1_usize..6, 1..4), d in 0_usize..3, turn in 0_usize..4, cut in 0_usize..2, step in 1_usize..3,
+        list in prop::collection::vec(0_usize..100, 0..9), rank in 1_usize..3,
+    ) {
+        let mut x = values(&shape);
+        for dim in 0..shape.len() {
+            x = x.slice((Slice::Ellipsis, Slice::from(cut.min(x.shape()[shape.len() - 1] - 1) as i64..).step(step)))?;
+            x = x.transpose(dim as isize, ((dim + turn) % shape.len()) as isize)?;
+        }
+        let x = x.unsqueeze(1)?.expand(&[x.shape()[..1].to_vec(), vec![2], x.shape()[1..].to_vec()].concat()[..])?;
+        let d = d % x.dim();
+        let index = Tensor::from(list.iter().map(|i| i % x.shape()[d]).collect::<Vec<_>>());
+        prop_assert_eq!(x.index_select(d as isize, &index)?, x.contiguous().index_select(d as isize, &index)?);
+        let of = |d: usize| Tensor::from(list.iter().map(|i| i % x.shape()[d]).collect::<Vec<_>>());
+        let (first, last) = (of(0), of(x.dim() - 1));
+        let mut all = vec![None; x.dim()];
+        (all[0], all[x.dim() - 1]) = (Some(&first), (rank == 2).then_some(&last));
+        prop_assert_eq!(x.index(all.clone())?, x.contiguous().index(all)?);
+        let mask = x.gt(0.3 * list.len() as f64)?;
+        prop_assert_eq!(x.masked_select(&mask)?, x.contiguous().masked_select(&mask)?);
     }
 
     #[test]
@@ -289,7 +313,7 @@ fn wrong_indices_are_errors_that_name_the_numbers() -> Result<()> {
     assert_eq!(text(x.gather(1, &Tensor::from([[-1]]))), "gather: index -1 is out of bounds for size 4");
     assert_eq!(
         text(x.gather(1, &one)),
-        "gather: expected an index no larger than shape [3, 4] apart from dimension 1, but got shape [1]",
+        "gather: expected an index of 2 dimensions, as shape [3, 4] has, but got shape [1]",
     );
     assert_eq!(
         text(x.gather(1, &full([4, 1], 0)?)),

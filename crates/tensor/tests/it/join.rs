@@ -114,7 +114,7 @@ fn what_does_not_fit_is_an_error() -> Result<()> {
     assert_eq!(text(Tensor::cat::<Tensor>(&[], 0)), "cat: needs at least one tensor");
     assert_eq!(
         text(Tensor::cat(&[&x, &zeros([2, 4])?], 0)),
-        "cat: expected shape [2, 3] apart from dimension 0, but got shape [2, 4]",
+        "cat: expected tensor 1 of shape [2, 3] apart from dimension 0, but got shape [2, 4]",
     );
     assert!(matches!(Tensor::cat(&[&x, &zeros([2])?], 0), Err(Error::Shape { .. })));
     assert!(matches!(Tensor::cat(&[&scalar, &scalar], 0), Err(Error::Shape { .. })));

@@ -2,6 +2,7 @@
 
 mod approx;
 mod autograd;
+mod composed;
 mod dtypes;
 mod index;
 mod join;

@@ -75,6 +75,10 @@ use crate::{Error, Result, StateDict};
 /// # PyTorch
 /// [`torch.optim.lr_scheduler.LRScheduler`](https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LRScheduler.html),
 /// which holds the optimizer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a schedule of learning rates",
+    label = "expected a schedule, such as `StepLR`"
+)]
 pub trait Schedule {
     /// Goes on to the next epoch, after the optimizer's steps of this one.
     ///
