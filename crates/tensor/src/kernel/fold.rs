@@ -9,6 +9,9 @@ use super::simd::vectorize;
 
 const LANES: usize = 16;
 
+/// Columns that are folded at once, at least: of fewer, each row would have to be fetched from memory for a line or two.
+const STRIP: usize = 256;
+
 /// Lanes of a row of at least twice as many elements, of states that fit into registers: with 16 each step waits for the one before, and a product of 3,000 elements gets
 /// lost in denormal numbers (amax and prod of such rows take a third and a twentieth of the time).
 const WIDE: usize = 64;
@@ -99,7 +102,7 @@ pub(crate) fn fold_middle<T: Copy + Sync, A: Copy + Send + Sync, O: Send>(
 /// Calls `f(first, out)` for pieces of `out` that lie side by side in one matrix `n × inner`; `first` is where the first of
 /// their columns starts in the data.
 fn for_columns<O: Send>([n, inner]: [usize; 2], out: &mut [O], f: impl Fn(usize, &mut [O]) + Sync) {
-    parallel::for_chunks(out, (EXACT / n).max(LANES), n, &|start, chunk| {
+    parallel::for_chunks(out, (EXACT / n).max(STRIP), n, &|start, chunk| {
         let mut done = 0;
         while done < chunk.len() {
             let (entry, column) = ((start + done) / inner, (start + done) % inner);
