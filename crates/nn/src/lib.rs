@@ -52,6 +52,7 @@ mod parameter;
 mod replace;
 mod sequential;
 mod state;
+mod summary;
 mod text;
 
 pub use activation::{LogSigmoid, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh};
@@ -88,3 +89,4 @@ pub use optim::{
 pub use parameter::{Buffer, Parameter};
 pub use sequential::Sequential;
 pub use state::{IncompatibleKeys, LoadError, StateDict, Strict};
+pub use summary::{Layer, Summary, dot, summary};

@@ -1,7 +1,7 @@
 //! Modules one after the other.
 
 use crate::module::Visit;
-use crate::{Error, Forward, Member, Module, Result};
+use crate::{Error, Forward, Member, Module, Result, summary};
 use downhill_tensor::Tensor;
 use std::collections::HashMap;
 use std::fmt;
@@ -113,6 +113,13 @@ impl Module for Sequential {
 
 impl Forward for Sequential {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if summary::looking() {
+            return self.modules.iter().try_fold(x.clone(), |x, (_, module)| {
+                let y = module.forward(&x)?;
+                summary::see(module, &y);
+                Ok(y)
+            });
+        }
         self.modules.iter().try_fold(x.clone(), |x, (_, module)| module.forward(&x))
     }
 }

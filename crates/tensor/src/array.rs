@@ -47,6 +47,11 @@ impl Array {
         self.shape().numel()
     }
 
+    /// Of its elements; what it shares of a larger buffer, or repeats, does not show.
+    pub(crate) fn bytes(&self) -> usize {
+        dispatch!(self.dtype(), T => self.numel() * size_of::<T>())
+    }
+
     pub(crate) fn with_layout(&self, layout: Layout) -> Self {
         Self { buffer: self.buffer.clone(), layout }
     }

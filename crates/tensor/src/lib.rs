@@ -51,7 +51,7 @@ pub mod real;
 mod shape;
 mod tensor;
 
-pub use autograd::{enable_grad, grad_enabled, no_grad};
+pub use autograd::{enable_grad, grad_enabled, graph, no_grad};
 pub use construct::{Number, Step, arange, eye, full, linspace, ones, zeros};
 pub use display::{PrintOptions, print_options, set_print_options};
 pub use dtype::{DType, Element};

@@ -14,4 +14,5 @@ mod properties;
 mod scale;
 mod schedule_tables;
 mod schedules;
+mod summary;
 mod values;

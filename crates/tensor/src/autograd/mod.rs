@@ -14,6 +14,7 @@
 
 mod engine;
 mod fused;
+pub mod graph;
 mod mode;
 pub(crate) mod node;
 mod ready;

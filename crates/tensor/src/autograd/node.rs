@@ -3,6 +3,7 @@
 use super::mode::{anomaly, grad_enabled};
 use crate::array::Array;
 use crate::{DType, Error, Result, Shape, Tensor};
+use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::fmt;
@@ -104,18 +105,31 @@ impl Edges {
     }
 }
 
-type Derivative = dyn Fn(&Grad<'_>) -> Result<Tensor> + Send + Sync;
+trait Derivative: Send + Sync {
+    fn pull(&self, g: &Grad<'_>) -> Result<Tensor>;
+    /// What it has saved; `None` where that and what it captures drops nothing.
+    fn saved(&self) -> Option<&dyn Any>;
+}
+
+impl<S: Send + Sync + 'static, F: Fn(&Grad<'_>, &S) -> Result<Tensor> + Send + Sync> Derivative for (S, F) {
+    fn pull(&self, g: &Grad<'_>) -> Result<Tensor> {
+        self.1(g, &self.0)
+    }
+    fn saved(&self) -> Option<&dyn Any> {
+        mem::needs_drop::<(S, F)>().then_some(&self.0)
+    }
+}
 
 /// A derivative that saves nothing needs no memory.
 #[derive(Clone)]
 enum Vjp {
-    Bare(&'static Derivative),
-    Saving(std::sync::Arc<Derivative>),
+    Bare(&'static dyn Derivative),
+    Saving(std::sync::Arc<dyn Derivative>),
 }
 
 impl Vjp {
-    fn new<F: Fn(&Grad<'_>) -> Result<Tensor> + Send + Sync + 'static>(f: F) -> Self {
-        if const { size_of::<F>() == 0 && !mem::needs_drop::<F>() } {
+    fn new<D: Derivative + 'static>(f: D) -> Self {
+        if const { size_of::<D>() == 0 && !mem::needs_drop::<D>() } {
             // A box of nothing is no allocation, so nothing leaks.
             Self::Bare(Box::leak(Box::new(f)))
         } else {
@@ -135,8 +149,16 @@ impl Edge {
     /// The gradient of the input, from that of the result.
     pub(super) fn pull(&self, g: &Grad<'_>) -> Result<Tensor> {
         match &self.vjp {
-            Vjp::Bare(vjp) => vjp(g),
-            Vjp::Saving(vjp) => vjp(g),
+            Vjp::Bare(vjp) => vjp.pull(g),
+            Vjp::Saving(vjp) => vjp.pull(g),
+        }
+    }
+
+    /// What its derivative has saved, unless that is no memory.
+    pub(super) fn saved(&self) -> Option<&dyn Any> {
+        match &self.vjp {
+            Vjp::Bare(_) => None,
+            Vjp::Saving(vjp) => vjp.saved(),
         }
     }
 }
@@ -197,8 +219,7 @@ pub fn edge<S: Clone + Send + Sync + 'static>(
     vjp: impl Fn(&Grad<'_>, &S) -> Result<Tensor> + Send + Sync + 'static,
 ) -> Option<Edge> {
     let to = wanted(to)?;
-    let saved = saved.clone();
-    Some(Edge { to, vjp: Vjp::new(move |g| vjp(g, &saved)) })
+    Some(Edge { to, vjp: Vjp::new((saved.clone(), vjp)) })
 }
 
 /// The node of an input whose gradient is wanted.

@@ -231,3 +231,26 @@ fn threads_that_differentiate_at_once_lose_no_gradient() -> Result<()> {
     assert_eq!(x.grad().expect("differentiated").to_vec::<f64>()?, [8000.0, 8000.0]);
     Ok(())
 }
+
+#[test]
+fn a_graph_is_walked_without_recursion_and_each_node_once() -> Result<()> {
+    use downhill_tensor::graph;
+    let x = Tensor::from([1.0, 2.0]).requires_grad_()?;
+    let mut y = x.clone();
+    for _ in 0..100_000 {
+        y = y.mul(&x)?;
+    }
+    let nodes = graph::nodes(&y);
+    assert_eq!(nodes.len(), 100_001);
+    assert!(nodes.windows(2).all(|pair| pair[0].id > pair[1].id));
+    // Each product keeps both factors.
+    assert!(nodes[..100_000].iter().all(|node| node.saved == Some(32) && node.inputs.len() == 2));
+    assert!(nodes[100_000].is_leaf && graph::id(&x) == Some(nodes[100_000].id));
+    assert!(graph::nodes(&Tensor::from(1.0)).is_empty());
+    assert_eq!(graph::dot(&Tensor::from(1.0)), "digraph {\n  node [shape=box, fontname=monospace];\n}\n");
+    let named = graph::dot_with(&x, &[("a\"b\\".to_string(), x.clone())]);
+    assert!(named.contains(r#"label="a\"b\\\n[2] float64""#), "{named}");
+    y.sum().backward()?;
+    assert_eq!(graph::nodes(&y)[0].saved, None);
+    Ok(())
+}
