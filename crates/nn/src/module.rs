@@ -440,6 +440,7 @@ fn walk_members(members: &mut dyn FnMut(&mut Visit<'_>), path: &mut String, visi
     label = "not a layer",
     note = "`impl Forward for` it says what it computes, beside `#[derive(Module)]`; a function of tensors is called as it is"
 )]
+#[doc(alias = "__call__")]
 pub trait Forward: Module {
     /// The output for an input.
     ///

@@ -132,6 +132,7 @@ impl Parameter {
     /// assert_eq!(w.tensor(), Tensor::from([3.0_f32, 4.0]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "copy_")]
     pub fn set(&self, tensor: &Tensor) -> Result<()> {
         if *tensor.shape() != self.shape() {
             return Err(Error::shape("set", format!("shape {}", self.shape()), tensor.shape()));

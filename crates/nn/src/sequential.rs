@@ -38,6 +38,7 @@ impl Sequential {
     /// With another module at the end, named by its place: `0`, `1` …
     #[must_use]
     #[expect(clippy::should_implement_trait, reason = "`+` would not read as \"and then\"")]
+    #[doc(alias = "append")]
     pub fn add(mut self, module: impl Forward + 'static) -> Self {
         let mut place = self.len();
         while self.get(&place.to_string()).is_some() {
@@ -65,6 +66,7 @@ impl Sequential {
     /// assert_eq!(net.named_parameters()[0].0, "fc.weight");
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "add_module")]
     pub fn add_named(mut self, name: &str, module: impl Forward + 'static) -> Result<Self> {
         let refuse =
             |why: &str| Err(Error::argument("Sequential", format!("the module name {name:?} {why}")));

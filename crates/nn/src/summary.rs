@@ -78,6 +78,7 @@ pub struct Summary {
 /// # PyTorch
 /// The package `torchinfo`
 #[inline]
+#[doc(alias = "torchinfo")]
 pub fn summary(model: &impl Forward, input: &Tensor) -> Result<Summary> {
     summarize(model, input)
 }
@@ -204,6 +205,7 @@ impl fmt::Display for Summary {
 /// # PyTorch
 /// The package `torchviz`
 #[inline]
+#[doc(alias = "torchviz")]
 pub fn dot(loss: &Tensor, module: &impl Module) -> String {
     let names: Vec<_> = module.named_parameters().into_iter().map(|(name, p)| (name, p.tensor())).collect();
     graph::dot_with(loss, &names)

@@ -56,6 +56,7 @@ static OPTIONS: RwLock<PrintOptions> = RwLock::new(PrintOptions::DEFAULT);
 ///
 /// [`torch.set_printoptions`](https://docs.pytorch.org/docs/stable/generated/torch.set_printoptions.html), which keeps
 /// the options that are not named; here they are taken from [`print_options`] or [`Default`], as the caller writes.
+#[doc(alias = "set_printoptions")]
 pub fn set_print_options(options: PrintOptions) {
     *OPTIONS.write().unwrap_or_else(PoisonError::into_inner) = options;
 }
@@ -67,6 +68,7 @@ pub fn set_print_options(options: PrintOptions) {
 /// ```
 /// assert_eq!(downhill::print_options(), downhill::PrintOptions::default());
 /// ```
+#[doc(alias = "get_printoptions")]
 pub fn print_options() -> PrintOptions {
     *OPTIONS.read().unwrap_or_else(PoisonError::into_inner)
 }

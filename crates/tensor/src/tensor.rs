@@ -165,6 +165,8 @@ impl Tensor {
     /// assert_eq!(x.t()?.to_vec::<i64>()?, [1, 3, 2, 4]);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "tolist")]
+    #[doc(alias = "numpy")]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.check_dtype::<T>("to_vec")?;
         self.value().to_vec("to_vec")
@@ -209,6 +211,7 @@ impl Tensor {
     ///
     /// # PyTorch
     /// What `with torch.no_grad(): x[…] = …` is there, except that nobody else sees the change.
+    #[doc(alias = "copy_")]
     pub fn make_mut<T: Element>(&mut self) -> Result<&mut [T]> {
         self.check_dtype::<T>("make_mut")?;
         if let Some(name) = self.grad_fn() {
@@ -237,6 +240,8 @@ impl Tensor {
     /// assert_eq!(x.shape(), &[2, 2]);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "as_tensor")]
+    #[doc(alias = "from_numpy")]
     pub fn from_vec<T: IntoElement>(values: Vec<T>, shape: impl IntoShape) -> Result<Self> {
         Self::from_slice(&values, shape)
     }

@@ -92,6 +92,7 @@ impl<R: Rule> Descent<R> {
     ///
     /// # Errors
     /// As [`new`](Self::new).
+    #[doc(alias = "param_groups")]
     pub fn with_groups<P: IntoIterator<Item = Parameter>>(
         groups: impl IntoIterator<Item = (P, R)>,
     ) -> Result<Self> {
@@ -113,6 +114,7 @@ impl<R: Rule> Descent<R> {
     ///
     /// # PyTorch
     /// [`torch.optim.Optimizer.add_param_group`](https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.add_param_group.html)
+    #[doc(alias = "add_param_group")]
     pub fn add_group(&mut self, parameters: impl IntoIterator<Item = Parameter>, options: R) -> Result<()> {
         options.check()?;
         let (group, count) = (self.options.len(), self.members.len());

@@ -115,6 +115,7 @@ pub trait Optimizer {
     ///
     /// # Errors
     /// [`Error::Argument`] for one below 0 or NaN.
+    #[doc(alias = "param_groups")]
     fn set_lr(&mut self, lr: f64) -> Result<()> {
         check_not_negative("set_lr", "lr", lr)?;
         self.set_lrs(&vec![lr; self.lrs().len()])

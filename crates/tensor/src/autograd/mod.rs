@@ -88,6 +88,7 @@ pub fn grad(output: &Tensor, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
 /// # Ok::<(), downhill::Error>(())
 /// ```
 #[inline]
+#[doc(alias = "create_graph")]
 pub fn grad_create_graph<const N: usize>(output: &Tensor, inputs: [&Tensor; N]) -> Result<[Tensor; N]> {
     let options = GradOptions { create_graph: true, ..GradOptions::default() };
     let found: Vec<_> = grad_with(&[(output, None)], &inputs, options)?.into_iter().flatten().collect();
@@ -210,6 +211,7 @@ impl Tensor {
     /// assert_eq!(x.grad().unwrap().item::<f32>()?, 12.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "retain_graph")]
     pub fn backward_with_options(&self, gradient: Option<&Tensor>, options: BackwardOptions) -> Result<()> {
         let BackwardOptions { retain_graph, create_graph } = options;
         let root = root("backward", self, gradient, create_graph)?;
@@ -311,6 +313,7 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     #[must_use]
+    #[doc(alias = "Function")]
     pub fn from_op<const N: usize>(name: &'static str, value: Tensor, edges: [Option<Edge>; N]) -> Tensor {
         node::attach(name, value, edges)
     }

@@ -14,6 +14,7 @@ thread_local! {
 /// assert!(downhill::grad_enabled());
 /// assert!(!downhill::no_grad(downhill::grad_enabled));
 /// ```
+#[doc(alias = "is_grad_enabled")]
 pub fn grad_enabled() -> bool {
     ENABLED.get()
 }
@@ -58,6 +59,7 @@ pub(super) fn anomaly() -> bool {
 /// # Ok::<(), downhill::Error>(())
 /// ```
 #[inline]
+#[doc(alias = "set_detect_anomaly")]
 pub fn detect_anomaly<R>(f: impl FnOnce() -> R) -> R {
     with(&ANOMALY, true, f)
 }
@@ -73,6 +75,8 @@ pub fn detect_anomaly<R>(f: impl FnOnce() -> R) -> R {
 /// assert!(!no_grad(|| x.exp()).requires_grad());
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[doc(alias = "inference_mode")]
+#[doc(alias = "set_grad_enabled")]
 pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
     with_grad_mode(false, f)
 }

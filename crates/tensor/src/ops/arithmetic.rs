@@ -63,6 +63,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([1.5_f32, 2.0]).sub(1)?, Tensor::from([0.5_f32, 1.0]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "subtract")]
     pub fn sub(&self, other: impl Into<Operand>) -> Result<Tensor> {
         self.sub_operand(other.into())
     }
@@ -172,6 +173,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([1.5_f32, 2.0]).mul(2)?, Tensor::from([3.0_f32, 4.0]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "multiply")]
     pub fn mul(&self, other: impl Into<Operand>) -> Result<Tensor> {
         self.mul_operand(other.into())
     }
@@ -201,6 +203,8 @@ impl Tensor {
     /// assert_eq!(Tensor::from([1, 3]).div(2)?, Tensor::from([0.5_f32, 1.5]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "divide")]
+    #[doc(alias = "true_divide")]
     pub fn div(&self, other: impl Into<Operand>) -> Result<Tensor> {
         self.div_operand(other.into())
     }
@@ -234,6 +238,7 @@ impl Tensor {
     /// assert_eq!(x.div_rounded(2, Rounding::Trunc)?, Tensor::from([-1, 1]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "floor_divide")]
     pub fn div_rounded(&self, other: impl Into<Operand>, rounding: Rounding) -> Result<Tensor> {
         let other = other.into();
         let dtype = promote(self, &other);

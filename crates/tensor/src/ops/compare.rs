@@ -189,6 +189,7 @@ impl Tensor {
     /// assert_eq!(Tensor::where_(&x.gt(0)?, &x, 0.0)?, Tensor::from([0.0_f32, 2.0]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "where")]
     pub fn where_(condition: &Tensor, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
         Self::where_operands(condition, &a.into(), &b.into())
     }
@@ -274,6 +275,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([-2.0_f32, 0.5, 2.0]).clamp(0, 1)?, Tensor::from([0.0_f32, 0.5, 1.0]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "clip")]
     pub fn clamp(&self, min: impl Into<Operand>, max: impl Into<Operand>) -> Result<Tensor> {
         clamp(self, Some(&min.into()), Some(&max.into()))
     }

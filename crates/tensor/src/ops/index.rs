@@ -179,6 +179,7 @@ impl Tensor {
     /// assert_eq!(log_probs.index([&log_probs.gt(0.3)?])?, Tensor::from([0.4_f32, 0.5, 0.6]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "take")]
     pub fn index<'a, I>(&self, indices: impl IntoIterator<Item = I>) -> Result<Tensor>
     where
         I: Into<Option<&'a Tensor>>,

@@ -231,6 +231,7 @@ impl Tensor {
     /// assert_eq!(x.shape(), &[5, 7, 2, 4]);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "__matmul__")]
     pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
         let op = "matmul";
         check_dtypes(op, self, other)?;

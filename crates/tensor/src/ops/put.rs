@@ -76,6 +76,7 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     #[inline]
+    #[doc(alias = "__setitem__")]
     pub fn index_put<'a, I>(
         &self,
         indices: impl IntoIterator<Item = I>,
@@ -119,6 +120,7 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     #[inline]
+    #[doc(alias = "select_scatter")]
     pub fn slice_scatter(&self, slices: impl IntoSlices, source: impl Into<Operand>) -> Result<Tensor> {
         let op = "slice_scatter";
         let dense = self.value().contiguous(op)?;

@@ -192,6 +192,7 @@ impl Tensor {
     /// assert_eq!(x, Tensor::from([90, 20]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "scatter_reduce")]
     pub fn scatter_combined(
         &self,
         dim: isize,

@@ -164,6 +164,7 @@ impl Tensor {
     /// assert_eq!(x.slice((Slice::NewAxis, 2, ..2))?, Tensor::from([[8, 9]]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "__getitem__")]
     pub fn slice(&self, slices: impl IntoSlices) -> Result<Tensor> {
         let op = "slice";
         let slices = slices.into_slices();

@@ -293,6 +293,7 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     #[inline]
+    #[doc(alias = "vector_norm")]
     pub fn norm(&self, p: f64) -> Result<Tensor> {
         self.normed(p, &ALL, false)
     }

@@ -150,6 +150,7 @@ impl Tensor {
     /// assert_eq!(downhill::zeros([2, 3, 4])?.flatten(1, -1)?.shape(), &[2, 12]);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "ravel")]
     pub fn flatten(&self, start: isize, end: isize) -> Result<Tensor> {
         let shape = self.shape();
         let (a, b) = (shape.dim("flatten", start)?, shape.dim("flatten", end)?);
@@ -180,6 +181,7 @@ impl Tensor {
     /// assert_eq!(downhill::zeros([2, 3, 4])?.transpose(0, -1)?.shape(), &[4, 3, 2]);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "swapaxes")]
     pub fn transpose(&self, dim0: isize, dim1: isize) -> Result<Tensor> {
         self.exchanged("TransposeBackward0", "transpose", dim0, dim1)
     }
@@ -303,6 +305,7 @@ impl Tensor {
     /// assert_eq!(downhill::Tensor::from([[1], [2]]).expand([-1, 3])?.to_vec::<i64>()?, [1, 1, 1, 2, 2, 2]);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[doc(alias = "expand_as")]
     pub fn expand(&self, sizes: impl Into<Sizes>) -> Result<Tensor> {
         let Sizes(sizes) = sizes.into();
         let from = self.shape();
@@ -476,6 +479,11 @@ impl Tensor {
     /// ```
     #[must_use]
     #[track_caller]
+    #[doc(alias = "to")]
+    #[doc(alias = "type")]
+    #[doc(alias = "float")]
+    #[doc(alias = "double")]
+    #[doc(alias = "long")]
     pub fn to_dtype(&self, dtype: DType) -> Tensor {
         or_panic(self.try_to_dtype(dtype))
     }

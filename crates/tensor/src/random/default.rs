@@ -47,6 +47,7 @@ pub fn manual_seed(seed: impl Seed) {
 ///
 /// # PyTorch
 /// `torch.default_generator`
+#[doc(alias = "default_generator")]
 pub fn with_default<R>(f: impl FnOnce(&mut Generator) -> R) -> R {
     struct Release;
     impl Drop for Release {
@@ -139,6 +140,7 @@ pub fn randn(shape: impl IntoShape) -> Result<Tensor> {
 /// assert!(x.to_vec::<f32>()?.iter().all(|x| (-1.0..1.0).contains(x)));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[doc(alias = "uniform_")]
 pub fn uniform(from: f64, to: f64, shape: impl IntoShape) -> Result<Tensor> {
     with_default(|g| g.uniform(from, to, shape, DType::F32))
 }
@@ -157,6 +159,7 @@ pub fn uniform(from: f64, to: f64, shape: impl IntoShape) -> Result<Tensor> {
 /// assert_eq!(x.to_vec::<f32>()?, [5.0, 5.0]);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[doc(alias = "normal_")]
 pub fn normal(mean: f64, std: f64, shape: impl IntoShape) -> Result<Tensor> {
     with_default(|g| g.normal(mean, std, shape, DType::F32))
 }
@@ -228,6 +231,7 @@ pub fn bernoulli(p: &Tensor) -> Result<Tensor> {
 /// assert!((mean - 0.3).abs() < 0.1);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[doc(alias = "bernoulli_")]
 pub fn bernoulli_like(x: &Tensor, p: f64) -> Result<Tensor> {
     with_default(|g| g.bernoulli_like(x, p))
 }

@@ -79,6 +79,7 @@ use crate::{Error, Result, StateDict};
     message = "`{Self}` is not a schedule of learning rates",
     label = "expected a schedule, such as `StepLR`"
 )]
+#[doc(alias = "LRScheduler")]
 pub trait Schedule {
     /// Goes on to the next epoch, after the optimizer's steps of this one.
     ///
