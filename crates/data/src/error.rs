@@ -1,5 +1,6 @@
 //! What can go wrong with data.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(error.to_string().starts_with("there/is/none: "));
 /// ```
 #[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// What an operation on tensors refused.
     #[error(transparent)]
@@ -64,6 +65,13 @@ pub enum Error {
         /// The panic's text.
         message: String,
     },
+}
+
+/// As [`Display`](fmt::Display): it is what people see of an error that `main` returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 fn prefix(path: Option<&PathBuf>) -> String {

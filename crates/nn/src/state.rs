@@ -187,7 +187,7 @@ pub struct IncompatibleKeys {
 /// assert_eq!(error.missing, ["weight", "bias"]);
 /// # Ok::<(), downhill::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct LoadError {
     /// The module's class.
@@ -200,6 +200,13 @@ pub struct LoadError {
     pub mismatched: Vec<(String, Shape, Shape)>,
     /// The [`Error::Memory`], if there is no memory for the values in the module's dtypes.
     pub memory: Option<Box<Error>>,
+}
+
+/// As [`Display`](fmt::Display): it is what people see of an error that `main` returns.
+impl fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl LoadError {
