@@ -15,11 +15,13 @@ pub(crate) fn run(bytes: &[u8], alone: bool) {
     let texts = [
         x.to_string(),
         format!("{x:?}"),
-        format!("{x:.2}"),
         format!("{x:40}"),
         Tensor::stack(&[&x, &x], 0).unwrap().to_string(),
     ];
+    // A single element with a precision is a number.
+    let number = format!("{x:.2}");
     set_print_options(before);
+    assert!(number.starts_with("te") || (x.numel() == 1 && !number.is_empty()), "{number}");
     assert!(texts.iter().all(|text| text.trim_start().starts_with("te")), "{texts:?}");
 }
 
