@@ -37,6 +37,7 @@ pub trait Collate: Sized {
 
 impl Collate for Tensor {
     type Batch = Tensor;
+    #[inline]
     fn collate(entries: Vec<Self>) -> Result<Tensor> {
         Ok(Tensor::stack(&entries.iter().collect::<Vec<_>>(), 0)?)
     }
@@ -44,6 +45,7 @@ impl Collate for Tensor {
 
 impl Collate for String {
     type Batch = Vec<String>;
+    #[inline]
     fn collate(entries: Vec<Self>) -> Result<Vec<String>> {
         Ok(entries)
     }
@@ -53,6 +55,7 @@ macro_rules! numbers {
     ($($type:ty)*) => {$(
         impl Collate for $type {
             type Batch = Tensor;
+            #[inline]
             fn collate(entries: Vec<Self>) -> Result<Tensor> {
                 Ok(Tensor::from_slice(&entries, entries.len())?)
             }
@@ -65,6 +68,7 @@ macro_rules! tuples {
     ($($($T:ident $i:tt)*;)*) => {$(
         impl<$($T: Collate),*> Collate for ($($T,)*) {
             type Batch = ($($T::Batch,)*);
+            #[inline]
             fn collate(entries: Vec<Self>) -> Result<Self::Batch> {
                 let mut columns = ($(Vec::<$T>::new(),)*);
                 for entry in entries {

@@ -91,12 +91,15 @@ macro_rules! pointers {
     ($($type:ty),*) => {$(
         impl<D: Dataset + ?Sized> Dataset for $type {
             type Item = D::Item;
+            #[inline]
             fn len(&self) -> usize {
                 (**self).len()
             }
+            #[inline]
             fn get(&self, index: usize) -> Result<Self::Item> {
                 (**self).get(index)
             }
+            #[inline]
             fn batch(&self, indices: &[usize]) -> Result<Batch<D>> {
                 (**self).batch(indices)
             }
@@ -131,6 +134,7 @@ impl<D: Dataset> Subset<D> {
     ///
     /// # Errors
     /// [`downhill::Error::Index`](downhill_tensor::Error::Index) for one that there is not.
+    #[inline]
     pub fn new(dataset: D, indices: impl Into<Arc<[usize]>>) -> Result<Self> {
         let (indices, size) = (indices.into(), dataset.len());
         match indices.iter().find(|&&i| i >= size) {
@@ -140,27 +144,33 @@ impl<D: Dataset> Subset<D> {
     }
 
     /// The numbers that the entries have in the dataset.
+    #[inline]
     pub fn indices(&self) -> &[usize] {
         &self.indices
     }
 
+    #[inline]
     fn index(&self, index: usize) -> Result<usize> {
         self.indices.get(index).copied().ok_or_else(|| beyond("Subset", index, self.indices.len()))
     }
 }
 
+#[inline]
 fn beyond(op: &'static str, index: usize, size: usize) -> Error {
     TensorError::Index { op, index: index as i64, size }.into()
 }
 
 impl<D: Dataset> Dataset for Subset<D> {
     type Item = D::Item;
+    #[inline]
     fn len(&self) -> usize {
         self.indices.len()
     }
+    #[inline]
     fn get(&self, index: usize) -> Result<Self::Item> {
         self.dataset.get(self.index(index)?)
     }
+    #[inline]
     fn batch(&self, indices: &[usize]) -> Result<Batch<D>> {
         self.dataset.batch(&indices.iter().map(|&i| self.index(i)).collect::<Result<Vec<_>>>()?)
     }

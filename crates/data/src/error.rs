@@ -69,11 +69,13 @@ pub enum Error {
 
 /// As [`Display`](fmt::Display): it is what people see of an error that `main` returns.
 impl fmt::Debug for Error {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
+#[inline]
 fn prefix(path: Option<&PathBuf>) -> String {
     path.map_or(String::new(), |path| format!("{}: ", path.display()))
 }
@@ -85,21 +87,25 @@ impl Error {
     /// use downhill::data::Error;
     /// assert_eq!(Error::other("no such picture").to_string(), "no such picture");
     /// ```
+    #[inline]
     pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Other(error.into())
     }
 
     /// An option or argument outside of its range.
+    #[inline]
     pub(crate) fn argument(op: &'static str, message: impl Into<String>) -> Self {
         Self::Tensor(downhill_tensor::Error::argument(op, message))
     }
 
     /// Contents of a reader that are not of the format.
+    #[inline]
     pub(crate) fn format(message: impl Into<String>) -> Self {
         Self::Format { path: None, message: message.into() }
     }
 
     /// With the file that it came of.
+    #[inline]
     pub(crate) fn at(mut self, file: &Path) -> Self {
         if let Self::Io { path, .. } | Self::Format { path, .. } | Self::Cell { path, .. } = &mut self {
             *path = Some(file.into());
@@ -109,6 +115,7 @@ impl Error {
 }
 
 impl From<io::Error> for Error {
+    #[inline]
     fn from(source: io::Error) -> Self {
         Self::Io { path: None, source }
     }
@@ -116,6 +123,7 @@ impl From<io::Error> for Error {
 
 /// For `?` in functions that return the workspace's error.
 impl From<Error> for downhill_tensor::Error {
+    #[inline]
     fn from(error: Error) -> Self {
         match error {
             Error::Tensor(error) => error,

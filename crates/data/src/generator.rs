@@ -30,23 +30,27 @@ pub struct SharedGenerator(Arc<Mutex<Generator>>);
 
 impl SharedGenerator {
     /// One with this seed.
+    #[inline]
     pub fn seeded(seed: impl Seed) -> Self {
         Generator::seeded(seed).into()
     }
 
     /// The generator itself, which the others wait for meanwhile: do not ask a loader that has it for a batch.
+    #[inline]
     pub fn lock(&self) -> MutexGuard<'_, Generator> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl From<Generator> for SharedGenerator {
+    #[inline]
     fn from(generator: Generator) -> Self {
         Self(Arc::new(Mutex::new(generator)))
     }
 }
 
 /// Calls `f` with this generator, or else the default one.
+#[inline]
 pub(crate) fn with<R>(generator: Option<&SharedGenerator>, f: impl FnOnce(&mut Generator) -> R) -> R {
     match generator {
         Some(generator) => f(&mut generator.lock()),
@@ -55,6 +59,7 @@ pub(crate) fn with<R>(generator: Option<&SharedGenerator>, f: impl FnOnce(&mut G
 }
 
 /// What PyTorch draws to seed something else: 63 bits.
+#[inline]
 pub(crate) fn seed(generator: &mut Generator) -> downhill_tensor::Result<i64> {
     generator.random_integers((), DType::I64)?.item()
 }

@@ -19,6 +19,7 @@ enum Kind {
 }
 
 impl Kind {
+    #[inline]
     fn of(byte: u8) -> Option<Self> {
         let kinds = [
             (8, Self::U8),
@@ -31,6 +32,7 @@ impl Kind {
         kinds.iter().find(|(code, _)| *code == byte).map(|&(_, kind)| kind)
     }
 
+    #[inline]
     fn size(self) -> usize {
         match self {
             Self::U8 | Self::I8 => 1,
@@ -87,6 +89,7 @@ impl Idx {
     ///
     /// # Errors
     /// As [`read`](Self::read), with the file's path.
+    #[inline]
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let open = || Self::decode(Box::new(BufReader::new(File::open(path)?)));
@@ -98,10 +101,12 @@ impl Idx {
     /// # Errors
     /// [`Error::Format`] for a header that is none, more than 8 dimensions, and fewer or more elements than the header says;
     /// [`Error::Io`].
+    #[inline]
     pub fn read(reader: impl Read) -> Result<Self> {
         Self::decode(Box::new(reader))
     }
 
+    #[inline]
     fn decode(reader: Box<dyn Read + '_>) -> Result<Self> {
         let mut reader = plain(reader)?;
         let magic = header(&mut *reader)?;
@@ -134,6 +139,7 @@ impl Idx {
     }
 
     /// The sizes of its dimensions.
+    #[inline]
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
@@ -149,6 +155,7 @@ impl Idx {
     /// assert_eq!(idx.tensor()?, Tensor::from([1, -1]));
     /// # Ok::<(), downhill::data::Error>(())
     /// ```
+    #[inline]
     pub fn tensor(&self) -> Result<Tensor> {
         let integers = |of: &dyn Fn(&[u8]) -> i64| {
             Tensor::build(self.shape, |out: &mut [i64]| self.fill(out, &|bytes| of(bytes)))
@@ -163,6 +170,7 @@ impl Idx {
         }?)
     }
 
+    #[inline]
     fn fill<T>(&self, out: &mut [T], of: &dyn Fn(&[u8]) -> T) {
         out.iter_mut().zip(self.bytes.chunks_exact(self.kind.size())).for_each(|(x, bytes)| *x = of(bytes));
     }
@@ -171,6 +179,7 @@ impl Idx {
     ///
     /// # Errors
     /// [`Error::Format`] unless it has unsigned bytes in 3 dimensions; [`downhill::Error::Memory`](downhill_tensor::Error::Memory).
+    #[inline]
     pub fn images(&self) -> Result<Tensor> {
         if self.kind != Kind::U8 || self.shape.rank() != 3 {
             return Err(self.unlike("pictures (unsigned bytes in 3 dimensions)"));
@@ -182,6 +191,7 @@ impl Idx {
     ///
     /// # Errors
     /// [`Error::Format`] unless it has integers in 1 dimension; [`downhill::Error::Memory`](downhill_tensor::Error::Memory).
+    #[inline]
     pub fn labels(&self) -> Result<Tensor> {
         if matches!(self.kind, Kind::F32 | Kind::F64) || self.shape.rank() != 1 {
             return Err(self.unlike("labels (integers in 1 dimension)"));
@@ -189,6 +199,7 @@ impl Idx {
         self.tensor()
     }
 
+    #[inline]
     fn unlike(&self, expected: &str) -> Error {
         let message =
             format!("expected {expected}, but the file has {:?} of shape {}", self.kind, self.shape);
@@ -197,6 +208,7 @@ impl Idx {
 }
 
 /// Four bytes of the header.
+#[inline]
 fn header(reader: &mut dyn Read) -> Result<[u8; 4]> {
     let mut bytes = Vec::new();
     reader.take(4).read_to_end(&mut bytes)?;
@@ -206,6 +218,7 @@ fn header(reader: &mut dyn Read) -> Result<[u8; 4]> {
 }
 
 /// Bytes whose number is known.
+#[inline]
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     std::array::from_fn(|i| bytes[i])
 }

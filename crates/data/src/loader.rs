@@ -54,6 +54,7 @@ pub struct DataLoader<D: Dataset> {
 
 impl<D: Dataset> DataLoader<D> {
     /// Of one entry a batch, in order.
+    #[inline]
     pub fn new(dataset: D) -> Self {
         Self {
             dataset: Arc::new(dataset),
@@ -69,36 +70,42 @@ impl<D: Dataset> DataLoader<D> {
 
     /// How many entries a batch has, the last one perhaps less.
     #[must_use]
+    #[inline]
     pub fn batch_size(self, batch_size: usize) -> Self {
         Self { batch_size, ..self }
     }
 
     /// Whether each epoch has an order of its own, that of a [`RandomSampler`].
     #[must_use]
+    #[inline]
     pub fn shuffle(self, shuffle: bool) -> Self {
         Self { shuffle, ..self }
     }
 
     /// Whether a last batch is left out that is smaller than the others.
     #[must_use]
+    #[inline]
     pub fn drop_last(self, drop_last: bool) -> Self {
         Self { drop_last, ..self }
     }
 
     /// What it draws from, in place of the default generator. A [`sampler`](Self::sampler) has its own.
     #[must_use]
+    #[inline]
     pub fn generator(self, generator: impl Into<SharedGenerator>) -> Self {
         Self { generator: Some(generator.into()), ..self }
     }
 
     /// The order of the entries.
     #[must_use]
+    #[inline]
     pub fn sampler(self, sampler: impl Sampler<Item = usize> + 'static) -> Self {
         Self { sampler: Some(Box::new(sampler)), ..self }
     }
 
     /// The order of the batches and what is in them.
     #[must_use]
+    #[inline]
     pub fn batch_sampler(self, sampler: impl Sampler<Item = Vec<usize>> + 'static) -> Self {
         Self { batch_sampler: Some(Box::new(sampler)), ..self }
     }
@@ -123,6 +130,7 @@ impl<D: Dataset> DataLoader<D> {
     /// ```
     #[doc(alias = "num_workers")]
     #[must_use]
+    #[inline]
     pub fn workers(self, n: usize) -> Self
     where
         D: Send + Sync + 'static,
@@ -132,11 +140,13 @@ impl<D: Dataset> DataLoader<D> {
     }
 
     /// The dataset.
+    #[inline]
     pub fn dataset(&self) -> &D {
         &self.dataset
     }
 
     /// How many batches an epoch has.
+    #[inline]
     pub fn len(&self) -> usize {
         if let Some(batches) = &self.batch_sampler {
             return batches.len();
@@ -146,6 +156,7 @@ impl<D: Dataset> DataLoader<D> {
     }
 
     /// Whether it has none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -156,6 +167,7 @@ impl<D: Dataset> DataLoader<D> {
     /// [`downhill::Error::Argument`](downhill_tensor::Error::Argument) for a batch size of 0, and for two options that both say what the order is;
     /// [`Error::Io`] if a thread cannot be started.
     #[allow(clippy::iter_not_returning_iterator, reason = "a loop begins with `loader.iter()?`")]
+    #[inline]
     pub fn iter(&self) -> Result<Batches<D>> {
         let order = self.order()?;
         with(self.generator.as_ref(), seed)?;
@@ -163,6 +175,7 @@ impl<D: Dataset> DataLoader<D> {
         Ok(Batches { dataset: self.dataset.clone(), order: order.fuse(), left: self.len(), workers })
     }
 
+    #[inline]
     fn order(&self) -> Result<Order<Vec<usize>>> {
         let refuse = |message| Err(Error::argument("DataLoader", message));
         if let Some(batches) = &self.batch_sampler {
@@ -186,6 +199,7 @@ impl<D: Dataset> DataLoader<D> {
 }
 
 impl<D: Dataset> fmt::Debug for DataLoader<D> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataLoader").field("batches", &self.len()).finish_non_exhaustive()
     }
@@ -205,6 +219,7 @@ pub struct Batches<D: Dataset> {
 impl<D: Dataset> Iterator for Batches<D> {
     type Item = Result<Batch<D>>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.saturating_sub(1);
         match &mut self.workers {
@@ -214,12 +229,14 @@ impl<D: Dataset> Iterator for Batches<D> {
     }
 
     /// What samplers say of their lengths.
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         (0, Some(self.left))
     }
 }
 
 impl<D: Dataset> fmt::Debug for Batches<D> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batches").field("left", &self.left).finish_non_exhaustive()
     }

@@ -54,9 +54,11 @@ pub trait Sampler: Send + Sync {
 
 impl<S: Sampler + ?Sized> Sampler for Box<S> {
     type Item = S::Item;
+    #[inline]
     fn len(&self) -> usize {
         (**self).len()
     }
+    #[inline]
     fn iter(&self) -> Order<S::Item> {
         (**self).iter()
     }
@@ -79,6 +81,7 @@ pub struct SequentialSampler {
 
 impl SequentialSampler {
     /// Those below `n`.
+    #[inline]
     pub fn new(n: usize) -> Self {
         Self { n }
     }
@@ -86,15 +89,18 @@ impl SequentialSampler {
 
 impl Sampler for SequentialSampler {
     type Item = usize;
+    #[inline]
     fn len(&self) -> usize {
         self.n
     }
+    #[inline]
     fn iter(&self) -> Order<usize> {
         Box::new((0..self.n).map(Ok))
     }
 }
 
 /// Chunks of numbers, each drawn when the one before it is used up.
+#[inline]
 fn chunks(chunks: impl Iterator<Item = Result<Tensor>> + Send + 'static) -> Order<usize> {
     Box::new(chunks.flat_map(|chunk| {
         let (numbers, error) = match chunk.and_then(|chunk| Ok(chunk.to_vec::<i64>()?)) {
@@ -131,28 +137,33 @@ pub struct RandomSampler {
 
 impl RandomSampler {
     /// Of the numbers below `n`, each once.
+    #[inline]
     pub fn new(n: usize) -> Self {
         Self::drawing(n, None)
     }
 
+    #[inline]
     pub(crate) fn drawing(n: usize, generator: Option<SharedGenerator>) -> Self {
         Self { n, replacement: false, num_samples: None, generator }
     }
 
     /// Whether a number may come again at once; without it, after all others.
     #[must_use]
+    #[inline]
     pub fn replacement(self, replacement: bool) -> Self {
         Self { replacement, ..self }
     }
 
     /// How many an epoch has, in place of `n`.
     #[must_use]
+    #[inline]
     pub fn num_samples(self, num_samples: usize) -> Self {
         Self { num_samples: Some(num_samples), ..self }
     }
 
     /// What it draws from.
     #[must_use]
+    #[inline]
     pub fn generator(self, generator: impl Into<SharedGenerator>) -> Self {
         Self { generator: Some(generator.into()), ..self }
     }
@@ -160,9 +171,11 @@ impl RandomSampler {
 
 impl Sampler for RandomSampler {
     type Item = usize;
+    #[inline]
     fn len(&self) -> usize {
         self.num_samples.unwrap_or(self.n)
     }
+    #[inline]
     fn iter(&self) -> Order<usize> {
         let (n, replacement, samples) = (self.n, self.replacement, self.len());
         if n == 0 {
@@ -216,6 +229,7 @@ impl WeightedRandomSampler {
     /// # Errors
     /// [`downhill::Error::Shape`](TensorError::Shape) unless the weights have one dimension. Weights that cannot be drawn from are an error of
     /// the order's.
+    #[inline]
     pub fn new(weights: &Tensor, num_samples: usize) -> Result<Self> {
         if weights.dim() != 1 {
             return Err(TensorError::shape(
@@ -231,12 +245,14 @@ impl WeightedRandomSampler {
 
     /// Whether a number may come again.
     #[must_use]
+    #[inline]
     pub fn replacement(self, replacement: bool) -> Self {
         Self { replacement, ..self }
     }
 
     /// What it draws from, in place of the default generator.
     #[must_use]
+    #[inline]
     pub fn generator(self, generator: impl Into<SharedGenerator>) -> Self {
         Self { generator: Some(generator.into()), ..self }
     }
@@ -244,9 +260,11 @@ impl WeightedRandomSampler {
 
 impl Sampler for WeightedRandomSampler {
     type Item = usize;
+    #[inline]
     fn len(&self) -> usize {
         self.num_samples
     }
+    #[inline]
     fn iter(&self) -> Order<usize> {
         let this = self.clone();
         chunks(iter::once_with(move || {
@@ -280,6 +298,7 @@ impl<S: Sampler> BatchSampler<S> {
     ///
     /// # Errors
     /// [`downhill::Error::Argument`](TensorError::Argument) for a size of 0.
+    #[inline]
     pub fn new(sampler: S, batch_size: usize, drop_last: bool) -> Result<Self> {
         check(batch_size)?;
         Ok(Self { sampler, batch_size, drop_last })
@@ -287,11 +306,13 @@ impl<S: Sampler> BatchSampler<S> {
 }
 
 /// An error for batches of nothing.
+#[inline]
 pub(crate) fn check(batch_size: usize) -> Result<()> {
     if batch_size > 0 { Ok(()) } else { Err(Error::argument("BatchSampler", "a batch_size of 0")) }
 }
 
 /// Batches of this size; a smaller last one is dropped if asked.
+#[inline]
 pub(crate) fn batches<I: Send + 'static>(mut order: Order<I>, size: usize, drop_last: bool) -> Order<Vec<I>> {
     let mut ended = false;
     Box::new(iter::from_fn(move || {
@@ -315,10 +336,12 @@ where
     S::Item: Send + 'static,
 {
     type Item = Vec<S::Item>;
+    #[inline]
     fn len(&self) -> usize {
         let n = self.sampler.len();
         if self.drop_last { n / self.batch_size } else { n.div_ceil(self.batch_size) }
     }
+    #[inline]
     fn iter(&self) -> Order<Vec<S::Item>> {
         batches(self.sampler.iter(), self.batch_size, self.drop_last)
     }

@@ -6,6 +6,7 @@ use std::io::{self, Cursor, Read};
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// What a reader gives, without its compression.
+#[inline]
 pub(crate) fn plain<'a>(mut reader: Box<dyn Read + 'a>) -> io::Result<Box<dyn Read + 'a>> {
     let mut first = Vec::new();
     (&mut reader).take(GZIP.len() as u64).read_to_end(&mut first)?;
@@ -16,11 +17,13 @@ pub(crate) fn plain<'a>(mut reader: Box<dyn Read + 'a>) -> io::Result<Box<dyn Re
 
 #[cfg(feature = "gzip")]
 #[allow(clippy::unnecessary_wraps, reason = "it is an error without the feature")]
+#[inline]
 fn decompressed<'a>(reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     Ok(Box::new(flate2::read::MultiGzDecoder::new(reader)))
 }
 
 #[cfg(not(feature = "gzip"))]
+#[inline]
 fn decompressed<'a>(_: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "compressed by gzip, which the feature `gzip` reads"))
 }

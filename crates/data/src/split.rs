@@ -22,6 +22,7 @@ mod sealed {
 }
 
 impl Portion for usize {
+    #[inline]
     fn lengths(op: &'static str, portions: &[Self], n: usize) -> Result<Vec<usize>> {
         if portions.iter().try_fold(0_usize, |sum, &x| sum.checked_add(x)) == Some(n) {
             return Ok(portions.to_vec());
@@ -33,6 +34,7 @@ impl Portion for usize {
 
 impl Portion for f64 {
     /// Rounded down; what is left goes round, one each.
+    #[inline]
     fn lengths(op: &'static str, portions: &[Self], n: usize) -> Result<Vec<usize>> {
         let valid = portions.iter().all(|x| (0.0..=1.0).contains(x));
         if !valid || (portions.iter().sum::<f64>() - 1.0).abs() > 1e-9 {
@@ -48,6 +50,7 @@ impl Portion for f64 {
 }
 
 /// The order that a split deals out.
+#[inline]
 fn permutation<'a>(n: usize, generator: impl Into<Option<&'a mut Generator>>) -> Result<Vec<usize>> {
     let order = match generator.into() {
         Some(generator) => generator.randperm(n)?,
@@ -57,6 +60,7 @@ fn permutation<'a>(n: usize, generator: impl Into<Option<&'a mut Generator>>) ->
 }
 
 /// Parts of these entries.
+#[inline]
 fn subsets<D: Dataset + Clone, const N: usize>(
     dataset: &D,
     mut parts: [Vec<usize>; N],
@@ -95,6 +99,7 @@ fn subsets<D: Dataset + Clone, const N: usize>(
 ///
 /// # PyTorch
 /// [`torch.utils.data.random_split`](https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.random_split)
+#[inline]
 pub fn random_split<'a, D: Dataset + Clone, P: Portion, const N: usize>(
     dataset: D,
     portions: [P; N],
@@ -140,6 +145,7 @@ pub fn random_split<'a, D: Dataset + Clone, P: Portion, const N: usize>(
 /// It has none; scikit-learn's
 /// [`train_test_split(stratify=y)`](https://scikit-learn.org/stable/modules/generated/sklearn.model_selection.train_test_split.html) draws others.
 #[doc(alias = "train_test_split")]
+#[inline]
 pub fn stratified_split<'a, D: Dataset + Clone, P: Portion, const N: usize>(
     dataset: D,
     labels: &Tensor,

@@ -47,6 +47,7 @@ impl Standardizer {
     /// # Errors
     /// [`downhill::Error::DType`](TensorError::DType) unless they are floats, [`downhill::Error::Shape`](TensorError::Shape) without an entry,
     /// [`downhill::Error::Argument`](TensorError::Argument) for an infinite value, [`downhill::Error::Memory`](TensorError::Memory).
+    #[inline]
     pub fn fit(x: &Tensor) -> Result<Self> {
         x.dtype().check_float(OP)?;
         let Some((&n @ 1.., features)) = x.shape().split_first() else {
@@ -75,11 +76,13 @@ impl Standardizer {
     }
 
     /// The features' means, `f64`.
+    #[inline]
     pub fn mean(&self) -> &Tensor {
         &self.mean
     }
 
     /// The features' standard deviations, `f64`.
+    #[inline]
     pub fn std(&self) -> &Tensor {
         &self.std
     }
@@ -88,6 +91,7 @@ impl Standardizer {
     ///
     /// # Errors
     /// [`downhill::Error::DType`](TensorError::DType) unless they are floats, [`downhill::Error::Shape`](TensorError::Shape) for other features.
+    #[inline]
     pub fn transform(&self, x: &Tensor) -> Result<Tensor> {
         self.apply(x, |x| x.sub(&self.mean)?.div(&self.std))
     }
@@ -96,10 +100,12 @@ impl Standardizer {
     ///
     /// # Errors
     /// As [`transform`](Self::transform).
+    #[inline]
     pub fn inverse(&self, x: &Tensor) -> Result<Tensor> {
         self.apply(x, |x| x.mul(&self.std)?.add(&self.mean))
     }
 
+    #[inline]
     fn apply(&self, x: &Tensor, f: impl Fn(Tensor) -> TensorResult<Tensor>) -> Result<Tensor> {
         x.dtype().check_float(OP)?;
         let features = self.mean.shape();
@@ -111,6 +117,7 @@ impl Standardizer {
     }
 
     /// What it has learned, by name: entries of a state dict, hence of a checkpoint.
+    #[inline]
     pub fn state(&self) -> [(&'static str, Tensor); 2] {
         [("mean", self.mean.clone()), ("std", self.std.clone())]
     }
@@ -119,6 +126,7 @@ impl Standardizer {
     ///
     /// # Errors
     /// [`downhill::Error::Argument`](TensorError::Argument) unless it has the entries `mean` and `std`, floats of one shape, finite, and `std` positive.
+    #[inline]
     pub fn from_state<S: AsRef<str>>(state: impl IntoIterator<Item = (S, Tensor)>) -> Result<Self> {
         let (mut mean, mut std) = (None, None);
         for (name, value) in state {

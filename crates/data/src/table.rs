@@ -50,6 +50,7 @@ pub struct CsvOptions {
 }
 
 impl Default for CsvOptions {
+    #[inline]
     fn default() -> Self {
         let missing = ["", "?", "NA", "N/A", "null", "nan", "NaN", "NAN"].map(String::from).into();
         Self { delimiter: b',', header: true, missing, kinds: Vec::new() }
@@ -112,6 +113,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`read`](Self::read), with the file's path.
+    #[inline]
     pub fn open(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Self> {
         let path = path.as_ref();
         let open = || Self::decode(Box::new(File::open(path)?), options);
@@ -124,10 +126,12 @@ impl Table {
     /// [`Error::Cell`], with line and column, for a cell that is not of the kind given, for a line that has more or fewer cells than the first,
     /// and for one that is not UTF-8; [`Error::Format`] for a file without a header, or with one name twice;
     /// [`downhill::Error::Argument`](downhill_tensor::Error::Argument) for a kind of a column that there is not; [`Error::Io`].
+    #[inline]
     pub fn read(reader: impl Read, options: &CsvOptions) -> Result<Self> {
         Self::decode(Box::new(reader), options)
     }
 
+    #[inline]
     fn decode(reader: Box<dyn Read + '_>, options: &CsvOptions) -> Result<Self> {
         let mut bytes = Vec::new();
         plain(reader)?.read_to_end(&mut bytes)?;
@@ -178,20 +182,24 @@ impl Table {
     }
 
     /// How many rows it has, without the header.
+    #[inline]
     pub fn len(&self) -> usize {
         self.rows
     }
 
     /// Whether it has none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
     /// The columns' names, without those that were skipped.
+    #[inline]
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
+    #[inline]
     fn column(&self, name: &str) -> Result<&Column> {
         self.columns.iter().find(|column| column.name == name).ok_or_else(|| {
             Error::argument("Table", format!("no column {name:?}; there are {:?}", self.names))
@@ -202,6 +210,7 @@ impl Table {
     ///
     /// # Errors
     /// [`downhill::Error::Argument`](downhill_tensor::Error::Argument) for a column that there is not, or that holds numbers.
+    #[inline]
     pub fn classes(&self, name: &str) -> Result<&[String]> {
         match &self.column(name)?.values {
             Values::Classes { classes, .. } => Ok(classes),
@@ -217,6 +226,7 @@ impl Table {
     /// # Errors
     /// [`downhill::Error::Argument`](downhill_tensor::Error::Argument) for a column that there is not;
     /// [`downhill::Error::Memory`](downhill_tensor::Error::Memory).
+    #[inline]
     pub fn values(&self, name: &str) -> Result<Tensor> {
         Ok(match &self.column(name)?.values {
             Values::Numbers(numbers) => Tensor::from_slice(numbers, self.rows)?,
@@ -229,6 +239,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`values`](Self::values).
+    #[inline]
     pub fn features(&self, names: &[impl AsRef<str>]) -> Result<Tensor> {
         let columns = names.iter().map(|name| self.column(name.as_ref())).collect::<Result<Vec<_>>>()?;
         let features = |column: &Column| match &column.values {
@@ -259,6 +270,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`values`](Self::values); [`Error::Cell`] if the target is missing somewhere.
+    #[inline]
     pub fn split_target(&self, target: &str) -> Result<(Tensor, Tensor)> {
         let column = self.column(target)?;
         if let Some(line) = column.missing {
@@ -282,6 +294,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     /// The line, counted from 1, of this byte, or of the first one behind it that does not end a line: empty lines are no rows.
+    #[inline]
     fn of(&mut self, byte: usize) -> u64 {
         let ends = |byte: &usize| matches!(self.text.get(*byte), Some(b'\n' | b'\r'));
         let byte = (byte..self.text.len()).find(|byte| !ends(byte)).unwrap_or(byte);
@@ -295,15 +308,18 @@ impl Lines<'_> {
     }
 }
 
+#[inline]
 fn start(position: Option<&csv::Position>) -> usize {
     position.map_or(0, |position| position.byte() as usize)
 }
 
+#[inline]
 fn refused(line: u64, message: String) -> Error {
     Error::Cell { path: None, line, column: None, message }
 }
 
 /// The error of a line that has more or fewer cells than others.
+#[inline]
 fn unlike(lines: &mut Lines<'_>, error: &csv::Error) -> Error {
     let line = lines.of(start(error.position()));
     match error.kind() {
@@ -324,16 +340,19 @@ struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     /// The texts with their lines; none where a value is missing.
+    #[inline]
     fn iter(&self) -> impl Iterator<Item = (u64, Option<&'a str>)> {
         self.records.iter().map(|(line, record)| {
             (*line, record.get(self.i).filter(|text| !self.missing.iter().any(|missing| missing == text)))
         })
     }
 
+    #[inline]
     fn error(&self, line: u64, message: String) -> Error {
         Error::Cell { path: None, line, column: Some((self.i + 1, self.name.into())), message }
     }
 
+    #[inline]
     fn column(&self, kind: Option<&Kind>) -> Result<Column> {
         let values = match kind {
             Some(Kind::Number) => Values::Numbers(self.numbers()?),
@@ -348,6 +367,7 @@ impl<'a> Cells<'a> {
         Ok(Column { name: self.name.into(), number: self.i + 1, values, missing })
     }
 
+    #[inline]
     fn numbers(&self) -> Result<Vec<f64>> {
         let number = |(line, text): (u64, Option<&str>)| {
             let Some(text) = text else { return Ok(f64::NAN) };
@@ -357,6 +377,7 @@ impl<'a> Cells<'a> {
     }
 
     /// The classes that occur, in order.
+    #[inline]
     fn found(&self) -> Vec<String> {
         let mut classes: Vec<_> = self.iter().filter_map(|(_, text)| text).collect();
         classes.sort_unstable();
@@ -369,6 +390,7 @@ impl<'a> Cells<'a> {
         classes.into_iter().map(String::from).collect()
     }
 
+    #[inline]
     fn classes(&self, classes: Vec<String>, given: bool) -> Result<Values> {
         let index: HashMap<_, _> = classes.iter().map(String::as_str).zip(0_i64..).collect();
         if given && index.len() < classes.len() {

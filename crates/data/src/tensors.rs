@@ -19,6 +19,7 @@ mod sealed {
 
 impl sealed::Sealed for Tensor {}
 impl Tensors for Tensor {
+    #[inline]
     fn map(&self, f: &mut dyn FnMut(&Tensor) -> TensorResult<Tensor>) -> TensorResult<Self> {
         f(self)
     }
@@ -28,6 +29,7 @@ macro_rules! tuples {
     ($($($T:ident $i:tt)*;)*) => {$(
         impl sealed::Sealed for ($($T,)*) {}
         impl Tensors for ($($T,)*) {
+            #[inline]
             fn map(&self, f: &mut dyn FnMut(&Tensor) -> TensorResult<Tensor>) -> TensorResult<Self> {
                 Ok(($(f(&self.$i)?,)*))
             }
@@ -69,6 +71,7 @@ impl<T: Tensors> TensorDataset<T> {
     /// # Errors
     /// [`downhill::Error::Shape`](TensorError::Shape) for a tensor without dimensions, or of another first size than the first tensor;
     /// [`downhill::Error::Memory`](TensorError::Memory).
+    #[inline]
     pub fn new(tensors: T) -> Result<Self> {
         let (mut len, op) = (None, "TensorDataset");
         let tensors = tensors.map(&mut |x| {
@@ -86,6 +89,7 @@ impl<T: Tensors> TensorDataset<T> {
     }
 
     /// The tensors.
+    #[inline]
     pub fn tensors(&self) -> &T {
         &self.tensors
     }
@@ -93,12 +97,15 @@ impl<T: Tensors> TensorDataset<T> {
 
 impl<T: Tensors> Dataset for TensorDataset<T> {
     type Item = T;
+    #[inline]
     fn len(&self) -> usize {
         self.len
     }
+    #[inline]
     fn get(&self, index: usize) -> Result<T> {
         Ok(self.tensors.map(&mut |x| x.select(0, index as i64))?)
     }
+    #[inline]
     fn batch(&self, indices: &[usize]) -> Result<Batch<Self>> {
         let rows = Tensor::from_slice(indices, indices.len())?;
         Ok(self.tensors.map(&mut |x| x.index_select(0, &rows))?)

@@ -28,6 +28,7 @@ pub(crate) struct Workers<B> {
 }
 
 /// Starts the threads of an epoch.
+#[inline]
 pub(crate) fn start<D>(dataset: &Arc<D>, n: usize) -> Result<Workers<Batch<D>>>
 where
     D: Dataset + Send + Sync + 'static,
@@ -46,6 +47,7 @@ where
 
 impl<B> Workers<B> {
     /// The next batch, after as many more have been asked for as may be under way.
+    #[inline]
     pub(crate) fn next(&mut self, order: &mut impl Iterator<Item = Result<Vec<usize>>>) -> Option<Result<B>> {
         while self.coming.len() < AHEAD * self.threads.len() {
             let Some(indices) = order.next() else { break };
@@ -64,6 +66,7 @@ impl<B> Workers<B> {
 }
 
 /// Loads one batch after the other until there are no more tasks, or nobody waits for them.
+#[inline]
 fn work<D: Dataset>(dataset: &D, tasks: &Mutex<Receiver<Task<Batch<D>>>>, stopped: &AtomicBool) {
     loop {
         let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -77,12 +80,14 @@ fn work<D: Dataset>(dataset: &D, tasks: &Mutex<Receiver<Task<Batch<D>>>>, stoppe
     }
 }
 
+#[inline]
 fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(|text| &text[..]));
     text.unwrap_or("it says no more").into()
 }
 
 impl<B> Drop for Workers<B> {
+    #[inline]
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         self.tasks = None;

@@ -74,6 +74,7 @@ pub struct Checkpoint {
 
 /// How far it has come: what it holds would fill pages.
 impl fmt::Debug for Checkpoint {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Checkpoint")
             .field("epoch", &self.epoch)
@@ -89,6 +90,7 @@ const LOAD: &str = "from_state_dict";
 
 impl Checkpoint {
     /// The states of a model, its optimizer and the default generator, as they are now.
+    #[inline]
     pub fn of(model: &(impl Module + ?Sized), optimizer: &(impl Optimizer + ?Sized)) -> Self {
         Self {
             model: model.state_dict(),
@@ -102,6 +104,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// What one of them refuses; nothing is loaded then.
+    #[inline]
     pub fn restore(
         &self,
         model: &(impl Module + ?Sized),
@@ -122,6 +125,7 @@ impl Checkpoint {
 
     /// All of it as one state, which is what a file holds: `epoch`, `step`, `generator`, and `model.NAME`, `optimizer.NAME`,
     /// `schedule.NAME`, `extra.NAME`.
+    #[inline]
     pub fn state_dict(&self) -> StateDict {
         let count = |count: u64| Tensor::from(count.cast_signed());
         let mut all: StateDict =
@@ -141,6 +145,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::Argument`] for a state that is no checkpoint's.
+    #[inline]
     pub fn from_state_dict(state: &StateDict) -> Result<Self> {
         let [model, optimizer, schedule, extra] = PARTS.map(|prefix| state.strip_prefix(prefix));
         let known = |name: &str| {
@@ -165,6 +170,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`StateDict::save`].
     #[cfg(feature = "safetensors")]
+    #[inline]
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         self.state_dict().save(path)
     }
@@ -174,6 +180,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`StateDict::load`], and [`Error::File`] for a file of another kind.
     #[cfg(feature = "safetensors")]
+    #[inline]
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::from_state_dict(&StateDict::load(path)?)
@@ -195,6 +202,7 @@ impl Checkpoint {
 ///
 /// # PyTorch
 /// `generator.get_state()`; `tensor.view(torch.uint8)` of this one are its bytes.
+#[inline]
 pub fn generator_to_tensor(generator: &Generator) -> Tensor {
     bytes_to_tensor(&generator.state())
 }
@@ -203,17 +211,20 @@ pub fn generator_to_tensor(generator: &Generator) -> Tensor {
 ///
 /// # Errors
 /// [`Error::Argument`] for a tensor that holds no generator's state.
+#[inline]
 pub fn generator_from_tensor(tensor: &Tensor) -> Result<Generator> {
     let mut generator = Generator::new();
     generator.set_state(&tensor_to_bytes(tensor)?)?;
     Ok(generator)
 }
 
+#[inline]
 fn bytes_to_tensor(bytes: &[u8]) -> Tensor {
     let (numbers, _) = bytes.as_chunks();
     numbers.iter().map(|number| i64::from_le_bytes(*number)).collect::<Vec<_>>().into()
 }
 
+#[inline]
 fn tensor_to_bytes(tensor: &Tensor) -> Result<Vec<u8>> {
     if tensor.dtype() != DType::I64 {
         return Err(Error::DType { op: "generator", expected: "int64", got: tensor.dtype() });

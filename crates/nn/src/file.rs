@@ -61,6 +61,7 @@ pub struct Converted {
 }
 
 impl fmt::Display for Converted {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} to {}", self.name, self.from, self.to)
     }
@@ -71,6 +72,7 @@ impl StateFile {
     ///
     /// # Errors
     /// [`Error::File`] for one that cannot be read, is damaged, or holds what no tensor can; [`Error::Memory`].
+    #[inline]
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let read = || {
@@ -85,6 +87,7 @@ impl StateFile {
     ///
     /// # Errors
     /// [`Error::Argument`] for bytes that are damaged, or hold what no tensor can; [`Error::Memory`].
+    #[inline]
     pub fn from_bytes(mut bytes: &[u8]) -> Result<Self> {
         let length = bytes.len() as u64;
         read(&mut bytes, length).map_err(|fault| fault.of("from_bytes", None))
@@ -113,6 +116,7 @@ impl StateDict {
     ///
     /// # PyTorch
     /// `safetensors.torch.save_file`
+    #[inline]
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         self.save_with(path, &BTreeMap::new())
     }
@@ -133,6 +137,7 @@ impl StateDict {
     /// # std::fs::remove_file(path).unwrap();
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn save_with(&self, path: impl AsRef<Path>, metadata: &BTreeMap<String, String>) -> Result<()> {
         let path = path.as_ref();
         replace(path, &mut |file| write(file, self, metadata)).map_err(|fault| fault.of("save", Some(path)))
@@ -142,6 +147,7 @@ impl StateDict {
     ///
     /// # Errors
     /// As [`StateFile::load`].
+    #[inline]
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         Ok(StateFile::load(path)?.state)
     }
@@ -159,6 +165,7 @@ impl StateDict {
     /// assert_eq!(StateDict::from_bytes(&state.to_bytes()?)?, state);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let data = self.iter().map(|(_, tensor)| width(tensor) * tensor.numel()).sum();
         let mut bytes = room("to_bytes", data)?;
@@ -170,6 +177,7 @@ impl StateDict {
     ///
     /// # Errors
     /// As [`StateFile::from_bytes`].
+    #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Ok(StateFile::from_bytes(bytes)?.state)
     }
@@ -184,6 +192,7 @@ enum Fault {
 }
 
 impl Fault {
+    #[inline]
     fn of(self, op: &'static str, path: Option<&Path>) -> Error {
         let (kind, message) = match self {
             Self::Other(error @ Error::Memory { .. }) => return error,
@@ -199,22 +208,26 @@ impl Fault {
 }
 
 impl From<io::Error> for Fault {
+    #[inline]
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
 impl From<Error> for Fault {
+    #[inline]
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
 }
 
 /// The error for what a file holds and something refuses.
+#[inline]
 pub(crate) fn misfit(op: &'static str, path: &Path, error: impl Into<Error>) -> Error {
     Fault::Other(error.into()).of(op, Some(path))
 }
 
+#[inline]
 fn content<T>(message: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Content(message.into()))
 }
@@ -226,6 +239,7 @@ const HEADER_BYTES: u64 = 100_000_000;
 const BLOCK_BYTES: usize = 1 << 16;
 
 /// Reads a file of `length` bytes, in the order of the bytes.
+#[inline]
 fn read(file: &mut dyn Read, length: u64) -> Result<StateFile, Fault> {
     if length < 8 {
         return content(format!("{length} bytes are too few for the length of a header"));
@@ -277,11 +291,13 @@ fn read(file: &mut dyn Read, length: u64) -> Result<StateFile, Fault> {
     Ok(StateFile { state, metadata, converted })
 }
 
+#[inline]
 fn is_converted(dtype: Stored) -> bool {
     !matches!(dtype, Stored::F64 | Stored::F32 | Stored::I64 | Stored::BOOL)
 }
 
 /// A tensor from the next bytes.
+#[inline]
 fn read_tensor(file: &mut dyn Read, name: &str, info: &TensorInfo) -> Result<Tensor, Fault> {
     let shape = &info.shape;
     let tensor = match info.dtype {
@@ -319,6 +335,7 @@ fn read_tensor(file: &mut dyn Read, name: &str, info: &TensorInfo) -> Result<Ten
 }
 
 /// A tensor of elements of `N` bytes; `None` if one has no value here.
+#[inline]
 fn elements<T: Element + IntoElement, const N: usize>(
     file: &mut dyn Read,
     shape: &[usize],
@@ -339,6 +356,7 @@ fn elements<T: Element + IntoElement, const N: usize>(
 
 /// The value of an F16: its exponent is 112 less than that of an `f32`, and a product with a power of 2 also brings numbers below the
 /// normal ones there.
+#[inline]
 fn half(bits: u16) -> f32 {
     let (sign, rest) = (u32::from(bits & 0x8000) << 16, u32::from(bits & 0x7fff));
     let value = if rest < 0x7c00 {
@@ -350,6 +368,7 @@ fn half(bits: u16) -> f32 {
 }
 
 /// The value of an `F8_E4M3`, which has no infinities.
+#[inline]
 fn quarter(bits: u8) -> f32 {
     let (sign, rest) = (u32::from(bits & 0x80) << 24, u32::from(bits & 0x7f));
     let value = if rest == 0x7f { f32::NAN } else { f32::from_bits(rest << 20) * 2_f32.powi(120) };
@@ -357,6 +376,7 @@ fn quarter(bits: u8) -> f32 {
 }
 
 /// Memory for so many bytes.
+#[inline]
 fn room(op: &'static str, bytes: usize) -> Result<Vec<u8>> {
     let mut room = Vec::new();
     room.try_reserve_exact(bytes).map_err(|_| Error::Memory { op, bytes, shape: None })?;
@@ -364,6 +384,7 @@ fn room(op: &'static str, bytes: usize) -> Result<Vec<u8>> {
 }
 
 /// The bytes of an element.
+#[inline]
 fn width(tensor: &Tensor) -> usize {
     match tensor.dtype() {
         DType::F64 | DType::I64 => 8,
@@ -373,6 +394,7 @@ fn width(tensor: &Tensor) -> usize {
 }
 
 /// Writes a file: the header in the state's order, the data by the elements' width, so that all of it is aligned.
+#[inline]
 fn write(file: &mut dyn Write, state: &StateDict, metadata: &BTreeMap<String, String>) -> Result<(), Fault> {
     let mut by_width: Vec<_> = state.iter().collect();
     by_width.sort_by_key(|(_, tensor)| std::cmp::Reverse(width(tensor)));
@@ -421,6 +443,7 @@ fn write(file: &mut dyn Write, state: &StateDict, metadata: &BTreeMap<String, St
     Ok(())
 }
 
+#[inline]
 fn put<T: Copy, const N: usize>(
     file: &mut dyn Write,
     values: &[T],

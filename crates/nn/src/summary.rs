@@ -17,15 +17,18 @@ const VIEWS: [&str; 5] =
     ["TBackward0", "TransposeBackward0", "PermuteBackward0", "ViewBackward0", "UnsqueezeBackward0"];
 
 /// Whether a [`summary`] is being made.
+#[inline]
 pub(crate) fn looking() -> bool {
     LOOKING.get()
 }
 
 /// Notes the output of a module.
+#[inline]
 pub(crate) fn see(module: &dyn Module, output: &Tensor) {
     SEEN.with_borrow_mut(|seen| seen.insert(address(module), *output.shape()));
 }
 
+#[inline]
 fn address(module: &dyn Module) -> usize {
     std::ptr::from_ref(module).addr()
 }
@@ -83,9 +86,11 @@ pub fn summary(model: &impl Forward, input: &Tensor) -> Result<Summary> {
     summarize(model, input)
 }
 
+#[inline]
 fn summarize(model: &dyn Forward, input: &Tensor) -> Result<Summary> {
     struct Stop;
     impl Drop for Stop {
+        #[inline]
         fn drop(&mut self) {
             LOOKING.set(false);
         }
@@ -127,6 +132,7 @@ fn summarize(model: &dyn Forward, input: &Tensor) -> Result<Summary> {
     Ok(Summary { layers, parameters: count(&mut all.iter()), trainable })
 }
 
+#[inline]
 fn address_of(model: &dyn Forward) -> usize {
     std::ptr::from_ref(model).addr()
 }
@@ -134,6 +140,7 @@ fn address_of(model: &dyn Forward) -> usize {
 type Outputs<'a> = (&'a HashMap<u64, Shape>, &'a HashMap<usize, Shape>);
 
 /// Appends a module and those in it.
+#[inline]
 fn describe(
     class: &str,
     address: usize,
@@ -170,6 +177,7 @@ fn describe(
 
 /// A line for each module, aligned; then the sums.
 impl fmt::Display for Summary {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cells = |layer: &Layer| {
             let depth = if layer.name.is_empty() { 0 } else { layer.name.split('.').count() };

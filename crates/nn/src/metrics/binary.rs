@@ -46,6 +46,7 @@ pub struct RocCurve {
 
 impl BinaryMetrics {
     /// Of no rows.
+    #[inline]
     pub fn new() -> Self {
         Self::default()
     }
@@ -54,6 +55,7 @@ impl BinaryMetrics {
     ///
     /// # Errors
     /// See [`BinaryMetrics`].
+    #[inline]
     pub fn update(&mut self, scores: &Tensor, target: &Tensor) -> Result<()> {
         let op = "binary_metrics";
         scores.dtype().check_float(op)?;
@@ -76,6 +78,7 @@ impl BinaryMetrics {
     }
 
     /// How many rows of class 0 and of class 1 have a score of at least each score that occurs, from the largest.
+    #[inline]
     fn thresholds(&self, op: &'static str) -> Result<Vec<(f64, [u64; 2])>> {
         check_any(op, self.rows.len())?;
         let mut rows = self.rows.clone();
@@ -92,6 +95,7 @@ impl BinaryMetrics {
     }
 
     /// [`thresholds`](Self::thresholds) of what has no value unless both classes occur, and how many rows each class has.
+    #[inline]
     fn both(&self, op: &'static str) -> Result<(Vec<(f64, [u64; 2])>, [u64; 2])> {
         let all = self.thresholds(op)?;
         let totals = all.last().map_or([0; 2], |last| last.1);
@@ -108,6 +112,7 @@ impl BinaryMetrics {
     ///
     /// # scikit-learn
     /// [`roc_curve`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.roc_curve.html) with `drop_intermediate=False`
+    #[inline]
     pub fn roc_curve(&self) -> Result<RocCurve> {
         let (all, totals) = self.both("roc_curve")?;
         let share = |c: usize| {
@@ -126,6 +131,7 @@ impl BinaryMetrics {
     ///
     /// # scikit-learn
     /// [`roc_auc_score`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.roc_auc_score.html)
+    #[inline]
     pub fn roc_auc(&self) -> Result<f64> {
         let (all, [zeros, ones]) = self.both("roc_auc")?;
         let (mut twice, mut before) = (0_u128, [0; 2]);
@@ -143,6 +149,7 @@ impl BinaryMetrics {
     ///
     /// # scikit-learn
     /// [`average_precision_score`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.average_precision_score.html)
+    #[inline]
     pub fn average_precision(&self) -> Result<f64> {
         let all = self.thresholds("average_precision")?;
         let (mut sum, mut before) = (0.0, 0);
@@ -160,6 +167,7 @@ impl BinaryMetrics {
     ///
     /// # scikit-learn
     /// [`brier_score_loss`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.brier_score_loss.html)
+    #[inline]
     pub fn brier_score(&self) -> Result<f64> {
         let op = "brier_score";
         check_any(op, self.rows.len())?;
@@ -175,6 +183,7 @@ impl BinaryMetrics {
     ///
     /// # Errors
     /// See [`BinaryMetrics`], and [`Error::Argument`] for a threshold that is NaN.
+    #[inline]
     pub fn confusion_matrix(&self, threshold: f64) -> Result<ConfusionMatrix> {
         let op = "confusion_matrix";
         check_any(op, self.rows.len())?;

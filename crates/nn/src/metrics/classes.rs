@@ -70,6 +70,7 @@ pub struct ScoreOptions {
 }
 
 impl Default for ScoreOptions {
+    #[inline]
     fn default() -> Self {
         Self { beta: 1.0, zero_division: 0.0 }
     }
@@ -87,6 +88,7 @@ pub struct ReportOptions<'a> {
 }
 
 impl Default for ReportOptions<'_> {
+    #[inline]
     fn default() -> Self {
         Self { names: &[], digits: 2, zero_division: 0.0 }
     }
@@ -97,11 +99,13 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// See [`ConfusionMatrix`].
+    #[inline]
     pub fn new(classes: usize) -> Result<Self> {
         Ok(Self { counts: Tensor::build([classes, classes], |counts: &mut [i64]| counts.fill(0))? })
     }
 
     /// One batch, and as many classes as occur in it.
+    #[inline]
     fn of(op: &'static str, predicted: &Tensor, target: &Tensor) -> Result<Self> {
         let both = predicted_classes(op, predicted, target)?;
         let most = both.iter().map(|x| x.as_slice::<i64>()).collect::<Result<Vec<_>>>()?;
@@ -115,11 +119,13 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// See [`ConfusionMatrix`].
+    #[inline]
     pub fn update(&mut self, predicted: &Tensor, target: &Tensor) -> Result<()> {
         let op = "confusion_matrix";
         self.count(op, &predicted_classes(op, predicted, target)?)
     }
 
+    #[inline]
     fn count(&mut self, op: &'static str, [predicted, target]: &[Tensor; 2]) -> Result<()> {
         let (classes, p, t) = (self.classes(), predicted.as_slice::<i64>()?, target.as_slice::<i64>()?);
         check_classes(op, p, classes)?;
@@ -129,16 +135,19 @@ impl ConfusionMatrix {
         Ok(())
     }
 
+    #[inline]
     fn classes(&self) -> usize {
         self.counts.shape()[0]
     }
 
     /// The counts, `(classes, classes)`, `int64`: a row for each true class, a column for each predicted one.
+    #[inline]
     pub fn counts(&self) -> &Tensor {
         &self.counts
     }
 
     /// Of each class the rows that are right, that were predicted as it, and that are of it; and all rows.
+    #[inline]
     fn sums(&self, op: &'static str) -> Result<(Vec<[f64; 3]>, f64)> {
         let (n, counts) = (self.classes(), self.counts.as_slice::<i64>()?);
         let rows = counts.iter().sum::<i64>();
@@ -153,6 +162,7 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// See [`ConfusionMatrix`].
+    #[inline]
     pub fn accuracy(&self) -> Result<f64> {
         let (sums, rows) = self.sums("accuracy")?;
         Ok(sums.iter().map(|[right, ..]| right).sum::<f64>() / rows)
@@ -178,6 +188,7 @@ impl ConfusionMatrix {
     /// # scikit-learn
     /// [`precision_recall_fscore_support`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.precision_recall_fscore_support.html)
     /// with `labels=range(classes)`, for each value of `average`
+    #[inline]
     pub fn precision_recall_fscore(&self) -> Result<PrecisionRecallFscore> {
         self.precision_recall_fscore_with(ScoreOptions::default())
     }
@@ -186,6 +197,7 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// See [`ConfusionMatrix`], and [`Error::Argument`] for options out of their range.
+    #[inline]
     pub fn precision_recall_fscore_with(&self, options: ScoreOptions) -> Result<PrecisionRecallFscore> {
         let (op, ScoreOptions { beta, zero_division }) = ("precision_recall_fscore", options);
         if beta.is_nan() || beta < 0.0 {
@@ -243,6 +255,7 @@ impl ConfusionMatrix {
     ///
     /// # scikit-learn
     /// [`matthews_corrcoef`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.matthews_corrcoef.html)
+    #[inline]
     pub fn matthews_corrcoef(&self) -> Result<f64> {
         let [covariance, predicted, of_it, _] = self.covariances("matthews_corrcoef")?;
         let scale = (predicted * of_it).sqrt();
@@ -256,6 +269,7 @@ impl ConfusionMatrix {
     ///
     /// # scikit-learn
     /// [`cohen_kappa_score`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.cohen_kappa_score.html)
+    #[inline]
     pub fn cohen_kappa(&self) -> Result<f64> {
         let [covariance, _, _, chance] = self.covariances("cohen_kappa")?;
         if chance == 0.0 {
@@ -269,6 +283,7 @@ impl ConfusionMatrix {
 
     /// Times the squared number of rows: the covariance of what is predicted with what is true, of each with itself, and the errors
     /// that chance makes.
+    #[inline]
     fn covariances(&self, op: &'static str) -> Result<[f64; 4]> {
         let (sums, rows) = self.sums(op)?;
         let total = |f: &dyn Fn(&[f64; 3]) -> f64| sums.iter().map(f).sum::<f64>();
@@ -307,6 +322,7 @@ impl ConfusionMatrix {
     /// # scikit-learn
     /// [`classification_report`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.classification_report.html) with
     /// `labels=range(classes)`
+    #[inline]
     pub fn report(&self) -> Result<String> {
         self.report_with(ReportOptions::default())
     }
@@ -316,6 +332,7 @@ impl ConfusionMatrix {
     /// # Errors
     /// See [`ConfusionMatrix`], and [`Error::Argument`] for another number of names than classes, more than 100 digits, and as
     /// [`precision_recall_fscore_with`](Self::precision_recall_fscore_with).
+    #[inline]
     pub fn report_with(&self, options: ReportOptions<'_>) -> Result<String> {
         let (op, ReportOptions { names, digits, zero_division }) = ("classification_report", options);
         if !names.is_empty() && names.len() != self.classes() {
@@ -362,6 +379,7 @@ impl ConfusionMatrix {
 /// assert_eq!(*matrix.counts(), Tensor::from([[1, 1], [0, 1]]));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn confusion_matrix(predicted: &Tensor, target: &Tensor, classes: usize) -> Result<ConfusionMatrix> {
     let mut matrix = ConfusionMatrix::new(classes)?;
     matrix.update(predicted, target)?;
@@ -387,6 +405,7 @@ pub fn confusion_matrix(predicted: &Tensor, target: &Tensor, classes: usize) -> 
 #[doc(alias = "recall_score")]
 #[doc(alias = "f1_score")]
 #[doc(alias = "fbeta_score")]
+#[inline]
 pub fn precision_recall_fscore(
     predicted: &Tensor,
     target: &Tensor,
@@ -407,6 +426,7 @@ pub fn precision_recall_fscore(
 /// assert_eq!(r, 1.0 / 3.0_f64.sqrt());
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn matthews_corrcoef(predicted: &Tensor, target: &Tensor) -> Result<f64> {
     ConfusionMatrix::of("matthews_corrcoef", predicted, target)?.matthews_corrcoef()
 }
@@ -424,6 +444,7 @@ pub fn matthews_corrcoef(predicted: &Tensor, target: &Tensor) -> Result<f64> {
 /// # Ok::<(), downhill::Error>(())
 /// ```
 #[doc(alias = "cohen_kappa_score")]
+#[inline]
 pub fn cohen_kappa(predicted: &Tensor, target: &Tensor) -> Result<f64> {
     ConfusionMatrix::of("cohen_kappa", predicted, target)?.cohen_kappa()
 }
@@ -442,6 +463,7 @@ pub fn cohen_kappa(predicted: &Tensor, target: &Tensor) -> Result<f64> {
 /// assert_eq!(text.lines().nth(2), Some("         cat       1.00      0.50      0.67         2"));
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn classification_report(predicted: &Tensor, target: &Tensor, names: &[&str]) -> Result<String> {
     let matrix = confusion_matrix(predicted, target, names.len())?;
     matrix.report_with(ReportOptions { names, ..Default::default() })

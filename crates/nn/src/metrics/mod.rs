@@ -63,6 +63,7 @@ use downhill_tensor::{DType, Tensor, kernels};
 /// # PyTorch
 /// `(logits.argmax(dim=1) == target).double().mean().item()`
 #[doc(alias = "accuracy_score")]
+#[inline]
 pub fn accuracy(logits: &Tensor, target: &Tensor) -> Result<f64> {
     let [predicted, target] = predicted_classes("accuracy", logits, target)?;
     let (p, t) = (predicted.as_slice::<i64>()?, target.as_slice::<i64>()?);
@@ -83,6 +84,7 @@ pub fn accuracy(logits: &Tensor, target: &Tensor) -> Result<f64> {
 /// # Ok::<(), downhill::Error>(())
 /// ```
 #[doc(alias = "top_k_accuracy_score")]
+#[inline]
 pub fn top_k_accuracy(logits: &Tensor, target: &Tensor, k: usize) -> Result<f64> {
     let mut all = TopKAccuracy::new(k)?;
     all.update(logits, target)?;
@@ -128,6 +130,7 @@ impl TopKAccuracy {
     ///
     /// # Errors
     /// See [`TopKAccuracy`].
+    #[inline]
     pub fn new(k: usize) -> Result<Self> {
         match k {
             0 => Err(Error::argument("top_k_accuracy", "k must be at least 1, but got 0")),
@@ -139,6 +142,7 @@ impl TopKAccuracy {
     ///
     /// # Errors
     /// See [`TopKAccuracy`].
+    #[inline]
     pub fn update(&mut self, logits: &Tensor, target: &Tensor) -> Result<()> {
         let op = "top_k_accuracy";
         logits.dtype().check_float(op)?;
@@ -162,6 +166,7 @@ impl TopKAccuracy {
     ///
     /// # Errors
     /// See [`TopKAccuracy`].
+    #[inline]
     pub fn value(&self) -> Result<f64> {
         check_any("top_k_accuracy", self.rows as usize)?;
         Ok(self.hits as f64 / self.rows as f64)
@@ -169,6 +174,7 @@ impl TopKAccuracy {
 }
 
 /// Logits of rows, or their classes, and a class for each row.
+#[inline]
 fn check_rows(op: &'static str, predicted: &Tensor, target: &Tensor) -> Result<()> {
     let classes = predicted.dim() == 1 && predicted.dtype() == DType::I64;
     if predicted.dim() != 2 && !classes {
@@ -185,6 +191,7 @@ fn check_rows(op: &'static str, predicted: &Tensor, target: &Tensor) -> Result<(
 }
 
 /// The predicted classes, those of the largest logits if logits are given, and the target, side by side in memory.
+#[inline]
 fn predicted_classes(op: &'static str, predicted: &Tensor, target: &Tensor) -> Result<[Tensor; 2]> {
     check_rows(op, predicted, target)?;
     let classes = match predicted.dim() {
@@ -194,6 +201,7 @@ fn predicted_classes(op: &'static str, predicted: &Tensor, target: &Tensor) -> R
     Ok([classes, target.try_contiguous()?])
 }
 
+#[inline]
 fn check_classes(op: &'static str, indices: &[i64], classes: usize) -> Result<()> {
     match indices.iter().find(|&&t| !(0..classes as i64).contains(&t)) {
         Some(&index) => Err(Error::Index { op, index, size: classes }),
@@ -201,11 +209,13 @@ fn check_classes(op: &'static str, indices: &[i64], classes: usize) -> Result<()
     }
 }
 
+#[inline]
 fn check_any(op: &'static str, rows: usize) -> Result<()> {
     if rows == 0 { Err(Error::argument(op, "has no value before any row is counted")) } else { Ok(()) }
 }
 
 /// A vector, which is a column, or a matrix: its elements row by row, and how many columns it has.
+#[inline]
 fn table(op: &'static str, x: &Tensor) -> Result<(Vec<f64>, usize)> {
     let columns = match **x.shape() {
         [_] => 1,
@@ -216,6 +226,7 @@ fn table(op: &'static str, x: &Tensor) -> Result<(Vec<f64>, usize)> {
 }
 
 /// Refuses NaN and infinity.
+#[inline]
 fn check_finite(op: &'static str, what: &str, x: &[f64]) -> Result<()> {
     match x.iter().find(|x| !x.is_finite()) {
         Some(x) => Err(Error::argument(op, format!("the {what} has {x} in it"))),
@@ -224,6 +235,7 @@ fn check_finite(op: &'static str, what: &str, x: &[f64]) -> Result<()> {
 }
 
 /// Appends, or says that there is no memory.
+#[inline]
 fn extend<T: Copy>(op: &'static str, all: &mut Vec<T>, more: &[T]) -> Result<()> {
     let bytes = (all.len() + more.len()) * size_of::<T>();
     all.try_reserve(more.len()).map_err(|_| Error::Memory { op, bytes, shape: None })?;
@@ -231,6 +243,7 @@ fn extend<T: Copy>(op: &'static str, all: &mut Vec<T>, more: &[T]) -> Result<()>
     Ok(())
 }
 
+#[inline]
 fn mean(terms: &[f64]) -> f64 {
     kernels::sum_slice(terms) / terms.len() as f64
 }

@@ -34,6 +34,7 @@ pub struct RegressionMetrics {
 
 impl RegressionMetrics {
     /// Of no rows.
+    #[inline]
     pub fn new() -> Self {
         Self::default()
     }
@@ -42,6 +43,7 @@ impl RegressionMetrics {
     ///
     /// # Errors
     /// See [`RegressionMetrics`].
+    #[inline]
     pub fn update(&mut self, predicted: &Tensor, target: &Tensor) -> Result<()> {
         let op = "regression_metrics";
         predicted.dtype().check_float(op)?;
@@ -62,6 +64,7 @@ impl RegressionMetrics {
     }
 
     /// The mean over outputs of what `f` makes of each one's predictions and targets.
+    #[inline]
     fn mean(&self, op: &'static str, f: &dyn Fn(&[[f64; 2]]) -> f64) -> Result<f64> {
         check_any(op, self.pairs.len())?;
         let column = |c: usize| self.pairs.iter().skip(c).step_by(self.outputs).copied().collect::<Vec<_>>();
@@ -76,6 +79,7 @@ impl RegressionMetrics {
     ///
     /// # scikit-learn
     /// [`r2_score`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.r2_score.html)
+    #[inline]
     pub fn r2_score(&self) -> Result<f64> {
         let op = "r2_score";
         if !self.pairs.is_empty() && self.pairs.len() == self.outputs {
@@ -99,6 +103,7 @@ impl RegressionMetrics {
     ///
     /// # scikit-learn
     /// [`mean_absolute_error`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.mean_absolute_error.html)
+    #[inline]
     pub fn mean_absolute_error(&self) -> Result<f64> {
         self.mean("mean_absolute_error", &|pairs| mean_of(pairs, &distance))
     }
@@ -110,6 +115,7 @@ impl RegressionMetrics {
     ///
     /// # scikit-learn
     /// [`mean_squared_error`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.mean_squared_error.html)
+    #[inline]
     pub fn mean_squared_error(&self) -> Result<f64> {
         self.mean("mean_squared_error", &square)
     }
@@ -121,6 +127,7 @@ impl RegressionMetrics {
     ///
     /// # scikit-learn
     /// [`root_mean_squared_error`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.root_mean_squared_error.html)
+    #[inline]
     pub fn root_mean_squared_error(&self) -> Result<f64> {
         self.mean("root_mean_squared_error", &|pairs| square(pairs).sqrt())
     }
@@ -132,6 +139,7 @@ impl RegressionMetrics {
     ///
     /// # scikit-learn
     /// [`median_absolute_error`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.median_absolute_error.html)
+    #[inline]
     pub fn median_absolute_error(&self) -> Result<f64> {
         self.mean("median_absolute_error", &|pairs| {
             let mut all: Vec<_> = pairs.iter().copied().map(distance).collect();
@@ -142,14 +150,17 @@ impl RegressionMetrics {
     }
 }
 
+#[inline]
 fn mean_of(pairs: &[[f64; 2]], f: &dyn Fn([f64; 2]) -> f64) -> f64 {
     mean(&pairs.iter().map(|&pair| f(pair)).collect::<Vec<_>>())
 }
 
+#[inline]
 fn distance([p, t]: [f64; 2]) -> f64 {
     (t - p).abs()
 }
 
+#[inline]
 fn square(pairs: &[[f64; 2]]) -> f64 {
     mean_of(pairs, &|pair| distance(pair).powi(2))
 }

@@ -73,6 +73,7 @@ pub fn nodes(result: &Tensor) -> Vec<Node> {
 }
 
 /// The bytes of what a derivative has saved, where that is tensors and nothing else.
+#[inline]
 fn bytes(saved: &dyn Any) -> Option<usize> {
     let bytes = |x: &Tensor| x.value().bytes();
     if let Some(x) = saved.downcast_ref() {

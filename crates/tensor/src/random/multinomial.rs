@@ -20,6 +20,7 @@ const OP: &str = "multinomial";
 /// assert_eq!(rolls.to_vec::<i64>()?, [5, 4, 2, 5]);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[inline]
 pub fn multinomial(weights: &Tensor, num_samples: usize, replacement: bool) -> Result<Tensor> {
     with_default(|g| g.multinomial(weights, num_samples, replacement))
 }
@@ -51,6 +52,7 @@ impl Tensor {
     /// # PyTorch
     /// [`torch.multinomial`](https://docs.pytorch.org/docs/stable/generated/torch.multinomial.html), to the bit; on its CPU it draws weights of 0
     /// where too few are above, which is an error here.
+    #[inline]
     pub fn multinomial(&self, num_samples: usize, replacement: bool) -> Result<Tensor> {
         multinomial(self, num_samples, replacement)
     }
@@ -69,6 +71,7 @@ impl Generator {
     /// assert_eq!(order, Tensor::from([1, 2, 3, 0]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn multinomial(&mut self, weights: &Tensor, num_samples: usize, replacement: bool) -> Result<Tensor> {
         weights.dtype().check_float(OP)?;
         let (Some(&n @ 1..), 1..=2) = (weights.shape().last(), weights.dim()) else {
@@ -107,6 +110,7 @@ impl Generator {
     }
 
     /// Fills `out` with each weight's part of an exponential number: the largest of them is an index drawn.
+    #[inline]
     fn fill_scores<T: Float>(&mut self, out: &mut [T], weights: &[T]) {
         self.engine.map_u64(
             out,
@@ -122,6 +126,7 @@ impl Generator {
 }
 
 /// What a row of weights cannot be.
+#[inline]
 fn check<T: Float>(row: &[T], num_samples: usize, replacement: bool) -> Result<()> {
     let (zero, refuse) = (T::default(), |message: String| Err(Error::argument(OP, message)));
     if let Some(w) = row.iter().find(|&&w| !(zero..T::lit(f64::INFINITY)).contains(&w)) {
@@ -143,6 +148,7 @@ fn check<T: Float>(row: &[T], num_samples: usize, replacement: bool) -> Result<(
 }
 
 /// The sums of the weights so far, as parts of the whole: the last is 1.
+#[inline]
 fn cumulate<T: Float>(row: &[T], parts: &mut [T]) {
     let mut sum = T::default();
     for (part, &w) in parts.iter_mut().zip(row) {

@@ -64,6 +64,7 @@ impl Schedule for StepLR {
         if self.epoch.is_multiple_of(self.step_size) { scale(optimizer, self.gamma) } else { Ok(()) }
     }
 
+    #[inline]
     fn start(&mut self, _: &mut dyn Optimizer) -> Result<()> {
         self.epoch = 0;
         Ok(())
@@ -106,6 +107,7 @@ impl MultiStepLR {
     ///
     /// # Errors
     /// What the optimizer refuses.
+    #[inline]
     pub fn new(optimizer: &mut dyn Optimizer, milestones: impl Into<Vec<usize>>, gamma: f64) -> Result<Self> {
         let mut schedule = Self { milestones: milestones.into(), gamma, epoch: 0 };
         schedule.start(optimizer)?;
@@ -174,6 +176,7 @@ impl Schedule for ExponentialLR {
         scale(optimizer, self.gamma)
     }
 
+    #[inline]
     fn start(&mut self, _: &mut dyn Optimizer) -> Result<()> {
         Ok(())
     }
@@ -252,11 +255,13 @@ impl Schedule for CosineAnnealingLR {
         optimizer.set_lrs(&new)
     }
 
+    #[inline]
     fn start(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         (self.base, self.epoch) = (optimizer.lrs(), 0);
         Ok(())
     }
 
+    #[inline]
     fn restart(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.start(optimizer)?;
         let low = self.eta_min;

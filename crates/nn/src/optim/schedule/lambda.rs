@@ -44,6 +44,7 @@ impl LambdaLR {
     ///
     /// # Errors
     /// What the optimizer refuses.
+    #[inline]
     pub fn new(
         optimizer: &mut dyn Optimizer,
         factor: impl Fn(usize) -> f64 + Send + Sync + 'static,
@@ -68,6 +69,7 @@ impl LambdaLR {
     /// assert_eq!(optimizer.lrs(), [1.0, 0.5]);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn per_group(
         optimizer: &mut dyn Optimizer,
         factors: Vec<Box<dyn Fn(usize) -> f64 + Send + Sync>>,
@@ -80,12 +82,14 @@ impl LambdaLR {
         Self::begin(optimizer, factors.into_iter().map(Arc::from).collect())
     }
 
+    #[inline]
     fn begin(optimizer: &mut dyn Optimizer, factors: Vec<Arc<Factor>>) -> Result<Self> {
         let schedule = Self { factors, base: optimizer.initial_lrs(), epoch: 0 };
         schedule.apply(optimizer)?;
         Ok(schedule)
     }
 
+    #[inline]
     fn apply(&self, optimizer: &mut dyn Optimizer) -> Result<()> {
         let factors = self.factors.iter().cycle();
         let lrs: Vec<_> = self.base.iter().zip(factors).map(|(base, f)| base * f(self.epoch)).collect();
@@ -94,11 +98,13 @@ impl LambdaLR {
 }
 
 impl Schedule for LambdaLR {
+    #[inline]
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.epoch += 1;
         self.apply(optimizer)
     }
 
+    #[inline]
     fn start(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         (self.base, self.epoch) = (optimizer.lrs(), 0);
         self.apply(optimizer)
@@ -108,6 +114,7 @@ impl Schedule for LambdaLR {
 }
 
 impl fmt::Debug for LambdaLR {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LambdaLR")
             .field("base", &self.base)

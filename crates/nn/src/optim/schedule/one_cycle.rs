@@ -122,6 +122,7 @@ impl OneCycleLR {
     /// # Errors
     /// [`Error::Argument`] without steps, for a `pct_start` outside of 0 to 1, a factor of 0, numbers that are not one for
     /// each group, an optimizer without momentum whose momentum is to be cycled, and a phase without length.
+    #[inline]
     pub fn new(
         optimizer: &mut dyn Optimizer,
         max_lr: impl Into<PerGroup>,

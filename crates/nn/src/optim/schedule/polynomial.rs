@@ -56,6 +56,7 @@ impl Schedule for PolynomialLR {
         scale(optimizer, (left(self.epoch) / left(self.epoch - 1)).powf(self.power))
     }
 
+    #[inline]
     fn start(&mut self, _: &mut dyn Optimizer) -> Result<()> {
         self.epoch = 0;
         Ok(())

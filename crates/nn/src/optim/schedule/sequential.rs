@@ -47,6 +47,7 @@ impl SequentialLR {
     ///
     /// # Errors
     /// [`Error::Argument`] without schedules, and unless there is one milestone less than schedules, in ascending order.
+    #[inline]
     pub fn new(
         optimizer: &mut dyn Optimizer,
         schedules: Vec<Box<dyn Schedule + Send + Sync>>,
@@ -61,11 +62,13 @@ impl SequentialLR {
     }
 
     /// Which schedule the epoch has.
+    #[inline]
     fn now(&self) -> usize {
         self.milestones.partition_point(|milestone| *milestone <= self.epoch)
     }
 }
 
+#[inline]
 fn check(milestones: &[usize], schedules: usize) -> Result<()> {
     if schedules == 0 {
         return Err(Error::argument(OP, "there are no schedules"));
@@ -82,6 +85,7 @@ fn check(milestones: &[usize], schedules: usize) -> Result<()> {
 }
 
 impl Schedule for SequentialLR {
+    #[inline]
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.epoch += 1;
         let now = self.now();
@@ -93,12 +97,14 @@ impl Schedule for SequentialLR {
         }
     }
 
+    #[inline]
     fn start(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         (self.base, self.epoch) = (optimizer.lrs(), 0);
         let now = self.now();
         self.schedules[now].start(optimizer)
     }
 
+    #[inline]
     fn state_dict(&self) -> StateDict {
         let own = [
             ("milestones", self.milestones.save()),
@@ -112,6 +118,7 @@ impl Schedule for SequentialLR {
         state
     }
 
+    #[inline]
     fn load_state_dict(&mut self, state: &StateDict) -> Result<()> {
         let mut rest: StateDict = state.clone();
         let milestones = take(&mut rest, "milestones", &self.milestones)?;
@@ -136,11 +143,13 @@ impl Schedule for SequentialLR {
     }
 }
 
+#[inline]
 fn clone((name, value): (&str, &Tensor)) -> (String, Tensor) {
     (name.to_string(), value.clone())
 }
 
 /// The error of a schedule, with the place of its state.
+#[inline]
 fn within(prefix: &str, error: Error) -> Error {
     let text = error.to_string();
     let text = text.strip_prefix(&format!("{LOAD}: ")).unwrap_or(&text);
@@ -148,6 +157,7 @@ fn within(prefix: &str, error: Error) -> Error {
 }
 
 impl fmt::Debug for SequentialLR {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SequentialLR").field(&self.state_dict()).finish()
     }

@@ -70,6 +70,7 @@ impl CosineAnnealingWarmRestarts {
     ///
     /// # Errors
     /// [`Error::Argument`] for a `t_0` or `t_mult` of 0.
+    #[inline]
     pub fn new(optimizer: &mut dyn Optimizer, options: WarmRestartsOptions) -> Result<Self> {
         let period = options.t_0 as f64;
         let schedule = Self { options, base: optimizer.initial_lrs(), since: 0.0, period, epoch: 0 };
@@ -78,6 +79,7 @@ impl CosineAnnealingWarmRestarts {
         Ok(schedule)
     }
 
+    #[inline]
     fn check(&self) -> Result<()> {
         let WarmRestartsOptions { t_0, t_mult, .. } = self.options;
         for (name, count) in [("t_0", t_0), ("t_mult", t_mult)] {
@@ -112,6 +114,7 @@ impl CosineAnnealingWarmRestarts {
     /// assert_eq!(optimizer.lr(), 0.5);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn step_to(&mut self, optimizer: &mut dyn Optimizer, epoch: f64) -> Result<()> {
         if !(epoch >= 0.0 && epoch.is_finite()) {
             return Err(Error::argument(
@@ -136,6 +139,7 @@ impl CosineAnnealingWarmRestarts {
         self.apply(optimizer)
     }
 
+    #[inline]
     fn apply(&self, optimizer: &mut dyn Optimizer) -> Result<()> {
         let (low, wave) = (self.options.eta_min, 1.0 + (PI * self.since / self.period).cos());
         optimizer.set_lrs(&self.base.iter().map(|base| low + (base - low) * wave / 2.0).collect::<Vec<_>>())
@@ -143,6 +147,7 @@ impl CosineAnnealingWarmRestarts {
 }
 
 impl Schedule for CosineAnnealingWarmRestarts {
+    #[inline]
     fn step(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         self.epoch += 1;
         self.since += 1.0;
@@ -153,6 +158,7 @@ impl Schedule for CosineAnnealingWarmRestarts {
         self.apply(optimizer)
     }
 
+    #[inline]
     fn start(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         (self.base, self.since, self.epoch) = (optimizer.lrs(), 0.0, 0);
         self.period = self.options.t_0 as f64;
