@@ -46,6 +46,8 @@ pub use downhill_data as data;
 pub use downhill_nn as nn;
 pub use downhill_tensor::*;
 
+pub mod log;
+
 #[cfg(doctest)]
 mod pages;
 

@@ -69,11 +69,33 @@ fn the_line_counts_of_the_tutorial_are_those_of_the_examples() {
     assert_eq!(rows.len(), 7);
     for row in rows {
         let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
-        let program = read(&format!("examples/{}.rs", cells[1]));
-        let code = program.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
-        let closing = |line: &str| line.trim_end_matches(';').chars().all(|c| ")]}".contains(c));
-        assert_eq!(cells[3], code.clone().count().to_string(), "{row}");
-        assert_eq!(cells[4], code.filter(|line| closing(line)).count().to_string(), "{row}");
+        let counts = line_counts(&read(&format!("examples/{}.rs", cells[1])), &["//"]);
+        assert_eq!(cells[3..5], counts, "{row}");
+    }
+}
+
+/// Lines of code, and how many of them are only closing brackets.
+fn line_counts(program: &str, comments: &[&str]) -> [String; 2] {
+    let lines = program.lines().map(str::trim);
+    let code = lines.filter(|line| !line.is_empty() && !comments.iter().any(|c| line.starts_with(c)));
+    let closing = |line: &str| line.trim_end_matches(';').chars().all(|c| ")]}".contains(c));
+    [code.clone().count(), code.filter(|line| closing(line)).count()].map(|count| count.to_string())
+}
+
+#[test]
+fn the_line_counts_of_the_programs_are_theirs() {
+    let page = read("docs/programs.md");
+    let (_, table) = page.split_once("only closing brackets").expect("the table");
+    let (table, _) = table.split_once("\n\n").expect("its end");
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let name = cells[1];
+        let alone = if name == "pinn" { String::new() } else { format!("{name}/") };
+        let python = line_counts(&read(&format!("docs/programs/{name}.py")), &["#", "\"\"\""]);
+        let rust = line_counts(&read(&format!("examples/{alone}{name}.rs")), &["//"]);
+        assert_eq!(cells[2..5], [&python[0], &rust[0], &rust[1]], "{row}");
     }
 }
 

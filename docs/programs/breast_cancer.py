@@ -1,5 +1,7 @@
 """The twin of examples/breast_cancer: python docs/programs/breast_cancer.py [SEED], with torch and scikit-learn."""
 import copy
+import csv
+import pathlib
 import sys
 
 import torch
@@ -31,6 +33,10 @@ optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
 
 loader = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True)
 best, best_epoch, best_state, epoch = float("inf"), 0, copy.deepcopy(model.state_dict()), 0
+curves = pathlib.Path("target/curves/breast_cancer_py.csv")
+curves.parent.mkdir(parents=True, exist_ok=True)
+curves = csv.writer(curves.open("w"))
+curves.writerow(["step", "loss", "validation", "AUC"])
 while epoch - best_epoch < PATIENCE:
     epoch += 1
     total = 0.0
@@ -44,7 +50,9 @@ while epoch - best_epoch < PATIENCE:
         outputs = model(x_valid)
     loss = criterion(outputs, y_valid).item()
     auc = roc_auc_score(y_valid, outputs)
-    print(f"epoch {epoch:2}: loss {total / len(loader):.4f}, validation {loss:.4f}, AUC {auc:.4f}")
+    total /= len(loader)
+    print(f"epoch {epoch:2}: loss {total:.4f}, validation {loss:.4f}, AUC {auc:.4f}")
+    curves.writerow([epoch, total, loss, auc])
     if loss < best:
         best, best_epoch, best_state = loss, epoch, copy.deepcopy(model.state_dict())
 model.load_state_dict(best_state)

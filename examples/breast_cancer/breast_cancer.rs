@@ -4,6 +4,7 @@
 use downhill::data::{
     CsvOptions, DataLoader, Dataset, Kind, Standardizer, Table, TensorDataset, random_split,
 };
+use downhill::log::Curves;
 use downhill::prelude::*;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/breast_cancer.csv");
@@ -33,6 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let loader = DataLoader::new(TensorDataset::new((x, y))?).batch_size(32).shuffle(true);
     let (mut best, mut best_epoch, mut best_state) = (f64::INFINITY, 0, model.state_dict());
+    let mut curves = Curves::create("target/curves/breast_cancer.csv")?;
     for epoch in 1.. {
         let mut total = 0.0;
         for batch in loader.iter()? {
@@ -46,10 +48,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let outputs = no_grad(|| model.forward(&x_valid))?;
         let loss = criterion.forward(&outputs, &y_valid)?.item::<f64>()?;
         let auc = metrics::roc_auc(&outputs, &y_valid)?;
-        println!(
-            "epoch {epoch:2}: loss {:.4}, validation {loss:.4}, AUC {auc:.4}",
-            total / loader.len() as f64
-        );
+        let total = total / loader.len() as f64;
+        println!("epoch {epoch:2}: loss {total:.4}, validation {loss:.4}, AUC {auc:.4}");
+        curves.add(epoch, &[("loss", total), ("validation", loss), ("AUC", auc)])?;
         if loss < best {
             (best, best_epoch, best_state) = (loss, epoch, model.state_dict());
         } else if epoch - best_epoch == PATIENCE {
