@@ -67,10 +67,7 @@ fn products<T: Float, const N: usize>(x: [&[T]; N], y: &[T]) -> [T; N] {
     let mut lanes = [[T::lit(0.0); LANES]; N];
     for (at, y) in chunks.iter().enumerate() {
         for i in 0..N {
-            let x = &xs[i][at];
-            for l in 0..LANES {
-                lanes[i][l] = x[l].mul_add(y[l], lanes[i][l]);
-            }
+            lanes[i] = fused(lanes[i], &xs[i][at], y);
         }
     }
     let mut sums = [T::lit(0.0); N];
@@ -82,6 +79,15 @@ fn products<T: Float, const N: usize>(x: [&[T]; N], y: &[T]) -> [T; N] {
         sums[i] = total(lanes[i]);
     }
     sums
+}
+
+/// `lanes + x · y`. By value, so that the lanes stay in registers.
+#[inline(always)]
+fn fused<T: Float>(mut lanes: [T; LANES], x: &[T; LANES], y: &[T; LANES]) -> [T; LANES] {
+    for l in 0..LANES {
+        lanes[l] = x[l].mul_add(y[l], lanes[l]);
+    }
+    lanes
 }
 
 /// The lanes added up by halves.
@@ -96,4 +102,29 @@ fn total<T: Float>(mut lanes: [T; LANES]) -> T {
         half /= 2;
     }
     lanes[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernel::gemm::{Matrix, blocks};
+
+    #[test]
+    fn few_rows_times_a_transposed_matrix_are_sums_of_products() {
+        let number = |i: usize| ((i * 7919) % 61) as f64 / 61.0 - 0.5;
+        for (m, k, n) in [(2, 1, 3), (3, 63, 5), (4, 64, 1), (5, 65, 17), (9, 200, 33), (16, 129, 20)] {
+            let a: Vec<_> = (0..m * k).map(number).collect();
+            let b: Vec<_> = (0..n * k).map(|i| number(i + 5)).collect();
+            let matrix = |data, row_stride, column_stride| Matrix { data, row_stride, column_stride };
+            let mut out = vec![1.0; m * n];
+            for block in blocks(&mut out, n, (1, n.div_ceil(16))) {
+                let b = matrix(&b[block.column * k..], 1, k);
+                super::dots::<f64>(k, matrix(&a, k, 1), b, block, true);
+            }
+            for (at, &sum) in out.iter().enumerate() {
+                let (row, column) = (&a[at / n * k..][..k], &b[at % n * k..][..k]);
+                let exact = 1.0 + row.iter().zip(column).map(|(x, y)| x * y).sum::<f64>();
+                assert!((sum - exact).abs() < 1e-13, "{m}x{k}x{n} at {at}: {sum}, not {exact}");
+            }
+        }
+    }
 }
