@@ -157,8 +157,12 @@ fn scaled<T: Float>(
     let (weight, bias) = (row_major(weight)?, row_major(bias)?);
     let [weight, bias] = [&weight, &bias].map(|t| t.as_ref().map(Tensor::as_slice::<T>));
     let (weight, bias) = (weight.transpose()?, bias.transpose()?);
-    let (ones, zeros) =
-        (memory::vec("normalize", T::lit(1.0), n)?, memory::vec("normalize", T::lit(0.0), n)?);
+    // A row of what is not given, where weight and bias are rows.
+    let missing = |given: Option<&[T]>, x: f64| {
+        let len = if given.is_none() && matches!(rows, Rows::Last(_)) { n } else { 0 };
+        memory::vec("normalize", T::lit(x), len)
+    };
+    let (ones, zeros) = (missing(weight, 1.0)?, missing(bias, 0.0)?);
     Tensor::build(x.shape(), |out| {
         for_rows(
             out,

@@ -5,6 +5,7 @@
 
 use super::gemm::{Block, Matrix};
 use super::real::Float;
+use super::reduce::by_halves;
 use super::simd::vectorize;
 use crate::dtype::{DType, Element};
 use std::any::Any;
@@ -76,7 +77,7 @@ fn products<T: Float, const N: usize>(x: [&[T]; N], y: &[T]) -> [T; N] {
         for ((lane, &x), &y) in lanes[i].iter_mut().zip(rest).zip(tail) {
             *lane = x.mul_add(y, *lane);
         }
-        sums[i] = total(lanes[i]);
+        sums[i] = by_halves(lanes[i]);
     }
     sums
 }
@@ -88,20 +89,6 @@ fn fused<T: Float>(mut lanes: [T; LANES], x: &[T; LANES], y: &[T; LANES]) -> [T;
         lanes[l] = x[l].mul_add(y[l], lanes[l]);
     }
     lanes
-}
-
-/// The lanes added up by halves.
-#[inline(always)]
-fn total<T: Float>(mut lanes: [T; LANES]) -> T {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            let upper = lanes[i + half];
-            lanes[i] += upper;
-        }
-        half /= 2;
-    }
-    lanes[0]
 }
 
 #[cfg(test)]
