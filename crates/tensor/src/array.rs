@@ -31,6 +31,16 @@ impl Array {
         Buffer::new::<T>(shape.numel()).ok_or_else(|| Error::memory(op, shape, size_of::<T>()))
     }
 
+    /// [`build`](Self::build) for the loops of other crates: compiled once a type, and slower by some calls.
+    #[inline(never)]
+    pub(crate) fn build_dyn<T: Element>(
+        op: &'static str,
+        shape: Shape,
+        write: &mut dyn FnMut(&mut [T]),
+    ) -> Result<Self> {
+        Self::build(op, shape, write)
+    }
+
     pub(crate) fn full<T: Element>(op: &'static str, shape: Shape, value: T) -> Result<Self> {
         Self::build(op, shape, |out: &mut [T]| out.fill(value))
     }

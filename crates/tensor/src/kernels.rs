@@ -16,11 +16,12 @@ use crate::kernel::matmul::{self, Matrix};
 use crate::kernel::parallel::{BLOCK, Sink};
 use crate::kernel::reduce::WideSum;
 use crate::kernel::simd::{fetch, vectorize};
-use crate::kernel::{gemm, parallel, reduce, softmax, update as in_place};
+use crate::kernel::{gemm, parallel, reduce, update as in_place};
 use crate::{Element, Float};
 
 pub use crate::kernel::parallel::Chunk;
 pub use crate::kernel::reduce::SHORT_SUM;
+pub use crate::kernel::softmax::logits::{Logits, NONE, ROWS, Slopes};
 
 /// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it
 /// (`work` in units of one addition).
@@ -97,7 +98,7 @@ fn count_chunks(op: &str, len: usize, size: usize) -> usize {
 }
 
 /// Elements of a chunk of rows: several short rows share one, so that they are not dearer than long ones.
-const ROWS: usize = 1 << 12;
+const OF_ROWS: usize = 1 << 12;
 
 /// Calls `f(first, out)` for runs of rows of `width` elements, which have a number each in `out`; in parallel if all of them
 /// are worth it (`work` additions an element). `C` is the type that rows are computed in: it decides how wide the vectors
@@ -114,7 +115,7 @@ const ROWS: usize = 1 << 12;
 /// assert_eq!(sums, [3.0, 7.0]);
 /// ```
 pub fn rows<C: Float, O: Send>(width: usize, out: &mut [O], work: usize, f: impl Fn(usize, &mut [O]) + Sync) {
-    let rows = (ROWS / width.max(1)).max(1);
+    let rows = (OF_ROWS / width.max(1)).max(1);
     parallel::for_chunks(out, rows, work.saturating_mul(width), &|first, out| vectorize!(C: f(first, out)));
 }
 
@@ -141,7 +142,7 @@ pub fn write_rows<C: Float, T: Float, U: Send>(
     work: usize,
     f: impl Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync,
 ) {
-    let (width, rows) = (width.max(1), (ROWS / width.max(1)).max(1));
+    let (width, rows) = (width.max(1), (OF_ROWS / width.max(1)).max(1));
     assert!(out.len().div_ceil(width) <= side.len(), "write_rows: every row has a number beside it");
     parallel::write_pairs((out, rows * width), (side, rows), work, &|chunk, out, side| {
         vectorize!(C: f(chunk * rows, out, side));
@@ -476,77 +477,19 @@ pub fn sum_terms<T: Float>(count: usize, work: usize, fill: impl Fn(usize, &mut 
     reduce::sum_terms(count, work, &fill)
 }
 
-/// The maximum `m` of a row, and `exp(x − m)` of entry `c` and the sum of all others', added up in `f64`: what is left of a probability
-/// near 1 is in that sum. NaN, +∞ and rows of −∞ make one of the two NaN. The row is the first `n` elements of `x`; if it goes on, the
-/// next row is fetched from memory meanwhile. Call it inside of [`for_chunks`].
-///
-/// # Panics
-/// If `x` is shorter than `n`.
-///
-/// ```
-/// assert_eq!(downhill::kernels::max_and_sums(&[1.0_f32, 1.0, 1.0], 3, 0), (1.0, [1.0, 2.0]));
-/// ```
-#[inline(always)]
-pub fn max_and_sums<T: Float>(x: &[T], n: usize, c: usize) -> (T, [f64; 2]) {
-    let (max, own, others) = softmax::max_and_sums(x, n, c);
-    (max, [own.cast(), others])
-}
-
-/// [`max_and_sums`] of a row of the length of `out`, whose `exp(x − m)` are kept there, but for 0 in place `c`: divided by the sum of
-/// all, they are its softmax.
-///
-/// # Panics
-/// If `x` is shorter than `out`.
-///
-/// ```
-/// let mut out = [0.0_f32; 2];
-/// assert_eq!(downhill::kernels::exponentials(&[5.0, f32::NEG_INFINITY], 1, &mut out), (5.0, [0.0, 1.0]));
-/// assert_eq!(out, [1.0, 0.0]);
-/// ```
-#[inline(always)]
-pub fn exponentials<T: Float>(x: &[T], c: usize, out: &mut [T]) -> (T, [f64; 2]) {
-    let (max, own, others) = softmax::exponentials_apart(x, c, out);
-    (max, [own.cast(), others])
-}
-
-/// [`max_and_sums`] of a row and the place of its maximum, which is returned, too; with exponentials in `f64`, exact enough for one
-/// rounding of what is made of them to `T`.
-///
-/// ```
-/// assert_eq!(downhill::kernels::max_and_wide_sums(&[1.0_f32, 1.0]), (1.0, 0, [1.0, 1.0]));
-/// ```
-#[inline(always)]
-pub fn max_and_wide_sums<T: Float>(row: &[T]) -> (T, usize, [f64; 2]) {
-    softmax::max_and_wide_sums(row)
-}
-
 /// `out[i] = f(i, p)` where `p` is the softmax of entry `i` of a row, from its maximum and the sum of all exponentials that
-/// [`max_and_wide_sums`] has: in `f64`, exact enough for one rounding to `T`. Call it inside of [`for_chunks`].
+/// [`Logits::max_and_wide_sums`] has: in `f64`, exact enough for one rounding to `T`.
 ///
 /// ```
 /// let (row, mut out) = ([0.0_f32, 0.0], [0.0; 2]);
 /// downhill::kernels::map_softmax(&row, (0.0, 2.0), &mut out, |_, p| p - 1.0);
 /// assert_eq!(out, [-0.5, -0.5]);
 /// ```
-#[inline(always)]
 pub fn map_softmax<T: Float>(row: &[T], (max, sum): (T, f64), out: &mut [T], f: impl Fn(usize, f64) -> f64) {
     let (max, scale) = (max.cast::<f64>(), 1.0 / sum);
-    for (i, (o, &x)) in out.iter_mut().zip(row).enumerate() {
+    vectorize!(memory: for (i, (o, &x)) in out.iter_mut().zip(row).enumerate() {
         *o = T::of_f64(f(i, T::wide_exp(x.cast::<f64>() - max) * scale));
-    }
-}
-
-/// `eˣ` of every element, within one unit in the last place as [`Tensor::softmax`](crate::Tensor::softmax) computes it: exactly
-/// 1 at 0 and 0 at −∞. Call it inside of [`for_chunks`].
-///
-/// ```
-/// let mut x = [0.0_f32, f32::NEG_INFINITY];
-/// downhill::kernels::fast_exps(&mut x);
-/// assert_eq!(x, [1.0, 0.0]);
-/// ```
-#[inline(always)]
-pub fn fast_exps<T: Float>(x: &mut [T]) {
-    softmax::fast_exps(x);
+    });
 }
 
 /// `eˣ` within one unit in the last place, as [`Tensor::softmax`](crate::Tensor::softmax) computes it: exactly 1 at 0 and 0 at

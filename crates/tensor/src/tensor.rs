@@ -300,7 +300,14 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn build<T: Element>(shape: impl IntoShape, write: impl FnOnce(&mut [T])) -> Result<Self> {
-        Ok(Self::constant(Array::build("build", shape.into_shape("build")?, write)?))
+        let mut write = Some(write);
+        let shape = shape.into_shape("build")?;
+        let value = Array::build_dyn("build", shape, &mut |out| {
+            if let Some(write) = write.take() {
+                write(out);
+            }
+        });
+        value.map(Self::constant)
     }
 }
 

@@ -5,15 +5,10 @@ use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
 use downhill_tensor::autograd::fused;
-use downhill_tensor::kernels::{self, Chunk};
+use downhill_tensor::kernels::{self, Chunk, Logits, Slopes};
 use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, grad_enabled, memory};
-use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-
-/// Classes from which rows are no longer short: their exponentials are computed once and scaled, in half the time and no less exactly.
-/// The gradients of fewer cost nothing, and keep PyTorch's digits where they cancel over a batch.
-pub(super) const LONG: usize = 64;
 
 /// Cross-entropy between logits and class indices or class probabilities: the loss of classification.
 ///
@@ -123,10 +118,10 @@ impl Loss for CrossEntropyLoss {
 }
 
 /// The kernels for class indices.
-pub(super) struct Indices {
+struct Indices {
     classes: Classes,
     /// What the mean divides by.
-    pub(super) divisor: f64,
+    divisor: f64,
     /// The share of the target class, and that of every class.
     share: (f64, f64),
     /// The gradient for an incoming gradient of 1, where the forward pass has computed it.
@@ -134,7 +129,7 @@ pub(super) struct Indices {
 }
 
 impl Indices {
-    fn run<T: Float>(
+    fn run<T: Logits>(
         loss: &CrossEntropyLoss,
         rows: Rows,
         classes: Classes,
@@ -145,7 +140,7 @@ impl Indices {
         let this = Self { divisor: classes.divisor::<T, f64>()?, share, classes, ready: Mutex::new(None) };
         let keep = this.classes.reduction != Reduction::None && grad_enabled() && rows.input.requires_grad();
         let one = keep.then(|| T::lit(1.0));
-        let (terms, slope) = this.pass::<T>(&rows.input, one.as_ref().map(std::slice::from_ref), true)?;
+        let (terms, slope) = this.pass::<T>(&rows.input, one.as_ref().map(std::slice::from_ref))?;
         *this.ready.lock().unwrap_or_else(PoisonError::into_inner) = slope;
         let targets = this.classes.targets()?;
         let value = reduce::<T, f64>(&rows, this.classes.reduction, this.divisor, |r| {
@@ -161,150 +156,98 @@ impl Indices {
         ))
     }
 
-    fn gradient<T: Float>(&self, x: &Tensor, g: &Tensor) -> Result<Tensor> {
+    fn gradient<T: Logits>(&self, x: &Tensor, g: &Tensor) -> Result<Tensor> {
         if let Some(slope) = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return if g.item::<f64>()? == 1.0 { Ok(slope) } else { slope.mul(g) };
         }
         let g = g.try_contiguous()?;
-        let (_, slope) = self.pass::<T>(x, Some(g.as_slice()?), false)?;
+        let (_, slope) = self.pass::<T>(x, Some(g.as_slice()?))?;
         slope.ok_or(Error::NoGrad { op: OP })
     }
 
     /// The terms of the rows, and, given the gradient of the loss (one number, or one a row), that of the input.
-    fn pass<T: Float>(
-        &self,
-        input: &Tensor,
-        g: Option<&[T]>,
-        terms: bool,
-    ) -> Result<(Vec<f64>, Option<Tensor>)> {
+    fn pass<T: Logits>(&self, input: &Tensor, g: Option<&[T]>) -> Result<(Vec<f64>, Option<Tensor>)> {
         let (x, targets, weights) =
             (input.as_slice::<T>()?, self.classes.targets()?, self.classes.weights::<T>()?);
-        let count = input.shape()[1];
+        let n = input.shape()[1];
         let mut losses = memory::vec(OP, 0.0, targets.len())?;
-        if count == 0 || targets.is_empty() {
+        if n == 0 || targets.is_empty() {
             return Ok((losses, g.map(|_| input.try_zeros_like()).transpose()?));
         }
-        let short = self.share.1 == 0.0 && count < LONG;
-        // From a row on: the kernels fetch what follows.
-        let from = |r: usize| &x[r * count..];
-        let Some(g) = g else {
-            kernels::rows::<T, _>(
-                count,
-                &mut losses,
-                4,
-                #[inline(always)]
-                |start, out| {
-                    if short {
-                        let x = &x[start * count..][..out.len() * count];
-                        return self.short_values(x, &targets[start..], weights, out);
-                    }
-                    for (i, o) in out.iter_mut().enumerate() {
-                        if let Some(c) = self.class(targets[start + i]) {
-                            let x = from(start + i);
-                            let (max, sums) = self.stats(x, count, c);
-                            *o = self.term(&x[..count], c, weights, (max, log_sum(sums)));
-                        }
-                    }
-                },
-            );
+        let matrix = Matrix { x, n, targets, weights, g: g.unwrap_or_default() };
+        // As trait objects: the loops that gain by vectors are in the kernels, compiled once.
+        if g.is_none() {
+            let f: &(dyn Fn(usize, &mut [f64]) + Sync) = &|at, losses| self.rows(&matrix, at, None, losses);
+            kernels::rows::<T, _>(n, &mut losses, 4, f);
             return Ok((losses, None));
-        };
+        }
+        let f: &(dyn Fn(usize, &mut Chunk<'_, T>, &mut [f64]) + Sync) =
+            &|at, out, losses| self.rows(&matrix, at, Some(out), losses);
         let slope = Tensor::build(input.shape(), |out| {
-            kernels::write_rows::<T, _, _>(
-                count,
-                out,
-                &mut losses,
-                4,
-                #[inline(always)]
-                |first, out, losses| {
-                    if short {
-                        let x = &x[first * count..][..out.len()];
-                        let g = if g.len() == 1 { g } else { &g[first..] };
-                        return self.short(x, &targets[first..], weights, g, out, losses);
-                    }
-                    for (i, loss) in losses.iter_mut().enumerate() {
-                        let (r, own) = (first + i, i * count..(i + 1) * count);
-                        let Some(c) = self.class(targets[r]) else {
-                            out[own].fill(T::default());
-                            continue;
-                        };
-                        let g = if g.len() == 1 { g[0] } else { g[r] }.cast::<f64>() / self.divisor;
-                        let x = &from(r)[..count];
-                        let (max, sums) = if self.share.1 == 0.0 {
-                            let stats = kernels::exponentials(from(r), c, &mut out[own.clone()]);
-                            weigh(out, own, c, stats.1, weight(weights, c) * g);
-                            stats
-                        } else {
-                            let (max, top, sums) = kernels::max_and_wide_sums(x);
-                            self.slope(x, c, weights, (max, top, sums), g, &mut out[own]);
-                            (max, sums)
-                        };
-                        if terms {
-                            *loss = self.term(x, c, weights, (max, log_sum(sums)));
-                        }
-                    }
-                },
-            );
+            kernels::write_rows::<T, _, _>(n, out, &mut losses, 4, f);
         })?;
         Ok((losses, Some(slope)))
     }
 
-    /// The class of a row, or `None` if the row is ignored.
-    #[inline(always)]
-    pub(super) fn class(&self, target: i64) -> Option<usize> {
-        self.classes.class(target)
-    }
-
-    /// The maximum of a row, the first `count` elements, and its exponentials' sum in two parts: one entry, and the others.
-    #[inline(always)]
-    fn stats<T: Float>(&self, x: &[T], count: usize, c: usize) -> (T, [f64; 2]) {
-        if self.share.1 == 0.0 {
-            return kernels::max_and_sums(x, count, c);
-        }
-        let (max, _, sums) = kernels::max_and_wide_sums(&x[..count]);
-        (max, sums)
-    }
-
-    /// The loss of a row, from its maximum and the logarithm of the sum of its exponentials. A row has one logarithm and one loss: in `f64`
-    /// they cost nothing, and their last digit is what a good fit has left.
-    #[inline(always)]
-    pub(super) fn term<T: Float>(
+    /// The terms of the rows from `first` on and, given an output, their gradients.
+    fn rows<T: Logits>(
         &self,
-        x: &[T],
-        c: usize,
-        weights: Option<&[T]>,
-        (max, ln_sum): (T, f64),
-    ) -> f64 {
-        let (share, every) = self.share;
-        let own = weight(weights, c) * (ln_sum - (x[c].cast::<f64>() - max.cast::<f64>()));
-        if every == 0.0 {
-            return own;
-        }
-        let spread = kernels::sum_terms(
-            x.len(),
-            1,
-            #[inline(always)]
-            |start, out: &mut [f64]| {
-                for (i, o) in out.iter_mut().enumerate() {
-                    let x = x[start + i].cast::<f64>();
-                    *o = weight(weights, start + i) * (ln_sum - (x - max.cast::<f64>()));
-                }
-            },
-        );
-        share * own + every * spread
-    }
-
-    /// The gradient of a row's loss times `g`, with label smoothing.
-    #[inline(always)]
-    fn slope<T: Float>(
-        &self,
-        x: &[T],
-        c: usize,
-        weights: Option<&[T]>,
-        (max, top, [most, rest]): (T, usize, [f64; 2]),
-        g: f64,
-        out: &mut [T],
+        &Matrix { x, n, targets, weights, g }: &Matrix<'_, T>,
+        first: usize,
+        mut out: Option<&mut Chunk<'_, T>>,
+        losses: &mut [f64],
     ) {
+        let smooth = self.share.1 != 0.0;
+        for (i, losses) in losses.chunks_mut(kernels::ROWS).enumerate() {
+            let (start, rows) = (i * kernels::ROWS, losses.len());
+            let x = &x[(first + start) * n..];
+            let (mut own, mut scales) = ([kernels::NONE; kernels::ROWS], [0.0; kernels::ROWS]);
+            for (r, &target) in targets[first + start..][..rows].iter().enumerate() {
+                if let Some(c) = self.classes.class(target) {
+                    let g = if g.len() > 1 { g.get(first + start + r) } else { g.first() };
+                    let scale = g.map_or(0.0, |g| g.cast::<f64>() / self.divisor);
+                    (own[r], scales[r]) = (c, if smooth { scale } else { weight(weights, c) * scale });
+                }
+            }
+            let mut stats = [(T::default(), 0.0); kernels::ROWS];
+            let stats = &mut stats[..rows];
+            if smooth {
+                for (r, stat) in stats.iter_mut().enumerate() {
+                    let row = (start + r) * n..(start + r + 1) * n;
+                    let out = out.as_deref_mut().map(|out| &mut out[row]);
+                    *stat = self.smooth(&x[r * n..][..n], own[r], weights, scales[r], out);
+                }
+            } else {
+                let slopes = out.as_deref_mut().map(|out| Slopes { out, first: start, scales: &scales });
+                T::softmax_apart(x, n, &own, slopes, stats);
+            }
+            for (r, (loss, stat)) in losses.iter_mut().zip(stats).enumerate() {
+                if own[r] != kernels::NONE {
+                    *loss = self.term(&x[r * n..][..n], own[r], weights, *stat);
+                }
+            }
+        }
+    }
+
+    /// The maximum of a row and the logarithm of the sum of its exponentials; and the gradient of its loss with label smoothing, times
+    /// `g`.
+    fn smooth<T: Logits>(
+        &self,
+        x: &[T],
+        c: usize,
+        weights: Option<&[T]>,
+        g: f64,
+        out: Option<&mut [T]>,
+    ) -> (T, f64) {
+        if c == kernels::NONE {
+            if let Some(out) = out {
+                out.fill(T::default());
+            }
+            return (T::default(), 0.0);
+        }
+        let (max, top, [most, rest]) = T::max_and_wide_sums(x);
+        let log = log_sum([most, rest]);
+        let Some(out) = out else { return (max, log) };
         let (share, every) = self.share;
         let own = share * weight(weights, c) * g;
         let (sum, every) = (most + rest, every * g);
@@ -337,12 +280,45 @@ impl Indices {
             let q = every * weight(weights, top) + less;
             *o = T::lit(most / sum * (every * others + more) - rest / sum * q);
         }
+        (max, log)
     }
+
+    /// The loss of a row, from its maximum and the logarithm of the sum of its exponentials. A row has one logarithm and one loss: in `f64`
+    /// they cost nothing, and their last digit is what a good fit has left.
+    fn term<T: Float>(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, ln_sum): (T, f64)) -> f64 {
+        let (share, every) = self.share;
+        let own = weight(weights, c) * (ln_sum - (x[c].cast::<f64>() - max.cast::<f64>()));
+        if every == 0.0 {
+            return own;
+        }
+        let spread = kernels::sum_terms(
+            x.len(),
+            1,
+            #[inline(always)]
+            |start, out: &mut [f64]| {
+                for (i, o) in out.iter_mut().enumerate() {
+                    let x = x[start + i].cast::<f64>();
+                    *o = weight(weights, start + i) * (ln_sum - (x - max.cast::<f64>()));
+                }
+            },
+        );
+        share * own + every * spread
+    }
+}
+
+/// The logits and what the loss of a row depends on.
+struct Matrix<'a, T> {
+    x: &'a [T],
+    n: usize,
+    targets: &'a [i64],
+    weights: Option<&'a [T]>,
+    /// One number, one a row, or none where no gradient is wanted.
+    g: &'a [T],
 }
 
 /// The weight of class `c`, 1 without weights.
 #[inline(always)]
-pub(super) fn weight<T: Float>(weights: Option<&[T]>, c: usize) -> f64 {
+fn weight<T: Float>(weights: Option<&[T]>, c: usize) -> f64 {
     weights.map_or(1.0, |w| w[c].cast())
 }
 
@@ -350,26 +326,6 @@ pub(super) fn weight<T: Float>(weights: Option<&[T]>, c: usize) -> f64 {
 #[inline(always)]
 pub(super) fn log_sum([own, others]: [f64; 2]) -> f64 {
     Real::log1p(others + (own - 1.0))
-}
-
-/// The gradient of a row's loss times `own`, from the row's exponentials, `c`'s apart, and their sums.
-#[inline(always)]
-fn weigh<T: Float>(out: &mut Chunk<'_, T>, row: Range<usize>, c: usize, [e, others]: [f64; 2], own: f64) {
-    let sum = e + others;
-    // p − 1 is minus the probability of the others.
-    let (scale, slope) = (T::lit(own / sum), T::lit(-others / sum * own));
-    out.stream(
-        row,
-        #[inline(always)]
-        |at, out| {
-            for o in out.iter_mut() {
-                *o = *o * scale;
-            }
-            if let Some(o) = c.checked_sub(at).and_then(|c| out.get_mut(c)) {
-                *o = slope;
-            }
-        },
-    );
 }
 
 /// The loss in tensor operations, for a matrix of logits.
@@ -393,7 +349,10 @@ impl CrossEntropyLoss {
     /// What `z_loss` adds, of input and target that the loss has taken.
     fn drift(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let dim = 1.min(input.dim() as isize - 1);
-        let squares = |x: &Tensor| x.logsumexp(dim, false)?.try_square()?.mul(self.z_loss);
+        let squares = |x: &Tensor| {
+            let log = x.logsumexp(dim, false)?;
+            log.mul(&log)?.mul(self.z_loss)
+        };
         let (terms, ignored) = if target.dtype() == DType::I64 {
             let ignored = target.eq(self.ignore_index)?;
             let ignored = if input.dim() == 1 { ignored.reshape(())? } else { ignored };

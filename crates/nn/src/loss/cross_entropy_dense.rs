@@ -4,7 +4,8 @@ use super::Reduction;
 use super::cross_entropy::{CrossEntropyLoss, OP, log_sum};
 use super::rows::{Rows, check_weight, in_shape};
 use downhill_tensor::autograd::fused;
-use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memory};
+use downhill_tensor::kernels::{self, Chunk, Logits};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, memory};
 
 impl CrossEntropyLoss {
     /// For a target of class probabilities. Everything beyond the exponentials is computed in `f64` and rounded once.
@@ -44,7 +45,7 @@ impl CrossEntropyLoss {
         )
     }
 
-    fn dense<T: Float>(&self, rows: &Rows, targets: &Rows) -> Result<Tensor> {
+    fn dense<T: Logits>(&self, rows: &Rows, targets: &Rows) -> Result<Tensor> {
         let this =
             Self { weight: self.weight.as_ref().map(Tensor::try_contiguous).transpose()?, ..self.clone() };
         let (count, n) = (rows.classes, rows.shape.numel());
@@ -53,30 +54,26 @@ impl CrossEntropyLoss {
             let factor = this.factors::<T>(count)?;
             let (x, t) = (rows.input.as_slice::<T>()?, targets.input.as_slice::<T>()?);
             let mut terms = memory::vec(OP, 0.0, n)?;
-            kernels::rows::<f64, _>(
-                count,
-                &mut terms,
-                4,
-                #[inline(always)]
-                |start, out| {
-                    for (i, o) in out.iter_mut().enumerate() {
-                        let (x, t) = (&x[(start + i) * count..][..count], &t[(start + i) * count..][..count]);
-                        let (max, _, sums) = kernels::max_and_wide_sums(x);
-                        let (max, ln_sum) = (max.cast::<f64>(), log_sum(sums));
-                        *o = kernels::sum_terms(
-                            count,
-                            2,
-                            #[inline(always)]
-                            |at, out: &mut [f64]| {
-                                for (j, o) in out.iter_mut().enumerate() {
-                                    let x = x[at + j].cast::<f64>();
-                                    *o = factor(t[at + j], at + j) * (ln_sum - (x - max));
-                                }
-                            },
-                        );
-                    }
-                },
-            );
+            // As a trait object: the loops that gain by vectors are in the kernels.
+            let f: &(dyn Fn(usize, &mut [f64]) + Sync) = &|start, out| {
+                for (i, o) in out.iter_mut().enumerate() {
+                    let (x, t) = (&x[(start + i) * count..][..count], &t[(start + i) * count..][..count]);
+                    let (max, _, sums) = T::max_and_wide_sums(x);
+                    let (max, ln_sum) = (max.cast::<f64>(), log_sum(sums));
+                    *o = kernels::sum_terms(
+                        count,
+                        2,
+                        #[inline(always)]
+                        |at, out: &mut [f64]| {
+                            for (j, o) in out.iter_mut().enumerate() {
+                                let x = x[at + j].cast::<f64>();
+                                *o = factor(t[at + j], at + j) * (ln_sum - (x - max));
+                            }
+                        },
+                    );
+                }
+            };
+            kernels::rows::<f64, _>(count, &mut terms, 4, f);
             if self.reduction == Reduction::None {
                 Tensor::build(rows.shape, |out: &mut [T]| {
                     out.iter_mut().zip(&terms).for_each(|(o, &x)| *o = T::lit(x));
@@ -97,7 +94,7 @@ impl CrossEntropyLoss {
         ))
     }
 
-    fn dense_gradient<T: Float>(
+    fn dense_gradient<T: Logits>(
         &self,
         i: usize,
         g: &Tensor,
@@ -115,58 +112,51 @@ impl CrossEntropyLoss {
         };
         let (x, t, g) = (input.as_slice::<T>()?, target.as_slice::<T>()?, g.try_contiguous()?);
         let each = g.as_slice::<T>()?;
-        Tensor::build(input.shape(), |out| {
-            if count == 0 {
-                return;
-            }
-            kernels::write_rows::<f64, _, _>(
-                count,
-                out,
-                &mut vec![(); x.len() / count],
-                4,
-                #[inline(always)]
-                |first, out, _| {
-                    for (k, out) in out.chunks_exact_mut(count).enumerate() {
-                        let r = first + k;
-                        let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
-                        let g = (if each.len() == 1 { each[0] } else { each[r] }).cast::<f64>() / divisor;
-                        let (max, top, [most, rest]) = kernels::max_and_wide_sums(x);
-                        if i == 1 {
-                            let (max, ln_sum) = (max.cast::<f64>(), log_sum([most, rest]));
-                            for (c, o) in out.iter_mut().enumerate() {
-                                *o = T::lit(slope_of_target(c) * (ln_sum - (x[c].cast::<f64>() - max)) * g);
-                            }
-                            continue;
-                        }
-                        // Without the largest entry's.
-                        let others = kernels::sum_terms(
-                            count,
-                            1,
-                            #[inline(always)]
-                            |at, out: &mut [f64]| {
-                                out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
-                                if let Some(o) = out.get_mut(top.wrapping_sub(at)) {
-                                    *o = 0.0;
-                                }
-                            },
-                        );
-                        let q = t.get(top).map_or(0.0, |&t| factor(t, top));
-                        let (factors, sum) = (others + q, most + rest);
-                        // p Σ q − q cancels.
-                        kernels::map_softmax(
-                            x,
-                            (max, sum),
-                            out,
-                            #[inline(always)]
-                            |c, p| (p * factors - factor(t[c], c)) * g,
-                        );
-                        if let Some(o) = out.get_mut(top) {
-                            // Of the largest, p (Σ q − q) − (1 − p) q does not.
-                            *o = T::lit((most / sum * others - rest / sum * q) * g);
-                        }
+        let f: &(dyn Fn(usize, &mut Chunk<'_, T>, &mut [()]) + Sync) = &|first, out, _| {
+            for (k, out) in out.chunks_exact_mut(count).enumerate() {
+                let r = first + k;
+                let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
+                let g = (if each.len() == 1 { each[0] } else { each[r] }).cast::<f64>() / divisor;
+                let (max, top, [most, rest]) = T::max_and_wide_sums(x);
+                if i == 1 {
+                    let (max, ln_sum) = (max.cast::<f64>(), log_sum([most, rest]));
+                    for (c, o) in out.iter_mut().enumerate() {
+                        *o = T::lit(slope_of_target(c) * (ln_sum - (x[c].cast::<f64>() - max)) * g);
                     }
-                },
-            );
+                    continue;
+                }
+                // Without the largest entry's.
+                let others = kernels::sum_terms(
+                    count,
+                    1,
+                    #[inline(always)]
+                    |at, out: &mut [f64]| {
+                        out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
+                        if let Some(o) = out.get_mut(top.wrapping_sub(at)) {
+                            *o = 0.0;
+                        }
+                    },
+                );
+                let q = t.get(top).map_or(0.0, |&t| factor(t, top));
+                let (factors, sum) = (others + q, most + rest);
+                // p Σ q − q cancels.
+                kernels::map_softmax(
+                    x,
+                    (max, sum),
+                    out,
+                    #[inline(always)]
+                    |c, p| (p * factors - factor(t[c], c)) * g,
+                );
+                if let Some(o) = out.get_mut(top) {
+                    // Of the largest, p (Σ q − q) − (1 − p) q does not.
+                    *o = T::lit((most / sum * others - rest / sum * q) * g);
+                }
+            }
+        };
+        Tensor::build(input.shape(), |out| {
+            if count > 0 {
+                kernels::write_rows::<f64, _, _>(count, out, &mut vec![(); x.len() / count], 4, f);
+            }
         })
     }
 

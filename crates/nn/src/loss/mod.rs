@@ -38,7 +38,6 @@ mod bce_with_logits;
 mod cosine_embedding;
 mod cross_entropy;
 mod cross_entropy_dense;
-mod cross_entropy_short;
 mod ctc;
 mod ctc_alignments;
 mod dice;

@@ -227,7 +227,7 @@ trait Loops<T: Float, const N: usize>: Send + Sync {
 
 impl<T: Float, L: Pointwise<N>, const N: usize> Loops<T, N> for L {
     fn terms(&self, x: Tiles<'_, T, N>, out: &mut [T]) {
-        if const { L::WIDE && size_of::<T>() < 8 } {
+        if const { L::WIDE || size_of::<T>() == 8 } {
             let mut wide = [0.0; TILE];
             self.wide_terms(x, false, &mut wide[..out.len()]);
             return narrow(&wide, out);
@@ -448,7 +448,7 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
 
     /// A tile of terms times their weights. Computed in `f64`, so that the product is rounded once.
     fn weighted_terms(&self, x: Tiles<'_, T, N>, weights: &[T], out: &mut [f64]) {
-        self.loss.wide().terms(widened(x).each_ref(), out);
+        self.loss.wide().wide_terms(widened(x).each_ref(), false, out);
         weigh(out, weights);
     }
 
@@ -492,7 +492,7 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
                 } else {
                     let mut wide = [0.0; TILE];
                     let wide = &mut wide[..out.len()];
-                    self.loss.wide().terms(widened(x).each_ref(), wide);
+                    self.loss.wide().wide_terms(widened(x).each_ref(), false, wide);
                     for x in wide.iter_mut() {
                         *x = *x * one.cast::<f64>() / count;
                     }

@@ -233,7 +233,11 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn masked_fill(&self, mask: &Tensor, value: impl Into<Operand>) -> Result<Tensor> {
-        let value = value.into();
+        self.fill_where(mask, &value.into())
+    }
+
+    /// Apart from [`masked_fill`](Self::masked_fill), whose value has many types: compiled once.
+    fn fill_where(&self, mask: &Tensor, value: &Operand) -> Result<Tensor> {
         if mask.dtype() != DType::Bool {
             return Err(Error::DType { op: "masked_fill", expected: "a bool mask", got: mask.dtype() });
         }

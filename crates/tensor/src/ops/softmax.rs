@@ -141,8 +141,13 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     pub fn logsumexp(&self, dims: impl Into<Dims>, keepdim: bool) -> Result<Tensor> {
-        let mask = self.shape().dims("logsumexp", &dims.into())?;
+        self.log_sum_exp(&dims.into(), keepdim)
+    }
+
+    /// Apart from [`logsumexp`](Self::logsumexp), whose argument has many types: compiled once.
+    fn log_sum_exp(&self, dims: &Dims, keepdim: bool) -> Result<Tensor> {
         let op = "logsumexp";
+        let mask = self.shape().dims(op, dims)?;
         let x = self.try_to_dtype(self.dtype().to_float())?;
         let plan = Plan::new(op, x.value(), &mask, keepdim)?;
         check_scratch(op, &plan.input, plan.n, plan.inner)?;

@@ -141,19 +141,18 @@ traced_operator!(Div div, |a, x| Tensor::mul(&x.try_reciprocal()?, a));
 
 impl Neg for Traced {
     type Output = Self;
-    #[inline]
     fn neg(self) -> Self {
         self.map(|x| -x, Tensor::neg)
     }
 }
 
+/// What the losses' gradients call is compiled here, the rest in the crate that calls it.
 impl Real for Traced {
     type Mask = Self;
     #[inline]
     fn lit(x: f64) -> Self {
         Self::Lit(x)
     }
-    #[inline]
     fn exp(self) -> Self {
         self.map(Real::exp, Tensor::try_exp)
     }
@@ -161,11 +160,9 @@ impl Real for Traced {
     fn expm1(self) -> Self {
         self.map(Real::expm1, Tensor::try_expm1)
     }
-    #[inline]
     fn ln(self) -> Self {
         self.map(Real::ln, Tensor::try_log)
     }
-    #[inline]
     fn log1p(self) -> Self {
         self.map(Real::log1p, Tensor::try_log1p)
     }
@@ -177,11 +174,9 @@ impl Real for Traced {
     fn sqrt(self) -> Self {
         self.map(Real::sqrt, Tensor::try_sqrt)
     }
-    #[inline]
     fn abs(self) -> Self {
         self.map(Real::abs, Tensor::try_abs)
     }
-    #[inline]
     fn sign(self) -> Self {
         self.map(Real::sign, Tensor::try_sign)
     }
@@ -228,36 +223,28 @@ impl Real for Traced {
             (x, y) => x.with(y, |a, b| a.to_tensor(a.dtype())?.pow(b)),
         }
     }
-    #[inline]
     fn mul_add(self, a: Self, b: Self) -> Self {
         self * a + b
     }
-    #[inline]
     fn max(self, other: Self) -> Self {
         self.both(other, Tensor::maximum)
     }
-    #[inline]
     fn min(self, other: Self) -> Self {
         self.both(other, Tensor::minimum)
     }
-    #[inline]
     fn clamp(self, low: f64, high: f64) -> Self {
         let bound = |bound, dtype| Self::Lit(bound).within(dtype).operand();
         self.map(|x| Real::clamp(x, low, high), |x| x.clamp(bound(low, x.dtype())?, bound(high, x.dtype())?))
     }
-    #[inline]
     fn lt(&self, other: &Self) -> Self {
         self.clone().both(other.clone(), |a, b| a.lt(b))
     }
-    #[inline]
     fn le(&self, other: &Self) -> Self {
         self.clone().both(other.clone(), |a, b| a.le(b))
     }
-    #[inline]
     fn eq(&self, other: &Self) -> Self {
         self.clone().both(other.clone(), |a, b| a.eq(b))
     }
-    #[inline]
     fn select(mask: Self, a: Self, b: Self) -> Self {
         // Two numbers would make a tensor of f32, too coarse for a formula in f64.
         let (a, b) = match (a, b) {

@@ -7,6 +7,7 @@
 //! Of the row's maximum only `x - max` is used, so a NaN anywhere, +∞ anywhere and -∞ everywhere make the row NaN.
 
 mod columns;
+pub(crate) mod logits;
 mod rows;
 mod short;
 
@@ -19,7 +20,7 @@ use rows::{
 };
 use std::ops::Range;
 
-pub(crate) use rows::{exponentials, exponentials_apart, fast_exps, max_and_sums, max_and_wide_sums};
+use rows::exponentials;
 
 /// `out = (x − max) − ln Σ exp(x − max)`.
 #[inline(always)]
@@ -340,6 +341,6 @@ mod tests {
             }
         }
         assert_eq!(max_and_sum(&[-inf, 3.0_f32], 2), (3.0, 1.0));
-        assert_eq!(max_and_wide_sums(&[-inf, 3.0_f32]), (3.0, 1, [1.0, 0.0]));
+        assert_eq!(logits::Logits::max_and_wide_sums(&[-inf, 3.0_f32]), (3.0, 1, [1.0, 0.0]));
     }
 }

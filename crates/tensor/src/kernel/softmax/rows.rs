@@ -210,7 +210,7 @@ pub(super) fn max_and_sum<T: Float>(x: &[T], n: usize) -> (T, T) {
 
 /// The maximum of a row, the first `n` elements, `exp(x − max)` of entry `apart`, and the sum of the others'.
 #[inline(always)]
-pub(crate) fn max_and_sums<T: Float, S: Float>(x: &[T], n: usize, apart: usize) -> (T, T, S) {
+pub(super) fn max_and_sums<T: Float, S: Float>(x: &[T], n: usize, apart: usize) -> (T, T, S) {
     let (row, next) = x.split_at(n);
     let max = max(row);
     let (own, others) = sums(
@@ -233,15 +233,16 @@ pub(super) fn place<T: Float>(row: &[T], value: T) -> usize {
 }
 
 /// The log-probability of the largest entry: `−ln(1 + Σ exp(x − max))` over the others, which keeps what is left of a probability near 1.
-#[inline(always)]
+/// Few rows want it: it is compiled by itself.
+#[inline(never)]
 pub(super) fn largest_log<T: Float>(row: &[T], place: usize, max: T) -> T {
-    let (own, others): (T, f64) = sums(
+    let (own, others): (T, f64) = vectorize!(T: sums(
         row,
         &[],
         place,
         #[inline(always)]
         |x| Float::fast_exp(x - max),
-    );
+    ));
     T::lit(-Real::log1p(others + (own.cast::<f64>() - 1.0)))
 }
 
@@ -254,14 +255,14 @@ pub(super) const SURE_LOG: f64 = -0.117_783_035_656_383_45;
 
 /// `out = exp(x − max)`; the maximum and the sum of these, to the bit those of [`max_and_sum`].
 #[inline(always)]
-pub(crate) fn exponentials<T: Float, S: Float>(x: &[T], out: &mut [T]) -> (T, S) {
+pub(super) fn exponentials<T: Float, S: Float>(x: &[T], out: &mut [T]) -> (T, S) {
     let (max, _, sum) = exponentials_apart(x, usize::MAX, out);
     (max, sum)
 }
 
 /// `out = exp(x − max)`, but 0 in place `apart`; [`max_and_sums`] of the row, to the bit.
 #[inline(always)]
-pub(crate) fn exponentials_apart<T: Float, S: Float>(x: &[T], apart: usize, out: &mut [T]) -> (T, T, S) {
+pub(super) fn exponentials_apart<T: Float, S: Float>(x: &[T], apart: usize, out: &mut [T]) -> (T, T, S) {
     let (row, next) = x.split_at(out.len());
     let max = max(row);
     for (i, (row, out)) in row.chunks(PIECE).zip(out.chunks_mut(PIECE)).enumerate() {
@@ -278,21 +279,23 @@ pub(crate) fn exponentials_apart<T: Float, S: Float>(x: &[T], apart: usize, out:
     (max, own, total(out))
 }
 
-/// `x = exp(x)` of every element, whole vectors even at the end.
-#[inline(always)]
-pub(crate) fn fast_exps<T: Float>(x: &mut [T]) {
-    let (whole, end) = x.split_at_mut(x.len() / WIDE * WIDE);
-    for x in whole {
-        *x = Float::fast_exp(*x);
-    }
-    if !end.is_empty() {
-        let mut lanes = load(end, T::default());
-        // As in `each`.
-        for x in &mut lanes[..std::hint::black_box(WIDE)] {
+/// `x = exp(x)` of every element, whole vectors even at the end. Compiled by itself: short rows call it for a group of them.
+#[inline(never)]
+pub(super) fn fast_exps<T: Float>(x: &mut [T]) {
+    vectorize!(T: {
+        let (whole, end) = x.split_at_mut(x.len() / WIDE * WIDE);
+        for x in whole {
             *x = Float::fast_exp(*x);
         }
-        end.copy_from_slice(&lanes[..end.len()]);
-    }
+        if !end.is_empty() {
+            let mut lanes = load(end, T::default());
+            // As in `each`.
+            for x in &mut lanes[..std::hint::black_box(WIDE)] {
+                *x = Float::fast_exp(*x);
+            }
+            end.copy_from_slice(&lanes[..end.len()]);
+        }
+    });
 }
 
 /// [`exponentials`] of rows of `n` elements. Those of short rows are computed side by side, in whole vectors.
@@ -314,7 +317,7 @@ pub(super) fn exponentials_of_rows<T: Float>(x: &[T], n: usize, out: &mut [T], s
 /// The maximum of a row, its place, and its exponential and the sum of the others': [`max_and_sums`] with exponentials in `f64`, exact
 /// enough for differences of softmaxes.
 #[inline(always)]
-pub(crate) fn max_and_wide_sums<T: Float>(row: &[T]) -> (T, usize, [f64; 2]) {
+pub(super) fn max_and_wide_sums<T: Float>(row: &[T]) -> (T, usize, [f64; 2]) {
     let max = max(row);
     let (place, mut own) = (place(row, max), 0.0);
     let (wide, mut lanes, mut tile) = (max.cast::<f64>(), [0.0; WIDE], [0.0; 16 * WIDE]);
@@ -347,7 +350,15 @@ pub(super) fn sure_slope<T: Float>(y: &[T], g: &[T]) -> (usize, T) {
     if !(SURE_LOG..=0.0).contains(&top.cast::<f64>()) {
         return (usize::MAX, T::default());
     }
-    let at = place(y, top);
-    let others = total::<T, T>(&g[..at]) + total::<T, T>(&g[at + 1..]);
+    slope_at_top(y, g, top)
+}
+
+/// Few rows want it: it is compiled by itself.
+#[inline(never)]
+fn slope_at_top<T: Float>(y: &[T], g: &[T], top: T) -> (usize, T) {
+    let (at, others) = vectorize!(T: {
+        let at = place(y, top);
+        (at, total::<T, T>(&g[..at]) + total::<T, T>(&g[at + 1..]))
+    });
     (at, -Real::expm1(top) * g[at] - Real::exp(top) * others)
 }

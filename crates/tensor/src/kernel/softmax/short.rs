@@ -4,8 +4,8 @@ use super::super::parallel;
 use super::super::real::{Float, Real};
 use super::super::simd::vectorize;
 use super::rows::{
-    BLOCK, SURE, WIDE, WORK, centred, dot, exponentials_of_rows, largest_log, log_sum, place, shift,
-    sure_slope, total,
+    BLOCK, SURE, WIDE, WORK, centred, dot, exponentials_of_rows, fast_exps, largest_log, log_sum, place,
+    shift, sure_slope, total,
 };
 
 /// Rows that are worked on at once.
@@ -92,9 +92,8 @@ pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [
         #[inline(always)]
         |at, out| {
             let (y, g) = (&y[at..at + out.len()], &g[at..at + out.len()]);
-            for (o, &y) in out.iter_mut().zip(y) {
-                *o = Float::fast_exp(y);
-            }
+            out.copy_from_slice(y);
+            fast_exps(out);
             for ((row, y), g) in out.chunks_exact_mut(n).zip(y.chunks_exact(n)).zip(g.chunks_exact(n)) {
                 let sum: T = total(g);
                 for (o, &g) in row.iter_mut().zip(g) {
