@@ -132,6 +132,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([1, 5]).maximum(&Tensor::from([3, 2]))?, Tensor::from([3, 5]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn maximum(&self, other: &Tensor) -> Result<Tensor> {
         let b = Operand::from(other);
         let dtype = promote(self, &b);
@@ -159,6 +160,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([1, 5]).minimum(&Tensor::from([3, 2]))?, Tensor::from([1, 2]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn minimum(&self, other: &Tensor) -> Result<Tensor> {
         let b = Operand::from(other);
         let dtype = promote(self, &b);

@@ -267,6 +267,7 @@ impl Tensor {
     /// assert_eq!(x.masked_select(&x.gt(2)?)?, Tensor::from([5, 7]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
         let op = "masked_select";
         if mask.dtype() != DType::Bool {

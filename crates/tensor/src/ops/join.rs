@@ -194,6 +194,7 @@ impl Tensor {
     /// assert_eq!(parts.len(), 3);
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn chunk(&self, chunks: usize, dim: isize) -> Result<Vec<Tensor>> {
         let d = self.nonscalar_dim("chunk", dim)?;
         let size = self.shape()[d];
@@ -276,6 +277,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([1, 2]).repeat(&[2, 2])?, Tensor::from([[1, 2, 1, 2], [1, 2, 1, 2]]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn repeat(&self, repeats: &[usize]) -> Result<Tensor> {
         let Some(new) = repeats.len().checked_sub(self.dim()) else {
             let message = format!("{repeats:?} has fewer numbers than shape {} has dimensions", self.shape());
@@ -306,6 +308,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([1, 2]).repeat_interleave(2, 0)?, Tensor::from([1, 1, 2, 2]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn repeat_interleave(&self, repeats: usize, dim: isize) -> Result<Tensor> {
         let op = "repeat_interleave";
         let d = self.nonscalar_dim(op, dim)?;
@@ -337,6 +340,7 @@ impl Tensor {
     }
 
     /// Entry `i` of dimension `d`, which gets this size, is entry `from(i)` of this tensor.
+    #[inline]
     fn rearranged(
         &self,
         op: &'static str,

@@ -377,6 +377,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([[1, 2], [3, 4]]).tril(0)?, Tensor::from([[1, 0], [3, 4]]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn tril(&self, diagonal: i64) -> Result<Tensor> {
         self.check_matrices("tril")?;
         let kept = |row: i64, n| 0..(row.saturating_add(diagonal).saturating_add(1)).clamp(0, n);
@@ -396,6 +397,7 @@ impl Tensor {
     /// assert_eq!(Tensor::from([[1, 2], [3, 4]]).triu(1)?, Tensor::from([[0, 2], [0, 0]]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn triu(&self, diagonal: i64) -> Result<Tensor> {
         self.check_matrices("triu")?;
         let value = self.triangle("triu", |row, n| row.saturating_add(diagonal).clamp(0, n)..n)?;

@@ -86,12 +86,13 @@ fn gathered(x: &Tensor, d: usize, index: &Tensor) -> Result<Tensor> {
 pub(crate) fn scattered_zeros(g: &Tensor, shape: Shape, d: usize, index: &Tensor) -> Result<Tensor> {
     let zeros = g.filled("scatter_add", &shape, 0)?.into_value();
     let value =
-        dispatch!(g.dtype(), T => put::<T>("scatter_add", zeros, d, index, &g.into(), Element::plus))?;
+        dispatch!(float g.dtype(), T => put::<T>("scatter_add", zeros, d, index, &g.into(), Element::plus))?;
     let back = edge(g, &(d, index.clone()), |h, (d, index)| gathered(h, *d, index));
     Ok(record("ScatterAddBackward0", value, [back]))
 }
 
 /// `target` with `f(element, source)` at the places that the index names. The source has the index's shape.
+#[inline]
 fn put<T: Element>(
     op: &'static str,
     mut target: Array,
@@ -162,6 +163,7 @@ impl Tensor {
     /// assert_eq!(x.scatter(1, &index, &Tensor::from([[1], [2]]))?, Tensor::from([[0, 0, 1], [2, 0, 0]]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn scatter(&self, dim: isize, index: &Tensor, source: impl Into<Operand>) -> Result<Tensor> {
         let op = "scatter";
         let (d, source) = self.scatter_arguments(op, dim, index, &source.into())?;
@@ -193,6 +195,7 @@ impl Tensor {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     #[doc(alias = "scatter_reduce")]
+    #[inline]
     pub fn scatter_combined(
         &self,
         dim: isize,
@@ -228,6 +231,7 @@ impl Tensor {
     /// assert_eq!(histogram, Tensor::from([1, 0, 2]));
     /// # Ok::<(), downhill::Error>(())
     /// ```
+    #[inline]
     pub fn scatter_add(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         let (d, source) = self.scatter_arguments("scatter_add", dim, index, &source.into())?;
         self.added("ScatterAddBackward0", d, index, &source)
@@ -248,6 +252,7 @@ impl Tensor {
     }
 
     /// The dimension, and the source cut to the shape of the index.
+    #[inline]
     fn scatter_arguments(
         &self,
         op: &'static str,
