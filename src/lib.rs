@@ -33,7 +33,9 @@
 //! ```
 //!
 //! # Features
-//! `safetensors`, on by default: states and checkpoints in files. Without it, nothing that reads JSON is built.
+//! - `parallel`, on by default: large operations run on all cores. Without it everything runs on the thread that calls, with the same
+//!   results, and rayon is not built: for WebAssembly and small devices.
+//! - `safetensors`, on by default: states and checkpoints in files. Without it, nothing that reads JSON is built.
 //!
 //! # Threads
 //! Large operations run on one thread a core, or on as many as `RAYON_NUM_THREADS` says. A process that was copied by `fork` computes on the
