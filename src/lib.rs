@@ -44,6 +44,8 @@
 //! # Depth
 //! Graphs may be as long as memory allows: nothing recurses over operations. Modules in modules do: [`nn::Module`] says how deep.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub use downhill_data as data;
 pub use downhill_nn as nn;
 pub use downhill_tensor::*;

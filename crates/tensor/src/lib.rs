@@ -31,6 +31,8 @@
 //! everywhere, `fork` only while no other thread computes, which may hold a lock that the copy waits for; a copy of a process that has
 //! used rayon itself, but not this library, must not use either.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod approx;
 mod array;
 pub mod autograd;
