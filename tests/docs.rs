@@ -204,21 +204,23 @@ fn the_quick_start_is_the_programs_that_it_names_and_what_they_print() {
     assert_eq!(blocks(&page, "toml"), [format!("downhill = {{ git = {repository} }}\n")]);
 }
 
-/// The files of a folder and of those in it, by their paths from the repository's root.
-fn files(folder: &str) -> Vec<String> {
+/// The files of a folder and of those in it whose names end so, by their paths from the repository's root.
+fn files(folder: &str, extension: &str) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
     let entries = fs::read_dir(root).expect("a folder").map(|entry| entry.expect("readable"));
     let names = entries.flat_map(|entry| {
         let path = format!("{folder}/{}", entry.file_name().into_string().expect("text"));
-        if entry.path().is_dir() { files(&path) } else { vec![path] }
+        match entry.path() {
+            within if within.is_dir() => files(&path, extension),
+            file => file.extension().filter(|e| *e == extension).map(|_| path).into_iter().collect(),
+        }
     });
     names.collect()
 }
 
 /// Every page of the site, without its table of contents.
 fn pages() -> Vec<String> {
-    let named = |path: &String| path.ends_with(".md") && !path.ends_with("SUMMARY.md");
-    files("docs").into_iter().filter(named).collect()
+    files("docs", "md").into_iter().filter(|path| !path.ends_with("SUMMARY.md")).collect()
 }
 
 const REPOSITORY: &str = "https://github.com/downhill-rs/downhill/blob/main/";
@@ -258,8 +260,7 @@ fn the_front_page_has_every_loss_layer_optimizer_and_schedule() {
     let activations = public("crates/nn/src/lib.rs", "activation");
     names.extend(activations.into_iter().filter(|name| name.starts_with(char::is_uppercase)));
     // A layer is what has a forward pass of one input.
-    let sources = files("crates/nn/src").into_iter().filter(|path| path.ends_with(".rs"));
-    for code in sources.map(|path| read(&path)) {
+    for code in files("crates/nn/src", "rs").iter().map(|path| read(path)) {
         let layers = code.lines().filter_map(|line| line.strip_prefix("impl Forward for "));
         names.extend(layers.filter_map(|rest| rest.split([' ', '<']).next()).map(str::to_string));
     }
@@ -330,6 +331,6 @@ fn a_dependency_may_have_another_name() {
     let net = renamed::net().expect("memory");
     assert_eq!(
         net.to_string(),
-        "Net(\n  renamed\n  (fc): Linear(in_features=2, out_features=3, bias=True)\n)"
+        "Net(\n  outputs=3\n  (fc): Linear(in_features=2, out_features=3, bias=True)\n)"
     );
 }

@@ -12,7 +12,7 @@ pub struct Net {
 
 impl Net {
     fn options(&self) -> String {
-        "renamed".into()
+        format!("outputs={}", self.fc.weight.tensor().shape()[0])
     }
 }
 
