@@ -27,5 +27,8 @@ mod pairs {}
 #[doc = include_str!("../docs/coming-from-pytorch.md")]
 mod coming_from_pytorch {}
 
+#[doc = include_str!("../docs/quick-start.md")]
+mod quick_start {}
+
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -160,3 +160,177 @@ fn every_file_on_the_map_exists() {
         }
     }
 }
+
+/// All programs, or texts, of a page: the blocks that begin with ```` ```language ````.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let start = format!("```{language}\n");
+    page.split(&start).skip(1).map(|rest| rest.split_once("```").expect("its end").0).collect()
+}
+
+/// The text without its numbers, and the numbers, which depend on the processor in their last digits.
+fn text_and_numbers(text: &str) -> (String, Vec<f64>) {
+    let words = text.split_inclusive([' ', ',', '\n']);
+    words.fold((String::new(), Vec::new()), |(mut text, mut numbers), word| {
+        match word.trim_end_matches([' ', ',', '\n']).parse() {
+            Ok(number) => numbers.push(number),
+            Err(_) => text.push_str(word),
+        }
+        (text, numbers)
+    })
+}
+
+#[test]
+fn the_quick_start_is_the_programs_that_it_names_and_what_they_print() {
+    let page = read("docs/quick-start.md");
+    let (programs, outputs) = (blocks(&page, "rust"), blocks(&page, "text"));
+    let names = ["first_gradient", "quick_start"];
+    assert_eq!((programs.len(), outputs.len()), (names.len(), names.len()));
+    for (name, (program, output)) in names.into_iter().zip(programs.into_iter().zip(outputs)) {
+        let example = read(&format!("examples/{name}.rs"));
+        let (_, example) = example.split_once('\n').expect("a line that says what it is");
+        assert_eq!(program, example, "examples/{name}.rs is another program");
+        let ((text, numbers), (printed, values)) =
+            (text_and_numbers(output), text_and_numbers(&run(name, &[])));
+        assert_eq!(text, printed);
+        for (number, value) in numbers.iter().zip(&values) {
+            assert!((number - value).abs() < 0.011, "{name} prints {value}, the page has {number}");
+        }
+        assert_eq!(numbers.len(), values.len());
+    }
+    // The dependency is this repository.
+    let manifest = read("Cargo.toml");
+    let (_, repository) = manifest.split_once("\nrepository = ").expect("a repository");
+    let repository = repository.lines().next().expect("a line");
+    assert_eq!(blocks(&page, "toml"), [format!("downhill = {{ git = {repository} }}\n")]);
+}
+
+/// The files of a folder and of those in it whose names end so, by their paths from the repository's root.
+fn files(folder: &str, extension: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+    let entries = fs::read_dir(root).expect("a folder").map(|entry| entry.expect("readable"));
+    let names = entries.flat_map(|entry| {
+        let path = format!("{folder}/{}", entry.file_name().into_string().expect("text"));
+        match entry.path() {
+            within if within.is_dir() => files(&path, extension),
+            file => file.extension().filter(|e| *e == extension).map(|_| path).into_iter().collect(),
+        }
+    });
+    names.collect()
+}
+
+/// Every page of the site, without its table of contents.
+fn pages() -> Vec<String> {
+    files("docs", "md").into_iter().filter(|path| !path.ends_with("SUMMARY.md")).collect()
+}
+
+const REPOSITORY: &str = "https://github.com/downhill-rs/downhill/blob/main/";
+
+#[test]
+fn every_page_is_in_the_table_of_contents_and_on_the_front_page() {
+    let (contents, front) = (read("docs/SUMMARY.md"), read("src/lib.rs"));
+    let pages = pages();
+    assert!(pages.len() > 10);
+    for page in &pages {
+        let name = page.strip_prefix("docs/").expect("a page");
+        assert!(contents.contains(&format!("]({name})")), "docs/SUMMARY.md lacks {name}");
+        assert!(front.contains(&format!("]({REPOSITORY}{page})")), "the front page of the docs lacks {page}");
+    }
+    let folder = format!("{REPOSITORY}docs/");
+    for page in front.split(&folder).skip(1).map(|rest| rest.split([')', '\n']).next().expect("a name")) {
+        assert!(pages.contains(&format!("docs/{page}")), "there is no page {page}");
+    }
+}
+
+#[test]
+fn the_front_page_has_every_loss_layer_optimizer_and_schedule() {
+    let front = read("src/lib.rs");
+    // The names that a file makes public, from the modules that begin so.
+    let public = |file: &str, module: &str| -> Vec<String> {
+        let (code, start) = (read(file), format!("\npub use {module}"));
+        let lists = code.split(&start).skip(1).filter_map(|rest| rest.split(';').next());
+        lists.flat_map(|list| list.split(|c: char| !c.is_alphanumeric())).map(str::to_string).collect()
+    };
+    let mut names = public("crates/nn/src/loss/mod.rs", "");
+    names.retain(|name| name.ends_with("Loss") && name != "Loss");
+    let rates = public("crates/nn/src/optim/mod.rs", "schedule");
+    names.extend(
+        rates.into_iter().filter(|name| ["LR", "Restarts", "Plateau"].iter().any(|e| name.ends_with(e))),
+    );
+    names.extend(["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"].map(str::to_string));
+    let activations = public("crates/nn/src/lib.rs", "activation");
+    names.extend(activations.into_iter().filter(|name| name.starts_with(char::is_uppercase)));
+    // A layer is what has a forward pass of one input.
+    for code in files("crates/nn/src", "rs").iter().map(|path| read(path)) {
+        let layers = code.lines().filter_map(|line| line.strip_prefix("impl Forward for "));
+        names.extend(layers.filter_map(|rest| rest.split([' ', '<']).next()).map(str::to_string));
+    }
+    assert!(names.len() > 50, "{names:?}");
+    for name in names {
+        assert!(front.contains(&format!("[`{name}`](nn::")), "the front page of the docs lacks {name}");
+    }
+}
+
+/// The anchors that GitHub and mdBook give a page's headings.
+fn anchors(page: &str) -> Vec<String> {
+    let mut code = false;
+    let headings = page.lines().filter(|line| {
+        code ^= line.starts_with("```");
+        !code && line.starts_with('#')
+    });
+    let anchor = |heading: &str| {
+        let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        text.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// The targets of a page's links and pictures, but for those outside of the repository.
+fn links(page: &str) -> Vec<&str> {
+    let mut code = false;
+    let lines = page.lines().filter(|line| {
+        code ^= line.starts_with("```");
+        !code
+    });
+    let targets = lines.flat_map(|line| {
+        let markdown = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let html = ["href=\"", "src=\""].map(|start| line.split(start).skip(1));
+        markdown.chain(html.into_iter().flatten().filter_map(|rest| rest.split('"').next()))
+    });
+    let targets = targets.map(|target| target.split(' ').next().expect("a word"));
+    targets.filter(|target| target.starts_with(REPOSITORY) || !target.contains("://")).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let mut seen = 0;
+    let more = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/SUMMARY.md"];
+    for page in pages().into_iter().chain(more.map(str::to_string)) {
+        let (text, folder) = (read(&page), Path::new(&page).parent().expect("a folder"));
+        for link in links(&text) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let path = match file.strip_prefix(REPOSITORY) {
+                Some(path) => path.into(),
+                None if file.is_empty() => Path::new(&page).to_path_buf(),
+                None => folder.join(file),
+            };
+            let there = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&path);
+            assert!(there.exists(), "{page} links to {link}");
+            let path = path.to_str().expect("text");
+            assert!(
+                anchor.is_empty() || anchors(&read(path)).iter().any(|a| a == anchor),
+                "{page}: no heading {link}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen} links");
+}
+
+#[test]
+fn a_dependency_may_have_another_name() {
+    let net = renamed::net().expect("memory");
+    assert_eq!(
+        net.to_string(),
+        "Net(\n  outputs=3\n  (fc): Linear(in_features=2, out_features=3, bias=True)\n)"
+    );
+}

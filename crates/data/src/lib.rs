@@ -32,6 +32,8 @@
 //! `csv` brings `Table`; with `gzip` every reader also takes compressed files, which it knows by their first bytes. Both are off by
 //! default, in `downhill` as here: `downhill = { features = ["csv", "gzip"] }`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod collate;
 mod dataset;
 mod error;

@@ -1,5 +1,7 @@
 //! `#[derive(Module)]` for `downhill`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;

@@ -21,6 +21,8 @@
 //! # Ok::<(), downhill::Error>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 // `#[derive(Module)]` writes `::downhill_nn`, here as everywhere.
 extern crate self as downhill_nn;
 

@@ -30,7 +30,9 @@ pub(crate) fn replace<E: From<io::Error>>(
     };
     let mut beside = OsString::from(".");
     beside.push(name);
-    beside.push(format!(".{}.{}.tmp", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    // WebAssembly has no processes, and panics when asked.
+    let process = if cfg!(target_family = "wasm") { 0 } else { process::id() };
+    beside.push(format!(".{process}.{}.tmp", COUNT.fetch_add(1, Ordering::Relaxed)));
     let beside = path.with_file_name(beside);
     let mut file = File::options().write(true).create_new(true).open(&beside)?;
     let mut temporary = Temporary(Some(beside.clone()));

@@ -232,6 +232,7 @@ mod tests {
         assert!(fresh.get::<bool>().expect("bools").iter().all(|&b| u8::from(b) <= 1));
     }
 
+    #[cfg(target_pointer_width = "64")]
     #[test]
     fn lengths_whose_bytes_wrap_have_no_memory() {
         for len in [usize::MAX, isize::MAX as usize, (1 << 62) + 1024, 1 << 61, 1 << 52] {

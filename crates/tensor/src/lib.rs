@@ -24,10 +24,14 @@
 //! ```
 //!
 //! # Threads
-//! Large operations run on rayon's threads: one a core, or as many as the environment variable `RAYON_NUM_THREADS` says. A process that
-//! was copied by `fork` has none of them, and computes on the thread that calls, with the same results. As everywhere, `fork` only while
-//! no other thread computes, which may hold a lock that the copy waits for; a copy of a process that has used rayon itself, but not this
-//! library, must not use either.
+//! Large operations run on rayon's threads: one a core, or as many as the environment variable `RAYON_NUM_THREADS` says; without
+//! the feature `parallel`, which is on by default, on the thread that calls. The bits are the same.
+//!
+//! A process that was copied by `fork` has none of the threads, and computes on the thread that calls, with the same results. As
+//! everywhere, `fork` only while no other thread computes, which may hold a lock that the copy waits for; a copy of a process that has
+//! used rayon itself, but not this library, must not use either.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod approx;
 mod array;

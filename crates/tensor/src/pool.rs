@@ -172,6 +172,7 @@ fn lock<B>(shelf: &Shelf<B>) -> MutexGuard<'_, Vec<B>> {
 mod tests {
     use super::*;
 
+    #[cfg(target_pointer_width = "64")]
     #[test]
     fn classes_are_tight_and_monotone() {
         let mut last = (0, 0);
@@ -201,6 +202,7 @@ mod tests {
         assert_eq!(pool.stats().cached, 0);
     }
 
+    #[cfg(target_pointer_width = "64")]
     #[test]
     fn a_refused_size_changes_nothing_and_a_failure_frees_what_is_kept() {
         let pool = Pool::new();

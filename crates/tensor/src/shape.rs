@@ -360,7 +360,8 @@ mod tests {
     fn sizes() -> impl Strategy<Value = Vec<usize>> {
         let size = prop_oneof![
             0_usize..3,
-            (0_u32..64, -1_isize..2).prop_map(|(bits, off)| (1_usize << bits).wrapping_add_signed(off)),
+            (0_u32..usize::BITS, -1_isize..2)
+                .prop_map(|(bits, off)| (1_usize << bits).wrapping_add_signed(off)),
             any::<usize>(),
         ];
         prop::collection::vec(size, 0..6)

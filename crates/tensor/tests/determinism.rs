@@ -24,6 +24,26 @@ fn program() -> Result<Vec<Tensor>> {
     Ok(results)
 }
 
+/// A number that stands for the bits of the results.
+fn digest(results: &[Tensor]) -> Result<u64> {
+    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+    for result in results {
+        for x in result.to_dtype(DType::F64).to_vec::<f64>()? {
+            digest = (digest ^ x.to_bits()).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    Ok(digest)
+}
+
+/// CI compares what this prints with and without the feature `parallel`.
+#[test]
+fn results_have_bits() {
+    let results = program().unwrap();
+    println!("bits: {:016x}", digest(&results).unwrap());
+    assert!(results == program().unwrap());
+}
+
+#[cfg(feature = "parallel")]
 #[test]
 fn results_have_the_same_bits_for_any_number_of_threads() {
     let on = |threads| {

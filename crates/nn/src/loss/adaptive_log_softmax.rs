@@ -13,9 +13,16 @@ const OP: &str = "adaptive_log_softmax_with_loss";
 /// Classes are sorted by frequency, most frequent first. The head decides among the first `cutoffs[0]` classes and one entry for
 /// each cluster of rarer ones; a cluster is looked at for the rows whose target is in it only, through a narrower layer.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/adaptive_log_softmax.svg"))]
+///
 /// # Formula
-/// With `h = ln softmax(head(x))`: `ln p(c) = h[c]` of a frequent class, `h[cutoffs[0] + i] + ln softmax(tail[i](x))[c − cutoffs[i]]` of
-/// one in cluster `i`. The loss is the mean of `−ln p(target)`. Cluster `i` passes `⌊in_features / div_valueⁱ⁺¹⌋` numbers.
+/// With `h = ln softmax(head(x))`, which holds the frequent classes and then the clusters:
+///
+/// ```math
+/// \ln p(c) = \begin{cases} h[c] & c < \text{cutoffs}[0] \\ h[\text{cutoffs}[0] + i] + \ln \operatorname{softmax}(\text{tail}_i(x))[c − \text{cutoffs}[i]] & c \text{ in cluster } i \end{cases}
+/// ```
+///
+/// The loss is the mean of `−ln p(target)`. Cluster `i` passes `⌊in_features / div_valueⁱ⁺¹⌋` numbers.
 ///
 /// # Shape
 /// Input `(N, in_features)`, target `(N)` of classes; or `(in_features)` and `()`.

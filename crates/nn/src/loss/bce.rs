@@ -8,12 +8,19 @@ use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 
 /// Cross-entropy between probabilities and targets in `[0, 1]`, one independent yes-or-no question an element.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/bce.svg"))]
+///
 /// # Formula
-/// `ℓᵢ = −wᵢ (tᵢ · max(ln xᵢ, −100) + (1 − tᵢ) · max(ln(1 − xᵢ), −100))`; the mean divides by the number of elements,
-/// not by the weights.
+/// ```math
+/// ℓᵢ = −wᵢ \big(tᵢ \max(\ln xᵢ, −100) + (1 − tᵢ) \max(\ln(1 − xᵢ), −100)\big)
+/// ```
+///
+/// The mean divides by the number of elements, not by the weights.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = wᵢ (xᵢ − tᵢ) / max((1 − xᵢ) xᵢ, 1e-12)`, `∂ℓᵢ/∂tᵢ = wᵢ ln((1 − xᵢ) / xᵢ)`.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = \frac{wᵢ (xᵢ − tᵢ)}{\max((1 − xᵢ)\, xᵢ, 10^{−12})}, \qquad \frac{∂ℓᵢ}{∂tᵢ} = wᵢ \ln \frac{1 − xᵢ}{xᵢ}
+/// ```
 ///
 /// # Shape
 /// `x` and `t` of one shape; the weight broadcasts to it.

@@ -8,12 +8,23 @@ use downhill_tensor::{Error, Result, Tensor};
 
 /// Cross-entropy between a sigmoid of the input and targets in `[0, 1]`, computed from the logits.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/bce_with_logits.svg"))]
+///
 /// # Formula
-/// With `p` the positive weight: `ℓᵢ = wᵢ ((1 − tᵢ) xᵢ + (1 + (pᵢ − 1) tᵢ) ln(1 + e^(−xᵢ)))`; the mean divides by the
-/// number of elements, not by the weights.
+/// With `p` the positive weight:
+///
+/// ```math
+/// ℓᵢ = wᵢ \big((1 − tᵢ)\, xᵢ + (1 + (pᵢ − 1)\, tᵢ) \ln(1 + e^{−xᵢ})\big)
+/// ```
+///
+/// The mean divides by the number of elements, not by the weights.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = wᵢ ((1 − tᵢ) − (1 + (pᵢ − 1) tᵢ) σ(−xᵢ))`; without a positive weight, `wᵢ (σ(xᵢ) − tᵢ)`.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = wᵢ \big((1 − tᵢ) − (1 + (pᵢ − 1)\, tᵢ)\, σ(−xᵢ)\big)
+/// ```
+///
+/// Without a positive weight it is `wᵢ (σ(xᵢ) − tᵢ)`.
 ///
 /// # Shape
 /// `x` and `t` of one shape; both weights broadcast to it. The loss has the dtype of `x`.

@@ -8,13 +8,22 @@ use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels, memory};
 
 /// Turns vectors in the same direction where the target is 1, and away from each other, up to a margin, where it is −1.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/cosine_embedding.svg"))]
+///
 /// # Formula
-/// `ℓₙ = 1 − cos(aₙ, bₙ)` where `tₙ = 1`, `max(0, cos(aₙ, bₙ) − margin)` where `tₙ = −1`, 0 elsewhere; with
-/// `cos(a, b) = a·b / √((a·a + 1e-12) (b·b + 1e-12))`. The mean divides by the number of pairs.
+/// ```math
+/// ℓₙ = \begin{cases} 1 − \cos(aₙ, bₙ) & tₙ = 1 \\ \max(0, \cos(aₙ, bₙ) − \text{margin}) & tₙ = −1 \\ 0 & \text{elsewhere} \end{cases}
+/// \qquad \cos(a, b) = \frac{a·b}{\sqrt{(a·a + ε)(b·b + ε)}}
+/// ```
+///
+/// with `ε = 1e-12`. The mean divides by the number of pairs.
 ///
 /// # Gradient
-/// `∂cos/∂a = b / √(…) − cos · a / (a·a + 1e-12)`, the same to `b`; with a minus where `tₙ = 1`, and 0 where the term is
-/// clipped.
+/// ```math
+/// \frac{∂\cos(a, b)}{∂a} = \frac{b}{\sqrt{(a·a + ε)(b·b + ε)}} − \frac{\cos(a, b)\, a}{a·a + ε}
+/// ```
+///
+/// and the same to `b`; with a minus where `tₙ = 1`, and 0 where the term is clipped.
 ///
 /// # Shape
 /// Vectors `(D)` with a target `()`, or `(N, D)` with `(N)`, which broadcast.

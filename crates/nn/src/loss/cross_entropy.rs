@@ -12,17 +12,35 @@ use std::sync::{Mutex, PoisonError};
 
 /// Cross-entropy between logits and class indices or class probabilities: the loss of classification.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/cross_entropy.svg"))]
+///
 /// # Formula
-/// With `l = ln softmax(x)` and `e = label_smoothing`:
-/// - indices: `ℓₙ = −(1−e) w[tₙ] lₙ[tₙ] − e/C Σ_c w[c] lₙ[c]`, 0 where `tₙ` is `ignore_index`; the mean divides by
-///   `Σ w[tₙ]` over the rows that count (NaN if none does), not by their number;
-/// - probabilities: `ℓₙ = −Σ_c w[c] ((1−e) tₙ[c] + e/C) lₙ[c]`; the mean divides by the number of rows.
+/// With `l = ln softmax(x)` and `e = label_smoothing`, for indices
+///
+/// ```math
+/// ℓₙ = −(1 − e)\, w[tₙ]\, lₙ[tₙ] − \frac{e}{C} \sum_c w[c]\, lₙ[c]
+/// ```
+///
+/// or 0 where `tₙ` is `ignore_index`; the mean divides by `Σ w[tₙ]` over the rows that count (NaN if none does), not by their
+/// number. For probabilities
+///
+/// ```math
+/// ℓₙ = −\sum_c w[c] \Big((1 − e)\, tₙ[c] + \frac{e}{C}\Big)\, lₙ[c]
+/// ```
+///
+/// and the mean divides by the number of rows.
 ///
 /// With `z_loss` each row that counts has `z_loss · (ln Σ eˣ)²` more, whatever its weight; the mean of these divides by the number
 /// of such rows.
 ///
 /// # Gradient
-/// `∂ℓₙ/∂xₙ = softmax(xₙ) Σ_c q_c − q`, where `q` holds the factors of `−lₙ` above; of `z_loss`, `2 z_loss ln(Σ eˣ) softmax(xₙ)`.
+/// With `q` the factors of `−lₙ` above:
+///
+/// ```math
+/// \frac{∂ℓₙ}{∂xₙ} = \operatorname{softmax}(xₙ) \sum_c q_c − q
+/// ```
+///
+/// and of `z_loss`, `2 z_loss ln(Σ eˣ) softmax(xₙ)`.
 ///
 /// # Shape
 /// Input `(C)`, `(N, C)` or `(N, C, d₁ …)`; a target without `C` holds indices, one of the input's shape probabilities.

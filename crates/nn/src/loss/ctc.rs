@@ -9,14 +9,24 @@ use std::sync::Arc;
 
 /// Connectionist temporal classification: a sequence of labels whose places in the input are not known.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/ctc.svg"))]
+///
 /// # Formula
-/// `ℓₙ = −ln Σ Π_t exp(x[t, n, a_t])` over all alignments `a` of `T` classes that give the target when equal neighbours are
-/// merged and then blanks dropped. The mean divides each `ℓₙ` by its target's length (at least 1), then averages the batch.
+/// ```math
+/// ℓₙ = −\ln \sum_a \prod_{s=1}^{T} \exp(x[s, n, a_s])
+/// ```
+///
+/// over all alignments `a` of `T` classes that give the target when equal neighbours are merged and then blanks dropped. The mean
+/// divides each `ℓₙ` by its target's length (at least 1), then averages the batch.
 ///
 /// # Gradient
-/// `exp(x) − p`, where `p[t, n, c]` is the probability that an alignment has class `c` at step `t`; 0 behind the input's
-/// length. This is PyTorch's convention: it is the derivative for inputs that come from `log_softmax` (the true one, `−p`, has the
-/// same sum with the gradient of `log_softmax`). It may be differentiated again, as often as one likes.
+/// ```math
+/// \frac{∂ℓₙ}{∂x[s, n, c]} = \exp(x[s, n, c]) − p[s, n, c]
+/// ```
+///
+/// where `p[s, n, c]` is the probability that an alignment has class `c` at step `s`; 0 behind the input's length. This is PyTorch's
+/// convention: it is the derivative for inputs that come from `log_softmax` (the true one, `−p`, has the same sum with the gradient of
+/// `log_softmax`). It may be differentiated again, as often as one likes.
 ///
 /// # Shape
 /// Input `(T, N, C)` or `(T, C)`: log-probabilities. Targets `(N, S)`, or `(Σ lengths)` one after the other; no more than a

@@ -6,11 +6,23 @@ use downhill_tensor::{Error, Result, Tensor};
 
 /// One minus the overlap of a predicted and a true mask: the loss of segmentation where most pixels are background.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/dice.svg"))]
+///
 /// # Formula
-/// Of each sample, over all its elements: `ℓₙ = 1 − (2 Σ x t + s) / (Σ x² + Σ t² + s)`.
+/// Of each sample, over all its elements, with the smoothing `s`:
+///
+/// ```math
+/// ℓₙ = 1 − \frac{2 \sum_i xᵢ tᵢ + s}{\sum_i xᵢ² + \sum_i tᵢ² + s}
+/// ```
 ///
 /// # Gradient
-/// With the fraction `d` and its denominator `b`: `∂ℓₙ/∂xᵢ = 2 (xᵢ d − tᵢ) / b`, and the same with `x` and `t` exchanged.
+/// With the fraction `d` and its denominator `b`:
+///
+/// ```math
+/// \frac{∂ℓₙ}{∂xᵢ} = \frac{2 (xᵢ d − tᵢ)}{b}
+/// ```
+///
+/// and the same with `x` and `t` exchanged.
 ///
 /// # Shape
 /// Probabilities and targets of one shape `(N, …)`; for a loss of each class, flatten `(N, C, …)` to `(N·C, …)`.

@@ -17,12 +17,24 @@ fn check_gamma(op: &'static str, gamma: f64) -> Result<()> {
 
 /// Cross-entropy of classes, each row weighted by how improbable its class still is.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/focal.svg"))]
+///
 /// # Formula
-/// With `p = softmax(x)[t]`: `ℓₙ = −w[tₙ] (1 − pₙ)^γ ln pₙ`, 0 where `tₙ` is `ignore_index`; the mean divides by `Σ w[tₙ]` over the
-/// rows that count. With `gamma` 0 it is [`CrossEntropyLoss`](crate::CrossEntropyLoss).
+/// With `pₙ = softmax(xₙ)[tₙ]`:
+///
+/// ```math
+/// ℓₙ = −w[tₙ]\, (1 − pₙ)^γ \ln pₙ
+/// ```
+///
+/// or 0 where `tₙ` is `ignore_index`; the mean divides by `Σ w[tₙ]` over the rows that count. With `gamma` 0 it is
+/// [`CrossEntropyLoss`](crate::CrossEntropyLoss).
 ///
 /// # Gradient
-/// `∂ℓₙ/∂xₙ[c] = w[tₙ] (1 − p)^γ (γ p ln p / (1 − p) − 1) (δ − softmax(xₙ)[c])`, where `δ` is 1 for `c = tₙ` and 0 elsewhere.
+/// ```math
+/// \frac{∂ℓₙ}{∂xₙ[c]} = w[tₙ]\, (1 − pₙ)^γ \Big(\frac{γ\, pₙ \ln pₙ}{1 − pₙ} − 1\Big) \big(δ_c − \operatorname{softmax}(xₙ)[c]\big)
+/// ```
+///
+/// where `δ_c` is 1 for `c = tₙ` and 0 elsewhere.
 ///
 /// # Shape
 /// Input `(C)`, `(N, C)` or `(N, C, d₁ …)`, target without `C`.
@@ -86,13 +98,22 @@ impl Loss for FocalLoss {
 
 /// Binary cross-entropy of logits, each element weighted by how improbable its target still is.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/binary_focal.svg"))]
+///
 /// # Formula
-/// With `p = σ(x)` and `q = p (1 − t) + (1 − p) t`: `ℓᵢ = aᵢ qᵢ^γ bᵢ`, where `b` is the cross-entropy
-/// ([`BCEWithLogitsLoss`](crate::BCEWithLogitsLoss)) and `a = α t + (1 − α)(1 − t)`, or 1 without `alpha`; the mean divides by the
-/// number of elements.
+/// With `p = σ(x)`, the probability `q = p (1 − t) + (1 − p) t` of the wrong answer, and the cross-entropy `b`
+/// ([`BCEWithLogitsLoss`](crate::BCEWithLogitsLoss)):
+///
+/// ```math
+/// ℓᵢ = aᵢ\, qᵢ^γ\, bᵢ, \qquad a = α t + (1 − α)(1 − t)
+/// ```
+///
+/// with `a = 1` without `alpha`; the mean divides by the number of elements.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = a (q^γ (p − t) + γ q^(γ−1) p (1 − p)(1 − 2t) b)`.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = a \big(q^γ (p − t) + γ\, q^{γ−1} p\, (1 − p)(1 − 2t)\, b\big)
+/// ```
 ///
 /// # Shape
 /// Any; `x` and `t` broadcast.

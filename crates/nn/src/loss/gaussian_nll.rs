@@ -10,13 +10,23 @@ use std::f64::consts::TAU;
 /// Negative log-likelihood of the target under a Gaussian with the predicted mean and variance
 /// ([Nix and Weigend, 1994](https://doi.org/10.1109/ICNN.1994.374138)).
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/gaussian_nll.svg"))]
+///
 /// # Formula
-/// With `v = max(var, eps)`: `ℓᵢ = ½ (ln vᵢ + (xᵢ − tᵢ)² / vᵢ)`; `full` adds `½ ln 2π`. The mean divides by the number of
-/// elements.
+/// With `v = max(var, eps)`:
+///
+/// ```math
+/// ℓᵢ = \frac{1}{2} \Big(\ln vᵢ + \frac{(xᵢ − tᵢ)²}{vᵢ}\Big)
+/// ```
+///
+/// `full` adds `½ ln 2π`. The mean divides by the number of elements.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = (xᵢ − tᵢ) / vᵢ`, its negative to `t`, `∂ℓᵢ/∂varᵢ = ½ (1/vᵢ − (xᵢ − tᵢ)² / vᵢ²)`: at the clamped variance, but
-/// not cut off by the clamp.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = \frac{xᵢ − tᵢ}{vᵢ}, \qquad \frac{∂ℓᵢ}{∂\text{var}ᵢ} = \frac{1}{2} \Big(\frac{1}{vᵢ} − \frac{(xᵢ − tᵢ)²}{vᵢ²}\Big)
+/// ```
+///
+/// and the negative of the first to `t`; the second is taken at the clamped variance, but not cut off by the clamp.
 ///
 /// # Shape
 /// `x` and `t` broadcast; `var` has the input's shape, or that with one dimension 1 or without the last.

@@ -7,12 +7,21 @@ use downhill_tensor::{Result, Tensor};
 
 /// Pulls distances of similar pairs to 0 and pushes those of dissimilar pairs beyond a margin.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/hinge_embedding.svg"))]
+///
 /// # Formula
-/// `ℓᵢ = xᵢ` where `tᵢ = 1`, `max(0, margin − xᵢ)` where `tᵢ = −1`; elsewhere the sum of both. The mean divides by the
-/// number of elements.
+/// ```math
+/// ℓᵢ = \begin{cases} xᵢ & tᵢ = 1 \\ \max(0, \text{margin} − xᵢ) & tᵢ = −1 \\ \text{the sum of both} & \text{elsewhere} \end{cases}
+/// ```
+///
+/// The mean divides by the number of elements.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = 1` where `tᵢ = 1`; `−1` where `tᵢ = −1` and `xᵢ < margin`, else 0.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = \begin{cases} 1 & tᵢ = 1 \\ −1 & tᵢ = −1,\; xᵢ < \text{margin} \\ 0 & tᵢ = −1,\; xᵢ ≥ \text{margin} \end{cases}
+/// ```
+///
+/// and for other targets the sum of both.
 ///
 /// # Shape
 /// Any; `x` and `t` broadcast.

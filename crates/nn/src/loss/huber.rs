@@ -9,12 +9,24 @@ use downhill_tensor::{Error, Result, Tensor};
 /// Squared error up to `delta`, linear beyond: regression that a few outliers do not pull
 /// ([Huber, *Robust Estimation of a Location Parameter*, 1964](https://doi.org/10.1214/aoms/1177703732)).
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/huber.svg"))]
+///
 /// # Formula
-/// With `d = xᵢ − tᵢ`: `ℓᵢ = d²/2` where `|d| ≤ δ`, `δ (|d| − δ/2)` elsewhere; with weights the terms are `wᵢ ℓᵢ`. The mean
-/// divides by the number of elements. It is `δ` times [`SmoothL1Loss`](super::SmoothL1Loss) with `β = δ`.
+/// With `d = xᵢ − tᵢ`:
+///
+/// ```math
+/// ℓᵢ = \begin{cases} \frac{1}{2} d² & |d| ≤ δ \\ δ\, (|d| − \frac{1}{2} δ) & \text{elsewhere} \end{cases}
+/// ```
+///
+/// With weights the terms are `wᵢ ℓᵢ`. The mean divides by the number of elements. It is `δ` times
+/// [`SmoothL1Loss`](super::SmoothL1Loss) with `β = δ`.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = d` clipped to `[−δ, δ]`, and its negative to `t`.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = \min(\max(d, −δ), δ)
+/// ```
+///
+/// and its negative to `t`.
 ///
 /// # Shape
 /// Any; `x` and `t` broadcast.

@@ -46,12 +46,24 @@ impl std::str::FromStr for KLDivReduction {
 /// The Kullback-Leibler divergence of a distribution from the target's, given as log-probabilities
 /// ([Kullback and Leibler, 1951](https://doi.org/10.1214/aoms/1177729694)).
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/kl_div.svg"))]
+///
 /// # Formula
-/// With `x = ln q`: `ℓᵢ = tᵢ (ln tᵢ − xᵢ)`, 0 where `tᵢ = 0`; with `log_target`, `ℓᵢ = e^tᵢ (tᵢ − xᵢ)`. The mean divides by
-/// the number of elements; the mathematical mean of a batch is `BatchMean`.
+/// With `x = ln q`:
+///
+/// ```math
+/// ℓᵢ = tᵢ\, (\ln tᵢ − xᵢ)
+/// ```
+///
+/// or 0 where `tᵢ = 0`; with `log_target`, `ℓᵢ = e^tᵢ (tᵢ − xᵢ)`. The mean divides by the number of elements; the mathematical mean
+/// of a batch is `BatchMean`.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = −tᵢ` (or `−e^tᵢ`), `∂ℓᵢ/∂tᵢ = ln tᵢ + 1 − xᵢ` (or `e^tᵢ (tᵢ − xᵢ + 1)`).
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = −tᵢ, \qquad \frac{∂ℓᵢ}{∂tᵢ} = \ln tᵢ + 1 − xᵢ
+/// ```
+///
+/// or `−e^tᵢ` and `e^tᵢ (tᵢ − xᵢ + 1)`.
 ///
 /// # Shape
 /// Any; `x` and `t` broadcast.

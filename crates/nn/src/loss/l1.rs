@@ -8,12 +8,21 @@ use downhill_tensor::{DType, Error, Result, Tensor};
 
 /// Absolute error: the loss of regression that outliers do not dominate.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/l1.svg"))]
+///
 /// # Formula
-/// `ℓᵢ = |xᵢ − tᵢ|`; with weights the terms are `wᵢ ℓᵢ`. The mean divides by the number of elements, or
-/// by the sum of the weights.
+/// ```math
+/// ℓᵢ = |xᵢ − tᵢ|
+/// ```
+///
+/// With weights the terms are `wᵢ ℓᵢ`. The mean divides by the number of elements, or by the sum of the weights.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = sign(xᵢ − tᵢ)`, 0 where they are equal, and its negative to `t`.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = \operatorname{sign}(xᵢ − tᵢ)
+/// ```
+///
+/// which is 0 where they are equal, and its negative to `t`.
 ///
 /// # Shape
 /// Any; `x` and `t` broadcast.

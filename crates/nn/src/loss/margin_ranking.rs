@@ -7,11 +7,23 @@ use downhill_tensor::{Error, Result, Tensor};
 
 /// Wants the first score above the second by a margin where the target is 1, below it where the target is −1.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/margin_ranking.svg"))]
+///
 /// # Formula
-/// `ℓᵢ = max(0, −tᵢ (aᵢ − bᵢ) + margin)`; the mean divides by the number of elements.
+/// ```math
+/// ℓᵢ = \max(0, −tᵢ (aᵢ − bᵢ) + \text{margin})
+/// ```
+///
+/// The mean divides by the number of elements.
 ///
 /// # Gradient
-/// Where the term is not clipped: `∂ℓᵢ/∂aᵢ = −tᵢ`, `∂ℓᵢ/∂bᵢ = tᵢ`, `∂ℓᵢ/∂tᵢ = bᵢ − aᵢ`; 0 elsewhere.
+/// Where the term is not clipped
+///
+/// ```math
+/// \frac{∂ℓᵢ}{∂aᵢ} = −tᵢ, \qquad \frac{∂ℓᵢ}{∂bᵢ} = tᵢ, \qquad \frac{∂ℓᵢ}{∂tᵢ} = bᵢ − aᵢ
+/// ```
+///
+/// and 0 elsewhere.
 ///
 /// # Shape
 /// Three tensors of equally many dimensions, which broadcast.

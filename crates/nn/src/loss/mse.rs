@@ -8,12 +8,21 @@ use downhill_tensor::{Result, Tensor};
 
 /// Squared error: the loss of regression with Gaussian noise.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/mse.svg"))]
+///
 /// # Formula
-/// `ℓᵢ = (xᵢ − tᵢ)²`; with weights the terms are `wᵢ ℓᵢ`. The mean divides by the number of elements, or
-/// by the sum of the weights.
+/// ```math
+/// ℓᵢ = (xᵢ − tᵢ)²
+/// ```
+///
+/// With weights the terms are `wᵢ ℓᵢ`. The mean divides by the number of elements, or by the sum of the weights.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = 2 (xᵢ − tᵢ)`, and its negative to `t`.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = 2\, (xᵢ − tᵢ)
+/// ```
+///
+/// and its negative to `t`.
 ///
 /// # Shape
 /// Any; `x` and `t` broadcast, which is rarely what is meant: compare `(N, 1)` with `(N, 1)`, not with `(N)`.

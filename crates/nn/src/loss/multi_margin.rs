@@ -7,12 +7,23 @@ use downhill_tensor::{DType, Error, Float, Result, Tensor, arange, kernels, memo
 
 /// Wants the score of the right class above that of every other one by a margin.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/multi_margin.svg"))]
+///
 /// # Formula
-/// `ℓₙ = w[tₙ] Σ_{i≠tₙ} max(0, margin − xₙ[tₙ] + xₙ[i])ᵖ / C`; the mean divides by the number of rows.
+/// ```math
+/// ℓₙ = \frac{w[tₙ]}{C} \sum_{i ≠ tₙ} \max(0, \text{margin} − xₙ[tₙ] + xₙ[i])ᵖ
+/// ```
+///
+/// The mean divides by the number of rows.
 ///
 /// # Gradient
-/// For `i ≠ tₙ` inside of the margin: `∂ℓₙ/∂xₙ[i] = w[tₙ] / C`, for `p = 2` times `2 (margin − xₙ[tₙ] + xₙ[i])`; minus
-/// their sum to `xₙ[tₙ]`; 0 elsewhere, and at the margin.
+/// For `i ≠ tₙ` inside of the margin
+///
+/// ```math
+/// \frac{∂ℓₙ}{∂xₙ[i]} = \frac{w[tₙ]}{C}\, p\, (\text{margin} − xₙ[tₙ] + xₙ[i])^{p−1}
+/// ```
+///
+/// with `p` 1 or 2; minus their sum to `xₙ[tₙ]`; 0 elsewhere, and at the margin.
 ///
 /// # Shape
 /// Input `(C)` or `(N, C)`, target a class for each row.

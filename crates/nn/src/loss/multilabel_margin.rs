@@ -8,13 +8,24 @@ use std::iter::repeat_n;
 
 /// Wants the score of each label above that of every class that is none by a margin of 1.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/multilabel_margin.svg"))]
+///
 /// # Formula
-/// `ℓₙ = Σ_t Σ_i max(0, 1 − xₙ[t] + xₙ[i]) / C` over the labels `t` of the row and the classes `i` that are none; the mean
-/// divides by the number of rows. A row of the target lists its labels, up to the first −1; one that is listed twice
-/// counts twice.
+/// ```math
+/// ℓₙ = \frac{1}{C} \sum_t \sum_i \max(0, 1 − xₙ[t] + xₙ[i])
+/// ```
+///
+/// over the labels `t` of the row and the classes `i` that are none; the mean divides by the number of rows. A row of the target
+/// lists its labels, up to the first −1; one that is listed twice counts twice.
 ///
 /// # Gradient
-/// `1/C` to `xₙ[i]` and `−1/C` to `xₙ[t]` for each pair inside of the margin.
+/// For each pair inside of the margin
+///
+/// ```math
+/// \frac{∂ℓₙ}{∂xₙ[i]} = \frac{1}{C}, \qquad \frac{∂ℓₙ}{∂xₙ[t]} = −\frac{1}{C}
+/// ```
+///
+/// are added.
 ///
 /// # Shape
 /// Input `(C)` or `(N, C)`, target of the same shape.

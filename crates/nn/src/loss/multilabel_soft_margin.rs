@@ -8,11 +8,19 @@ use downhill_tensor::{DType, Error, Result, Shape, Tensor};
 
 /// Cross-entropy between sigmoids of the scores and the labels, averaged over the classes.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/multilabel_soft_margin.svg"))]
+///
 /// # Formula
-/// `ℓₙ = Σ_c w[c] (tₙ[c] ln(1 + e^(−xₙ[c])) + (1 − tₙ[c]) ln(1 + e^(xₙ[c]))) / C`; the mean divides by the number of rows.
+/// ```math
+/// ℓₙ = \frac{1}{C} \sum_c w[c] \big(tₙ[c] \ln(1 + e^{−xₙ[c]}) + (1 − tₙ[c]) \ln(1 + e^{xₙ[c]})\big)
+/// ```
+///
+/// The mean divides by the number of rows.
 ///
 /// # Gradient
-/// `∂ℓₙ/∂xₙ[c] = w[c] (σ(xₙ[c]) − tₙ[c]) / C`, `∂ℓₙ/∂tₙ[c] = −w[c] xₙ[c] / C`.
+/// ```math
+/// \frac{∂ℓₙ}{∂xₙ[c]} = \frac{w[c]}{C} \big(σ(xₙ[c]) − tₙ[c]\big), \qquad \frac{∂ℓₙ}{∂tₙ[c]} = −\frac{w[c]}{C}\, xₙ[c]
+/// ```
 ///
 /// # Shape
 /// Input `(C)` or `(…, C)`; target and weight broadcast with it. The terms have the shape without `C`.

@@ -8,12 +8,19 @@ use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 
 /// Minus the log-probability of the right class.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/nll.svg"))]
+///
 /// # Formula
-/// `ℓₙ = −w[tₙ] · xₙ[tₙ]`, 0 where `tₙ` is `ignore_index`; the mean divides by `Σ w[tₙ]` over the rows that count, which
-/// is NaN if none does.
+/// ```math
+/// ℓₙ = −w[tₙ]\, xₙ[tₙ]
+/// ```
+///
+/// or 0 where `tₙ` is `ignore_index`; the mean divides by `Σ w[tₙ]` over the rows that count, which is NaN if none does.
 ///
 /// # Gradient
-/// `∂ℓₙ/∂xₙ[c] = −w[tₙ]` for `c = tₙ`, 0 elsewhere.
+/// ```math
+/// \frac{∂ℓₙ}{∂xₙ[c]} = \begin{cases} −w[tₙ] & c = tₙ \\ 0 & \text{elsewhere} \end{cases}
+/// ```
 ///
 /// # Shape
 /// Input `(C)`, `(N, C)` or `(N, C, d₁ …)`, target without `C`.

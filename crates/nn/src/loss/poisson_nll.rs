@@ -8,12 +8,19 @@ use std::f64::consts::TAU;
 
 /// Negative log-likelihood of counts under a Poisson distribution with the predicted rate.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/poisson_nll.svg"))]
+///
 /// # Formula
-/// `ℓᵢ = e^xᵢ − tᵢ xᵢ` for a predicted log-rate (`log_input`), `xᵢ − tᵢ ln(xᵢ + eps)` for a rate; `full` adds Stirling's
-/// `t ln t − t + ½ ln(2π t)` where `t > 1`. The mean divides by the number of elements.
+/// ```math
+/// ℓᵢ = \begin{cases} e^{xᵢ} − tᵢ xᵢ & \text{for a predicted log-rate (log\_input)} \\ xᵢ − tᵢ \ln(xᵢ + \text{eps}) & \text{for a rate} \end{cases}
+/// ```
+///
+/// `full` adds Stirling's `t ln t − t + ½ ln(2π t)` where `t > 1`. The mean divides by the number of elements.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = e^xᵢ − tᵢ`, or `1 − tᵢ / (xᵢ + eps)`.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = e^{xᵢ} − tᵢ \quad\text{or}\quad 1 − \frac{tᵢ}{xᵢ + \text{eps}}
+/// ```
 ///
 /// # Shape
 /// Any; `x` and `t` broadcast.

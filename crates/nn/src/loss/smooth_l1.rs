@@ -8,12 +8,23 @@ use downhill_tensor::{Error, Result, Tensor};
 /// Squared error where it is small, absolute error where it is large: the regression loss of detectors
 /// ([Girshick, *Fast R-CNN*, 2015](https://arxiv.org/abs/1504.08083)).
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/smooth_l1.svg"))]
+///
 /// # Formula
-/// With `d = xᵢ − tᵢ`: `ℓᵢ = d²/2β` where `|d| < β`, `|d| − β/2` elsewhere; the mean divides by the number of elements.
-/// With `β = 0` it is the [`L1Loss`]; it is the Huber loss divided by `β`.
+/// With `d = xᵢ − tᵢ`:
+///
+/// ```math
+/// ℓᵢ = \begin{cases} d² / (2β) & |d| < β \\ |d| − \frac{1}{2} β & \text{elsewhere} \end{cases}
+/// ```
+///
+/// The mean divides by the number of elements. With `β = 0` it is the [`L1Loss`]; it is the Huber loss divided by `β`.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = d/β` where `|d| < β`, `sign(d)` elsewhere, and its negative to `t`.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = \begin{cases} d / β & |d| < β \\ \operatorname{sign}(d) & \text{elsewhere} \end{cases}
+/// ```
+///
+/// and its negative to `t`.
 ///
 /// # Shape
 /// Any; `x` and `t` broadcast.

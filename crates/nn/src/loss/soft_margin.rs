@@ -9,11 +9,19 @@ use downhill_tensor::{Result, Tensor};
 
 /// Logistic loss for targets of −1 and 1.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/soft_margin.svg"))]
+///
 /// # Formula
-/// `ℓᵢ = ln(1 + e^(−tᵢ xᵢ))`; the mean divides by the number of elements.
+/// ```math
+/// ℓᵢ = \ln(1 + e^{−tᵢ xᵢ})
+/// ```
+///
+/// The mean divides by the number of elements.
 ///
 /// # Gradient
-/// `∂ℓᵢ/∂xᵢ = −tᵢ σ(−tᵢ xᵢ)`, `∂ℓᵢ/∂tᵢ = −xᵢ σ(−tᵢ xᵢ)`.
+/// ```math
+/// \frac{∂ℓᵢ}{∂xᵢ} = −tᵢ\, σ(−tᵢ xᵢ), \qquad \frac{∂ℓᵢ}{∂tᵢ} = −xᵢ\, σ(−tᵢ xᵢ)
+/// ```
 ///
 /// # Shape
 /// Any; `x` and `t` broadcast.

@@ -9,12 +9,24 @@ use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memor
 
 /// Draws an anchor to a positive example and away from a negative one, until they differ by a margin.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/triplet_margin.svg"))]
+///
 /// # Formula
-/// `max(0, margin + d(a, p) − d(a, n))` with the [`PairwiseDistance`] `d(u, v) = ‖u − v + eps‖ₚ`; with `swap`, the smaller
-/// one of `d(a, n)` and `d(p, n)` stands for `d(a, n)`.
+/// ```math
+/// ℓ = \max(0, \text{margin} + d(a, p) − d(a, n)), \qquad d(u, v) = ‖u − v + \text{eps}‖ₚ
+/// ```
+///
+/// of an anchor `a`, a positive `p` and a negative `n`, with the [`PairwiseDistance`] `d`; with `swap`, the smaller one of `d(a, n)` and
+/// `d(p, n)` stands for `d(a, n)`.
 ///
 /// # Gradient
-/// The gradient of `d(a, p) − d(a, n)` where the loss is positive, 0 elsewhere; where `d(a, n) = d(p, n)`, half through each.
+/// Where the loss is positive
+///
+/// ```math
+/// \frac{∂ℓ}{∂a} = \frac{∂d(a, p)}{∂a} − \frac{∂d(a, n)}{∂a}
+/// ```
+///
+/// and so to `p` and `n`; 0 elsewhere; where `swap` finds `d(a, n) = d(p, n)`, half through each.
 ///
 /// # Shape
 /// Three tensors `(D)` or `(…, D)` with the same number of dimensions, which broadcast; the terms have the shape without `D`.

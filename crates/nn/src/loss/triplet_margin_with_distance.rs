@@ -75,11 +75,23 @@ impl Distance for PairwiseDistance {
 
 /// [`TripletMarginLoss`](crate::TripletMarginLoss) with any distance.
 ///
+#[cfg_attr(doc, doc = include_str!("../../pictures/triplet_margin_with_distance.svg"))]
+///
 /// # Formula
-/// `max(0, margin + d(a, p) − d(a, n))`; with `swap`, the smaller one of `d(a, n)` and `d(p, n)` stands for `d(a, n)`.
+/// ```math
+/// ℓ = \max(0, \text{margin} + d(a, p) − d(a, n))
+/// ```
+///
+/// of an anchor `a`, a positive `p` and a negative `n`; with `swap`, the smaller one of `d(a, n)` and `d(p, n)` stands for `d(a, n)`.
 ///
 /// # Gradient
-/// The gradient of `d(a, p) − d(a, n)` where the loss is positive, 0 elsewhere; where `d(a, n) = d(p, n)`, half through each.
+/// Where the loss is positive
+///
+/// ```math
+/// \frac{∂ℓ}{∂a} = \frac{∂d(a, p)}{∂a} − \frac{∂d(a, n)}{∂a}
+/// ```
+///
+/// and so to `p` and `n`; 0 elsewhere; where `swap` finds `d(a, n) = d(p, n)`, half through each.
 ///
 /// # Shape
 /// Three tensors with the same number of dimensions; the terms have the shape of the distances.

@@ -207,10 +207,10 @@ mod tests {
             Matrix { data: &data, row_stride, column_stride }.fits(rows, columns)
         };
         assert!(fits(8, 1, 8, 8) && !fits(8, 1, 8, 9) && !fits(8, 1, 9, 8));
-        // Each of these ends at a place below 64, modulo 2^64.
-        assert!(!fits(1 << 62, 1, 5, 8));
+        // Each of these ends at a place below 64, when it wraps.
+        assert!(!fits(usize::MAX / 4 + 1, 1, 5, 8));
         assert!(!fits(usize::MAX - 6, 1, 2, 8));
-        assert!(!fits(1 << 63, 1 << 63, 2, 2));
+        assert!(!fits(usize::MAX / 2 + 1, usize::MAX / 2 + 1, 2, 2));
         // The stride of a single row does not matter.
         assert!(fits(usize::MAX, 1, 1, 64));
     }

@@ -6,8 +6,7 @@
 use super::simd::StreamingStores;
 use crate::dtype::Element;
 use std::ops::{Deref, DerefMut, Range};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Elements below which one thread does the work.
 // Waking another thread costs 5 µs where it still spins and up to 75 µs asleep; 2^16 streamed f32 take about 10 µs.
@@ -24,22 +23,72 @@ pub(crate) const STREAM_MIN: usize = 16 << 20;
 // (x·y + z).sigmoid().sum() of 2^24, one thread of a Sapphire Rapids: 54 ms with 512, 48 with 256, 50 with 128.
 const PIECE: usize = 1 << 8;
 
-/// Turns of a loop in which the caller waits for the others' last items, about 10 µs, before it sleeps.
-const SPIN: usize = 1 << 9;
+/// The threads beside the caller's.
+#[cfg(feature = "parallel")]
+mod pool {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The process that started the threads.
-static OWNER: OnceLock<u32> = OnceLock::new();
+    /// Turns of a loop in which the caller waits for the others' last items, about 10 µs, before it sleeps.
+    const SPIN: usize = 1 << 9;
 
-/// How many threads share work.
-pub(crate) fn threads() -> usize {
-    OWNER.get_or_init(std::process::id);
-    rayon::current_num_threads()
+    /// The process that started the threads.
+    static OWNER: OnceLock<u32> = OnceLock::new();
+
+    /// How many threads share work.
+    pub(crate) fn threads() -> usize {
+        OWNER.get_or_init(process);
+        rayon::current_num_threads()
+    }
+
+    /// This process, where there are several.
+    fn process() -> u32 {
+        if cfg!(target_family = "wasm") { 0 } else { std::process::id() }
+    }
+
+    /// Whether this process is a copy, by `fork`, of the one that started the threads: it has none of them, and would wait for ever.
+    fn forked() -> bool {
+        OWNER.get().is_some_and(|&owner| owner != process())
+    }
+
+    /// Calls `work` on every thread.
+    pub(super) fn on_all(work: &(dyn Fn() + Sync)) {
+        let others = threads() - 1;
+        if others == 0 || forked() {
+            return work();
+        }
+        let done = AtomicUsize::new(0);
+        rayon::in_place_scope(|scope| {
+            for _ in 0..others {
+                scope.spawn(|_| {
+                    work();
+                    done.fetch_add(1, Ordering::Relaxed);
+                });
+            }
+            work();
+            for _ in 0..SPIN {
+                if done.load(Ordering::Relaxed) == others {
+                    break;
+                }
+                std::hint::spin_loop();
+            }
+        });
+    }
 }
 
-/// Whether this process is a copy, by `fork`, of the one that started the threads: it has none of them, and would wait for ever.
-fn forked() -> bool {
-    OWNER.get().is_some_and(|&owner| owner != std::process::id())
+/// The caller's thread alone.
+#[cfg(not(feature = "parallel"))]
+mod pool {
+    pub(crate) fn threads() -> usize {
+        1
+    }
+
+    pub(super) fn on_all(work: &(dyn Fn() + Sync)) {
+        work();
+    }
 }
+
+pub(crate) use pool::threads;
 
 /// Calls `f` for every item, on as many threads as take part; each has a state of its own, from `start`.
 ///
@@ -58,26 +107,7 @@ fn share<S, I: Send>(
             f(state.get_or_insert_with(start), item);
         }
     };
-    let others = threads() - 1;
-    if others == 0 || forked() {
-        return work();
-    }
-    let done = AtomicUsize::new(0);
-    rayon::in_place_scope(|scope| {
-        for _ in 0..others {
-            scope.spawn(|_| {
-                work();
-                done.fetch_add(1, Ordering::Relaxed);
-            });
-        }
-        work();
-        for _ in 0..SPIN {
-            if done.load(Ordering::Relaxed) == others {
-                break;
-            }
-            std::hint::spin_loop();
-        }
-    });
+    pool::on_all(&work);
 }
 
 /// Neighbouring chunks that a thread takes at once: its memory is fetched ahead then. Enough remain for every thread to have its share.

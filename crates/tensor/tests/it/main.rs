@@ -10,6 +10,8 @@ mod logic;
 mod products;
 mod put;
 mod reduce;
+// Its sizes are those of 64 bits.
+#[cfg(target_pointer_width = "64")]
 mod robust;
 mod softmax;
 mod sort;

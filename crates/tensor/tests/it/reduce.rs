@@ -251,6 +251,7 @@ fn reductions_of_views_that_repeat_are_those_of_their_copies() -> Result<()> {
     Ok(())
 }
 
+#[cfg(target_pointer_width = "64")]
 #[test]
 fn a_view_larger_than_memory_is_reduced_without_a_copy() -> Result<()> {
     const TIMES: usize = 1 << 40;

@@ -18,13 +18,26 @@ pub(super) use cut::Sizes;
 /// A linear layer and the [`CrossEntropyLoss`] of its output, computed together: the loss of language models, whose logits are larger
 /// than everything else.
 ///
+#[cfg_attr(doc, doc = include_str!("../../../pictures/linear_cross_entropy.svg"))]
+///
 /// # Formula
-/// [`CrossEntropyLoss`]'s for the logits `x · Wᵀ + b`. With `out_features` each row has several targets, and each of these its own
-/// part of the layer.
+/// [`CrossEntropyLoss`]'s for the logits
+///
+/// ```math
+/// z = x\, Wᵀ + b
+/// ```
+///
+/// With `out_features` each row has several targets, and each of these its own part of the layer.
 ///
 /// # Gradient
-/// `G = ∂ℓ/∂logits` as there; of the input `G · W`, of the weight `Gᵀ · x`, of the bias the sums of `G` over the rows. For a mean or a
-/// sum they are computed along with the loss where a gradient will be wanted; unreduced losses compute the logits again.
+/// With `G = ∂ℓ/∂z` as there:
+///
+/// ```math
+/// \frac{∂ℓ}{∂x} = G\, W, \qquad \frac{∂ℓ}{∂W} = Gᵀ x, \qquad \frac{∂ℓ}{∂b} = \sum_n Gₙ
+/// ```
+///
+/// For a mean or a sum they are computed along with the loss where a gradient will be wanted; unreduced losses compute the logits
+/// again.
 ///
 /// # Shape
 /// Input `(…, in_features)`; target `(…)` of class indices or `(…, num_classes)` of probabilities. With `out_features = (d₁ …)`, target
