@@ -428,6 +428,27 @@ fn a_kill_leaves_the_old_file_or_the_new_one() {
 }
 
 #[test]
+fn a_save_clears_what_killed_saves_have_left_and_nothing_else() {
+    let folder = Folder::new("left");
+    let path = folder.0.join("x.safetensors");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+    let names = [
+        ".x.safetensors.17.0.tmp",  // Left by a process that is gone.
+        ".x.safetensors.17.1.tmp",  // Being written.
+        ".x.safetensors.17.2.tmp",  // Just begun.
+        ".x.safetensors.mine.tmp",  // Somebody's own.
+        ".xy.safetensors.17.3.tmp", // Of another file.
+    ];
+    let files = names.map(|name| fs::File::create(folder.0.join(name)).unwrap());
+    for i in [0, 1, 3, 4] {
+        files[i].set_modified(old).unwrap();
+    }
+    files[1].lock().unwrap();
+    numbers(1.0).save(&path).unwrap();
+    assert_eq!(folder.names(), [&names[1..], &["x.safetensors"]].concat());
+}
+
+#[test]
 #[ignore = "is killed: a_kill_leaves_the_old_file_or_the_new_one"]
 fn saves_for_ever() {
     let path = std::env::var_os("DOWNHILL_PATH").unwrap();
