@@ -33,7 +33,10 @@
 //! ```
 //!
 //! # Features
-//! `safetensors`, on by default: states and checkpoints in files. Without it, nothing that reads JSON is built.
+//! - `safetensors`, on by default: states and checkpoints in files. Without it, nothing that reads JSON is built.
+//! - `csv`, `gzip`: [`data::Table`], and compressed files for the readers of [`data`].
+//! - `ndarray`: tensors from arrays of `ndarray`, and back.
+//! - `plot`, `progress`: `log::Plot`, curves as pictures; `log::Progress`, a line that shows how far a training is.
 //!
 //! # Threads
 //! Large operations run on one thread a core, or on as many as `RAYON_NUM_THREADS` says. A process that was copied by `fork` computes on the

@@ -174,9 +174,8 @@ impl Plot {
             .build_cartesian_2d(across.clone(), up.clone())
             .map_err(refused)?;
         let x_text = |x: &f64| number(*x, across.end - across.start);
-        let y_text = |y: &f64| match self.log_scale {
-            true => format!("{:.1e}", 10.0_f64.powf(*y)),
-            false => number(*y, up.end - up.start),
+        let y_text = |y: &f64| {
+            if self.log_scale { format!("{:.1e}", 10.0_f64.powf(*y)) } else { number(*y, up.end - up.start) }
         };
         let mut mesh = chart.configure_mesh();
         mesh.x_labels(10).y_labels(8).max_light_lines(0);

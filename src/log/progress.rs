@@ -47,7 +47,10 @@ pub struct Progress {
 impl fmt::Debug for Progress {
     #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Progress").field("epochs", &self.epochs).field("steps", &self.steps()).finish()
+        f.debug_struct("Progress")
+            .field("epochs", &self.epochs)
+            .field("steps", &self.steps())
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,7 +65,7 @@ impl Progress {
     #[inline]
     pub fn with_bar(epochs: usize, bar: ProgressBar) -> Self {
         let style = "{prefix}step {pos}/{len} {bar:25} {msg} {per_sec}, {eta} left";
-        let style = ProgressStyle::with_template(style).expect("a template that is tested");
+        let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
         Self { bar: bar.with_style(style), epochs: epochs as u64 }
     }
 

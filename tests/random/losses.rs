@@ -68,7 +68,7 @@ fn adaptive(c: &Case) -> Result<AdaptiveLogSoftmaxWithLoss> {
     }
 }
 
-fn losses() -> Vec<(&'static str, Call)> {
+pub(crate) fn losses() -> Vec<(&'static str, Call)> {
     calls!(|c|
         cross_entropy: CrossEntropyLoss {
             weight: c.flag.then(|| c.c.detach()), ignore_index: c.at, label_smoothing: c.x, reduction: reduction(c), z_loss: c.x,
