@@ -9,17 +9,8 @@ use std::sync::{Arc, Mutex};
 
 /// The first caller that is no part of this library or of Rust's, if the program has names.
 fn caller(trace: &Backtrace) -> Option<String> {
-    const OURS: [&str; 9] = [
-        "downhill_tensor",
-        "downhill_nn",
-        "downhill_data",
-        "downhill::",
-        "std::",
-        "core::",
-        "alloc::",
-        "__rustc",
-        "__rust_",
-    ];
+    const OURS: [&str; 8] =
+        ["downhill_tensor", "downhill_nn", "downhill::", "std::", "core::", "alloc::", "__rustc", "__rust_"];
     let text = trace.to_string();
     let mut lines = text.lines().map(str::trim).peekable();
     while let Some(line) = lines.next() {
