@@ -1,6 +1,8 @@
 """The twin of examples/online: python docs/programs/online.py [serve [PORT]], with torch and scikit-learn."""
+import csv
 import http.client
 import os
+import pathlib
 import signal
 import sys
 import tempfile
@@ -17,6 +19,8 @@ CHECKPOINT = "target/online.pt"
 FEATURES = 30
 # Features that wait for their label at most.
 WAITING = 100_000
+CURVES = pathlib.Path("target/curves/online_py.csv")
+EACH = 100
 
 
 class Service:
@@ -32,6 +36,10 @@ class Service:
             self.model.load_state_dict(file["model"])
             self.optimizer.load_state_dict(file["optimizer"])
             self.asked, self.learned = file["asked"], file["learned"]
+        CURVES.parent.mkdir(parents=True, exist_ok=True)
+        self.total, self.curves = 0, csv.writer(CURVES.open("a" if self.learned else "w", buffering=1))
+        if not self.learned:
+            self.curves.writerow(["step", "loss"])
 
     def save(self, checkpoint):
         file = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
@@ -54,6 +62,10 @@ class Service:
         loss.backward()
         self.optimizer.step()
         self.learned += 1
+        self.total += loss.item()
+        if self.learned % EACH == 0:
+            self.curves.writerow([self.learned, self.total / EACH])
+            self.total = 0
         return str(loss.item())
 
 

@@ -8,6 +8,7 @@
 //! curl --data 1 localhost:8080/label/17            # 0.0726, the loss of that prediction
 //! ```
 use downhill::data::{CsvOptions, Kind, Standardizer, Table};
+use downhill::log::Curves;
 use downhill::prelude::*;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -26,6 +27,8 @@ const FEATURES: usize = 30;
 /// Requests that are answered at once, and features that wait for their label at most.
 const THREADS: usize = 4;
 const WAITING: usize = 100_000;
+const CURVES: &str = "target/curves/online.csv";
+const EACH: u64 = 100;
 
 /// What answers, and learns.
 struct Service {
@@ -34,6 +37,9 @@ struct Service {
     asked: u64,
     learned: u64,
     waiting: BTreeMap<u64, Tensor>,
+    /// The sum of the losses since the last line of the curves, one of `EACH` labels.
+    total: f64,
+    curves: Curves,
 }
 
 impl Service {
@@ -48,7 +54,8 @@ impl Service {
             file.restore(&model, &mut optimizer)?;
             (asked, learned) = (file.epoch, file.step);
         }
-        Ok(Self { model, optimizer, asked, learned, waiting: BTreeMap::new() })
+        let curves = if learned == 0 { Curves::create(CURVES)? } else { Curves::append(CURVES)? };
+        Ok(Self { model, optimizer, asked, learned, waiting: BTreeMap::new(), total: 0.0, curves })
     }
 
     fn save(&self, checkpoint: &Path) -> Result<()> {
@@ -77,6 +84,11 @@ impl Service {
         loss.backward()?;
         self.optimizer.step()?;
         self.learned += 1;
+        self.total += loss.item::<f64>()?;
+        if self.learned.is_multiple_of(EACH) {
+            let mean = std::mem::take(&mut self.total) / EACH as f64;
+            self.curves.add(self.learned as usize, &[("loss", mean)])?;
+        }
         Ok(loss.item::<f32>()?.to_string())
     }
 }
