@@ -4,6 +4,7 @@
 //!
 //! `cargo run --example pinn [SEED]`
 use downhill::autograd::grad_create_graph;
+use downhill::log::Curves;
 use downhill::prelude::*;
 use std::f64::consts::PI;
 
@@ -23,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let criterion = MSELoss::default();
     let mut optimizer = Adam::new(model.parameters(), AdamOptions { lr: 0.005, ..Default::default() })?;
 
+    let mut curves = Curves::create("target/curves/pinn.csv")?;
     for step in 1..=STEPS {
         optimizer.zero_grad();
         // Inside: the residual of the equation, from first and second derivatives of the network.
@@ -39,6 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let loss = inside + start + left + right;
         loss.backward()?;
         optimizer.step()?;
+        curves.add(step, &[("loss", loss.item()?)])?;
         if step == 1 || step % 200 == 0 {
             println!("step {step:4}: loss {:.6}", loss.item::<f64>()?);
         }

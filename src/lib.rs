@@ -105,6 +105,7 @@
 //! - `safetensors`, on by default: states and checkpoints in files. Without it, nothing that reads JSON is built.
 //! - `csv`: [`data`]'s `Table`, from comma-separated values. `gzip`: its readers take compressed files.
 //! - `ndarray`: tensors from arrays of the crate `ndarray`, and back.
+//! - `plot`, `progress`: `log::Plot`, curves as pictures; `log::Progress`, a line that shows how far a training is.
 //!
 //! # Threads
 //! Large operations run on one thread a core, or on as many as `RAYON_NUM_THREADS` says. A process that was copied by `fork` computes on the

@@ -1,4 +1,15 @@
-//! What a training says while it runs: scalars a step, in files that other programs read.
+//! What a training says while it runs: scalars a step, in files that other programs read; as a picture, with the feature `plot`; a line that
+//! shows how far it is, with the feature `progress`.
+
+#[cfg(feature = "plot")]
+mod plot;
+#[cfg(feature = "progress")]
+mod progress;
+
+#[cfg(feature = "plot")]
+pub use plot::Plot;
+#[cfg(feature = "progress")]
+pub use progress::Progress;
 
 use crate::{Error, Result};
 use std::fs::{self, File};
@@ -88,6 +99,9 @@ impl Curves {
             let (mut text, mut file) =
                 (String::new(), File::options().read(true).append(true).create(true).open(path)?);
             file.read_to_string(&mut text)?;
+            if !text.is_empty() && !text.ends_with('\n') {
+                file.write_all(b"\n")?;
+            }
             let header = text.lines().next().filter(|_| !json);
             let columns = header.map(|line| line.split(',').map(String::from).collect::<Vec<_>>());
             if columns.as_ref().is_some_and(|columns| columns[0] != "step") {
@@ -120,24 +134,120 @@ impl Curves {
                 return Err(Error::argument(OP, format!("{name:?} {why}")));
             }
         }
-        let text = if self.json {
+        if self.json {
             let number = |x: f64| if x.is_finite() { format!("{x:?}") } else { "null".into() };
             let fields = scalars.iter().map(|(name, x)| format!(",\"{name}\":{}", number(*x)));
-            format!("{{\"step\":{step}{}}}\n", fields.collect::<String>())
-        } else {
-            let mut header = String::new();
-            let names = scalars.iter().map(|(name, _)| (*name).to_string());
-            let columns = self.columns.get_or_insert_with(|| {
-                let columns: Vec<_> = std::iter::once("step".to_string()).chain(names).collect();
-                header = columns.join(",") + "\n";
-                columns
-            });
-            let find = |column: &String| scalars.iter().find(|(name, _)| name == column);
-            let cell = |column| find(column).map_or(",".into(), |(_, x)| format!(",{x:?}"));
-            format!("{header}{step}{}\n", columns.iter().skip(1).map(cell).collect::<String>())
-        };
-        self.file.write_all(text.as_bytes()).map_err(|error| failed(&self.path, &error))
+            return self.write(&format!("{{\"step\":{step}{}}}\n", fields.collect::<String>()));
+        }
+        let names = || ["step"].into_iter().chain(scalars.iter().map(|(name, _)| *name));
+        let first = || names().map(String::from).collect::<Vec<_>>();
+        let columns = self.columns.clone().unwrap_or_else(first);
+        let header = if self.columns.is_none() { columns.join(",") + "\n" } else { String::new() };
+        let find = |column: &String| scalars.iter().find(|(name, _)| name == column);
+        let cell = |column| find(column).map_or(",".into(), |(_, x)| format!(",{x:?}"));
+        self.write(&format!("{header}{step}{}\n", columns.iter().skip(1).map(cell).collect::<String>()))?;
+        // Only now: a header that could not be written is tried again.
+        self.columns = Some(columns);
+        Ok(())
     }
+
+    /// Writes all of a text, or takes back what there is of it.
+    #[inline]
+    fn write(&mut self, text: &str) -> Result<()> {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => return Err(failed(&self.path, &ErrorKind::WriteZero.into())),
+                Ok(n) => rest = &rest[n..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let written = (text.len() - rest.len()) as u64;
+                    let length = self.file.metadata().map(|file| file.len().saturating_sub(written));
+                    // There is an error on its way already.
+                    let _ = length.and_then(|length| self.file.set_len(length));
+                    return Err(failed(&self.path, &error));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The points of one scalar in a file of [`Curves`]: the step and its value, in the file's order. Steps without it are left out; what is `null`
+/// in JSON is NaN.
+///
+/// # Errors
+/// [`Error::File`] for what cannot be read, and for a line that [`Curves`] does not write, with its number; [`Error::Argument`] for a
+/// scalar that the file does not have.
+///
+/// # Examples
+/// ```
+/// use downhill::log::{self, Curves};
+///
+/// let path = std::env::temp_dir().join(format!("downhill-curves-read-{}.csv", std::process::id()));
+/// let mut curves = Curves::create(&path)?;
+/// curves.add(0, &[("loss", 0.5), ("accuracy", 0.25)])?;
+/// curves.add(1, &[("loss", 0.125)])?;
+/// assert_eq!(log::read(&path, "loss")?, [(0.0, 0.5), (1.0, 0.125)]);
+/// assert_eq!(log::read(&path, "accuracy")?, [(0.0, 0.25)]);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), downhill::Error>(())
+/// ```
+#[inline]
+pub fn read(path: impl AsRef<Path>, scalar: &str) -> Result<Vec<(f64, f64)>> {
+    let path = path.as_ref();
+    let text = fs::read_to_string(path).map_err(|error| failed(path, &error))?;
+    let json = path.extension().is_some_and(|e| e == "jsonl");
+    let mut lines = (1..).zip(text.lines());
+    let header = if json { None } else { lines.next().map(|(_, line)| line) };
+    let (mut points, mut known) =
+        (Vec::new(), header.is_some_and(|line| line.split(',').any(|c| c == scalar)));
+    for (number, line) in lines {
+        let cells = match header {
+            Some(header) => row(header, line),
+            None => object(line),
+        };
+        let Some((step, cells)) = cells else {
+            let message = format!("line {number} is none of scalars a step");
+            return Err(failed(path, &io::Error::new(ErrorKind::InvalidData, message)));
+        };
+        let value = cells.iter().find(|(name, _)| *name == scalar);
+        known |= value.is_some();
+        points.extend(value.map(|&(_, value)| (step, value)));
+    }
+    if known { Ok(points) } else { Err(Error::argument(OP, format!("{} has no {scalar:?}", path.display()))) }
+}
+
+/// A step, and the scalars of a line by name.
+type Line<'a> = Option<(f64, Vec<(&'a str, f64)>)>;
+
+/// Of comma-separated values; empty cells are left out.
+#[inline]
+fn row<'a>(header: &'a str, line: &str) -> Line<'a> {
+    let (mut names, mut cells) = (header.split(',').skip(1), line.split(','));
+    let step = cells.next()?.parse().ok()?;
+    let mut found = Vec::new();
+    for cell in cells {
+        let name = names.next()?;
+        if !cell.is_empty() {
+            found.push((name, cell.parse().ok()?));
+        }
+    }
+    names.next().is_none().then_some((step, found))
+}
+
+/// Of an object of JSON whose names have neither commas, quotes nor backslashes.
+#[inline]
+fn object(line: &str) -> Line<'_> {
+    let fields = line.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let mut found = Vec::new();
+    for field in fields.split(',') {
+        let (name, value) = field.rsplit_once(':')?;
+        let value = if value.trim() == "null" { f64::NAN } else { value.trim().parse().ok()? };
+        found.push((name.trim().strip_prefix('"')?.strip_suffix('"')?, value));
+    }
+    let place = found.iter().position(|(name, _)| *name == "step")?;
+    Some((found.remove(place).1, found))
 }
 
 #[inline]

@@ -24,6 +24,8 @@ mod sequences {}
 #[doc = include_str!("../docs/losses/pairs.md")]
 mod pairs {}
 
+// The package `tests` asks for these features, so a test of the workspace has them.
+#[cfg(all(feature = "plot", feature = "progress"))]
 #[doc = include_str!("../docs/coming-from-pytorch.md")]
 mod coming_from_pytorch {}
 

@@ -1,7 +1,9 @@
 //! Random shapes, dtypes, layouts, values and options thrown at every operation and loss, at states and at texts: an error or a sound
 //! result, never a panic. What the bytes mean is in `random`, which the fuzzers in `fuzz` share.
 
-use crate::random::{Case, Draw, check, files, losses, operations, programs, states, texts};
+use crate::random::{
+    Case, Draw, check, files, losses, operations, programs, readers, states, texts, threads,
+};
 use downhill::{Error, Result, Shape, Tensor};
 use proptest::prelude::*;
 
@@ -77,5 +79,20 @@ proptest! {
     fn files_are_refused_or_read(bytes in bytes()) {
         files::run(&bytes);
         files::damage(&bytes);
+    }
+
+    #[test]
+    fn data_is_refused_or_read(bytes in bytes()) {
+        readers::run(&bytes);
+        readers::damage(&bytes);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(60))]
+
+    #[test]
+    fn programs_have_the_same_bits_on_one_thread_and_on_three(bytes in bytes()) {
+        threads::run(&bytes);
     }
 }

@@ -113,6 +113,38 @@ const PROGRAMS: &[(&str, &[&str])] = &[
         "let optimizer = Descent::new(Linear::new(1, 1)?.parameters(), 0.1)?;",
         &["`{float}` is not the rule of an optimizer", "expected the options of an optimizer"],
     ),
+    (
+        "fn fit(criterion: &dyn Loss) {}\nfit(&ReLU);",
+        &[
+            "ReLU` is not a loss of an input and a target",
+            "expected a loss, such as `MSELoss` or `CrossEntropyLoss`",
+            "losses of three tensors have a `forward` of their own",
+        ],
+    ),
+    (
+        "let y = loss::pointwise(&2.0, [&x, &x], Reduction::Mean)?;",
+        &[
+            "`{float}` is not the formula of a loss",
+            "expected a type with `impl Pointwise<N>` for a loss of N tensors",
+            "a formula says in `value` what a term is and in `grad` its slopes",
+        ],
+    ),
+    (
+        "let loss = TripletMarginWithDistanceLoss::new(2.0);",
+        &["`{float}` is not a distance of rows", "expected `PairwiseDistance`, a function of two tensors"],
+    ),
+    (
+        "fn softsign<R: real::Real>(x: R) -> R { x.clone() / (R::lit(1.0) + x.abs()) }\nlet y = softsign(&x);",
+        &[
+            "a formula cannot be read at `&",
+            "expected `f32`, `f64` or `Traced`",
+            "numbers in a formula are `R::lit(2.0)`",
+        ],
+    ),
+    (
+        "let mut y = [0_i64];\nkernels::map([&[1_i64][..]], &mut y, |[x]| x);",
+        &["`i64` is not a floating-point type of kernels", "expected `f32` or `f64`"],
+    ),
 ];
 
 #[test]

@@ -3,6 +3,11 @@
 #![allow(clippy::redundant_closure_call, reason = "the call may end in `?`")]
 
 use downhill::autograd::{GradOptions, grad, grad_with};
+use downhill::data::{
+    CsvOptions, DataLoader, Dataset, Idx, Kind, RandomSampler, Sampler, SequentialSampler, Standardizer,
+    Table, TensorDataset, WeightedRandomSampler, random_split, stratified_split,
+};
+use downhill::log::{self, Curves};
 use downhill::nn::functional as f;
 use downhill::nn::optim::*;
 use downhill::nn::*;
@@ -134,8 +139,45 @@ fn modules() -> Vec<String> {
         { let w = p(); SGD::new([w.clone(), w], SgdOptions::default()).map(|_| ()) };
         adam.load_state_dict(&StateDict::new()); adam.set_lr(f64::NAN); adam.set_lrs(&[0.1, 0.2]);
         clip_grad_norm_(&[{ let w = p(); w.set_grad(Some(full([2], f64::NAN)?.to_dtype(DType::F32)))?; w }], 1.0, ClipNormOptions { error_if_nonfinite: true, ..Default::default() });
+        clip_grad_norm_(&[p()], -1.0, ClipNormOptions::default()); clip_grad_value_(&[p()], f64::NAN); adam.set_lrs(&[f64::NAN]);
+        AdaptiveLogSoftmaxWithLoss::new(4, 10, &[2], AdaptiveLogSoftmaxOptions { div_value: 0.0, ..Default::default() });
+        AdaptiveLogSoftmaxWithLoss::new(4, 10, &[2], AdaptiveLogSoftmaxOptions { div_value: 1e-320, ..Default::default() });
         "most".parse::<Reduction>();
     )
+}
+
+fn data_and_curves() -> Vec<String> {
+    let folder = std::env::temp_dir().join(format!("downhill-errors-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    // Paths would differ: each call begins where the files are.
+    let path = |name: &str| folder.join(name);
+    let table = |text: &str| Table::read(text.as_bytes(), &CsvOptions::default());
+    let numbers = |text: &str| {
+        let kinds = vec![("a".into(), Kind::Number)];
+        Table::read(text.as_bytes(), &CsvOptions { kinds, ..Default::default() })
+    };
+    let idx = |bytes: &[u8]| Idx::read(bytes);
+    let (rows, few) = (zeros([4, 2]).unwrap(), zeros([3]).unwrap());
+    let labels = Tensor::from([0, 0, 1, 1]);
+    let data = TensorDataset::new((rows.clone(), labels.clone())).unwrap();
+    let mut curves = Curves::create(path("a.csv")).unwrap();
+    curves.add(0, &[("loss", 1.0)]).unwrap();
+    let found = lines!(
+        idx(&[0, 0]); idx(&[1, 2, 3, 4]); idx(&[0, 0, 7, 1]); idx(&[0, 0, 8, 9, 0, 0, 0, 1]); idx(&[0, 0, 8, 1, 0, 0, 0, 2, 5]); idx(&[0, 0, 8, 1, 0, 0, 0, 1, 5, 6]);
+        idx(&[0, 0, 8, 1, 0, 0, 0, 1, 5]).and_then(|x| x.images()); idx(&[0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 1, 5]).and_then(|x| x.labels());
+        table(""); table("a,a\n"); table("a,b\n1\n"); table("a\n\u{e9}\n").and_then(|x| x.values("b")); numbers("a\nx\n"); numbers("b\n1\n");
+        table("a,b\n1,2\n").and_then(|x| x.classes("a").map(<[_]>::len)); table("a\n1\n\n?\n2\n").and_then(|x| x.split_target("a"));
+        TensorDataset::new((rows.clone(), few.clone())); TensorDataset::new((rows.clone(), Tensor::from(1.0))); data.get(4); data.batch(&[0, 9]);
+        random_split(&data, [3, 2], None); random_split(&data, [0.5, 0.6], None); random_split(&data, [0.5, -0.5], None); stratified_split(&data, &few, [0.5, 0.5], None);
+        DataLoader::new(&data).batch_size(0).iter().map(|_| ()); DataLoader::new(&data).shuffle(true).sampler(SequentialSampler::new(4)).iter().map(|_| ());
+        RandomSampler::new(4).num_samples(9).iter().map(|_| ()); WeightedRandomSampler::new(&Tensor::from([-1.0, 2.0]), 3); WeightedRandomSampler::new(&Tensor::from([1.0; 2]), 0);
+        Standardizer::fit(&labels); Standardizer::fit(&few); Standardizer::fit(&rows).and_then(|s| s.transform(&zeros([2, 5])?)); Standardizer::from_state([("mean", few.clone())]);
+        curves.add(1, &[("rate", 1.0)]); curves.add(1, &[("loss", 1.0), ("loss", 2.0)]); curves.add(1, &[("", 1.0)]); Curves::create("curves.txt");
+        log::read(path("a.csv"), "rate"); { fs::write(path("a.csv"), "step,loss\n0,x\n").unwrap(); log::read(path("a.csv"), "loss") };
+        Curves::append({ fs::write(path("b.csv"), "epoch\n").unwrap(); path("b.csv") });
+    );
+    fs::remove_dir_all(&folder).unwrap();
+    found.into_iter().map(|line| line.replace(&folder.display().to_string(), "…")).collect()
 }
 
 fn schedules_and_files() -> Vec<String> {
@@ -180,6 +222,7 @@ fn every_error_reads_as_the_file_says() {
         ("Losses", losses()),
         ("Modules and optimizers", modules()),
         ("Schedules and files", schedules_and_files()),
+        ("Data and curves", data_and_curves()),
     ];
     let parts = parts.map(|(title, lines)| format!("# {title}\n{}\n", lines.join("\n")));
     let found = parts.join("\n").lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n";

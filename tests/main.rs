@@ -6,5 +6,7 @@ mod diagnostics;
 mod divergences;
 mod docs;
 mod errors;
+mod plot;
+mod progress;
 mod random;
 mod tutorial;

@@ -1,4 +1,5 @@
 """The twin of examples/characters: python docs/programs/characters.py [SEED], with torch."""
+import csv
 import pathlib
 import sys
 
@@ -27,6 +28,10 @@ criterion = nn.LinearCrossEntropyLoss(64, len(characters))
 optimizer = torch.optim.AdamW([*features.parameters(), *criterion.parameters()], lr=0.005)
 
 loader = DataLoader(train, batch_size=64, shuffle=True)
+curves = pathlib.Path("target/curves/characters_py.csv")
+curves.parent.mkdir(parents=True, exist_ok=True)
+curves = csv.writer(curves.open("w"))
+curves.writerow(["step", "loss", "validation"])
 for epoch in range(1, EPOCHS + 1):
     total = 0.0
     for x, y in loader:
@@ -37,7 +42,9 @@ for epoch in range(1, EPOCHS + 1):
         total += loss.item()
     with torch.no_grad():
         loss = criterion(features(x_valid), y_valid).item()
-    print(f"epoch {epoch}: loss {total / len(loader):.4f}, validation {loss:.4f}")
+    total /= len(loader)
+    print(f"epoch {epoch}: loss {total:.4f}, validation {loss:.4f}")
+    curves.writerow([epoch, total, loss])
 
 codes = codes[:CONTEXT].tolist()
 with torch.no_grad():

@@ -1,4 +1,6 @@
 """The twin of examples/diabetes: python docs/programs/diabetes.py [SEED], with torch and scikit-learn."""
+import csv
+import pathlib
 import sys
 
 import torch
@@ -24,19 +26,24 @@ y_spoiled = torch.where(outlier, y * 10, y)
 print(f"{len(y)} patients to learn from, {outlier.sum()} of them with a target ten times too large; {len(y_test)} to test")
 
 
-def test_errors(criterion, y):
-    """The mean absolute error and R² on the test part, of a linear model that learns with this loss."""
+def test_errors(criterion, y, file):
+    """The mean absolute error and R² on the test part, of a linear model that learns with this loss; both are written each epoch."""
     torch.manual_seed(seed)
     model = nn.Linear(10, 1)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    for _ in range(EPOCHS):
+    curves = csv.writer(open(file, "w"))
+    curves.writerow(["step", "MAE", "R²"])
+    for epoch in range(1, EPOCHS + 1):
         for xb, yb in DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True):
             optimizer.zero_grad()
             criterion(model(xb), yb).backward()
             optimizer.step()
-    with torch.no_grad():
-        outputs = model(x_test)
-    return 100 * mean_absolute_error(y_test, outputs), r2_score(y_test, outputs)
+        with torch.no_grad():
+            outputs = model(x_test)
+        errors = 100 * mean_absolute_error(y_test, outputs), r2_score(y_test, outputs)
+        curves.writerow([epoch, *errors])
+    return errors
+
 
 
 print(f"\n{'':<22}{'clean':^17}{'with outliers':^17}")
@@ -47,6 +54,9 @@ losses = {
     "Smooth L1, beta 1": nn.SmoothL1Loss(),
     "Huber, delta 0.2": nn.HuberLoss(delta=0.2),
 }
+folder = pathlib.Path("target/curves")
+folder.mkdir(parents=True, exist_ok=True)
 for name, criterion in losses.items():
-    (mae, r2), (spoiled_mae, spoiled_r2) = test_errors(criterion, y), test_errors(criterion, y_spoiled)
+    clean, spoiled = (folder / f"diabetes_py_{name}_{part}.csv" for part in ("clean", "spoiled"))
+    (mae, r2), (spoiled_mae, spoiled_r2) = test_errors(criterion, y, clean), test_errors(criterion, y_spoiled, spoiled)
     print(f"{name:<22}{mae:8.2f}{r2:8.3f} {spoiled_mae:8.2f}{spoiled_r2:8.3f}")

@@ -1,4 +1,6 @@
 """The twin of examples/pinn.rs: python docs/programs/pinn.py [SEED], with torch."""
+import csv
+import pathlib
 import sys
 from math import pi
 
@@ -16,6 +18,10 @@ u = lambda x, t: model(torch.cat([x, t], 1))
 criterion = nn.MSELoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
 
+curves = pathlib.Path("target/curves/pinn_py.csv")
+curves.parent.mkdir(parents=True, exist_ok=True)
+curves = csv.writer(curves.open("w"))
+curves.writerow(["step", "loss"])
 for step in range(1, STEPS + 1):
     optimizer.zero_grad()
     # Inside: the residual of the equation, from first and second derivatives of the network.
@@ -32,6 +38,7 @@ for step in range(1, STEPS + 1):
     loss = inside + start + left + right
     loss.backward()
     optimizer.step()
+    curves.writerow([step, loss.item()])
     if step == 1 or step % 200 == 0:
         print(f"step {step:4}: loss {loss.item():.6f}")
 

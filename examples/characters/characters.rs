@@ -2,6 +2,7 @@
 //!
 //! `cargo run --example characters [SEED]`
 use downhill::data::{DataLoader, Dataset, TensorDataset, random_split};
+use downhill::log::Curves;
 use downhill::nn::LinearCrossEntropyOptions;
 use downhill::prelude::*;
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let loader = DataLoader::new(train).batch_size(64).shuffle(true);
     let mut loss = f64::INFINITY;
+    let mut curves = Curves::create("target/curves/characters.csv")?;
     for epoch in 1..=EPOCHS {
         let mut total = 0.0;
         for batch in loader.iter()? {
@@ -44,7 +46,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             total += loss.item::<f64>()?;
         }
         loss = no_grad(|| criterion.forward(&features.forward(&x_valid)?, &y_valid))?.item()?;
-        println!("epoch {epoch}: loss {:.4}, validation {loss:.4}", total / loader.len() as f64);
+        let total = total / loader.len() as f64;
+        println!("epoch {epoch}: loss {total:.4}, validation {loss:.4}");
+        curves.add(epoch, &[("loss", total), ("validation", loss)])?;
     }
 
     let mut codes = codes[..CONTEXT].to_vec();

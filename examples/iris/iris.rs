@@ -1,29 +1,19 @@
 //! Learns to tell three species of iris apart from four measurements, on the real data of 1936.
 //!
 //! `cargo run --example iris [SEED]`
+use downhill::data::{CsvOptions, Kind, Table};
+use downhill::log::Progress;
 use downhill::prelude::*;
-use indicatif::{ProgressBar, ProgressStyle};
 
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/iris.csv");
 const SPECIES: [&str; 3] = ["setosa", "versicolor", "virginica"];
-const EPOCHS: u64 = 200;
-
-/// Measurements in centimetres, and the species of each flower.
-fn load() -> Result<(Tensor, Tensor), Box<dyn std::error::Error>> {
-    let (mut measured, mut species) = (Vec::new(), Vec::new());
-    for row in csv::Reader::from_path(concat!(env!("CARGO_MANIFEST_DIR"), "/iris.csv"))?.records() {
-        let row = row?;
-        for field in row.iter().take(4) {
-            measured.push(field.parse::<f32>()?);
-        }
-        let name = row.get(4).ok_or("a row without a species")?;
-        species.push(SPECIES.iter().position(|&s| s == name).ok_or(format!("unknown species {name:?}"))?);
-    }
-    Ok((Tensor::from_slice(&measured, [species.len(), 4])?, Tensor::from(species)))
-}
+const EPOCHS: usize = 200;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     manual_seed(std::env::args().nth(1).map_or(Ok(0), |s| s.parse::<i128>())? as u64);
-    let (x, y) = load()?;
+    // Measurements in centimetres, and the species of each flower.
+    let kinds = vec![("species".into(), Kind::Classes(SPECIES.map(String::from).into()))];
+    let (x, y) = Table::open(FILE, &CsvOptions { kinds, ..Default::default() })?.split_target("species")?;
 
     // 100 flowers to learn from, 50 that the network never sees; measurements in units of their spread.
     let order = randperm(y.numel())?;
@@ -39,12 +29,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = SgdOptions { lr: 0.05, momentum: 0.9, ..Default::default() };
     let mut optimizer = SGD::new(model.parameters(), options)?;
 
-    let style = ProgressStyle::with_template("{bar:30} epoch {pos}/{len}  {msg}")?;
-    let bar = ProgressBar::new(EPOCHS).with_style(style);
+    let progress = Progress::new(EPOCHS);
     for epoch in 1..=EPOCHS {
         let order = randperm(100)?;
         let mut total = 0.0;
-        for batch in order.split(20, 0)? {
+        for batch in progress.epoch(epoch, order.split(20, 0)?) {
             optimizer.zero_grad();
             let outputs = model.forward(&x_train.index_select(0, &batch)?)?;
             let loss = criterion.forward(&outputs, &y_train.index_select(0, &batch)?)?;
@@ -52,13 +41,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             optimizer.step()?;
             total += loss.item::<f64>()?;
         }
-        bar.set_message(format!("loss {:.4}", total / 5.0));
-        bar.inc(1);
+        progress.loss(total / 5.0);
         if epoch == 1 || epoch % 50 == 0 {
-            bar.suspend(|| println!("epoch {epoch:3}: loss {:.4}", total / 5.0));
+            progress.print(format!("epoch {epoch:3}: loss {:.4}", total / 5.0));
         }
     }
-    bar.finish();
+    drop(progress);
 
     let outputs = no_grad(|| model.forward(&x_test))?;
     println!("accuracy on 50 flowers it has not seen: {:.2}", accuracy(&outputs, &y_test)?);

@@ -59,7 +59,9 @@ fn with_linear(c: &Case) -> Result<LinearCrossEntropyLoss> {
 
 fn adaptive(c: &Case) -> Result<AdaptiveLogSoftmaxWithLoss> {
     let cutoffs: Vec<_> = c.sizes.iter().map(|&n| n as usize).collect();
-    let options = AdaptiveLogSoftmaxOptions { div_value: c.x, head_bias: c.flag };
+    // Little below 1, or so little that no memory is enough.
+    let div_value = if (1e-30..0.25).contains(&c.x) { 0.25 } else { c.x };
+    let options = AdaptiveLogSoftmaxOptions { div_value, head_bias: c.flag };
     let features = c.a.size(-1).unwrap_or(c.count);
     match c.at {
         0 => AdaptiveLogSoftmaxWithLoss::new(features, c.count, &cutoffs, options),
@@ -68,7 +70,7 @@ fn adaptive(c: &Case) -> Result<AdaptiveLogSoftmaxWithLoss> {
     }
 }
 
-fn losses() -> Vec<(&'static str, Call)> {
+pub(crate) fn losses() -> Vec<(&'static str, Call)> {
     calls!(|c|
         cross_entropy: CrossEntropyLoss {
             weight: c.flag.then(|| c.c.detach()), ignore_index: c.at, label_smoothing: c.x, reduction: reduction(c), z_loss: c.x,

@@ -5,8 +5,10 @@ pub(crate) mod files;
 pub(crate) mod losses;
 pub(crate) mod operations;
 pub(crate) mod programs;
+pub(crate) mod readers;
 pub(crate) mod states;
 pub(crate) mod texts;
+pub(crate) mod threads;
 
 use downhill::autograd::{GradOptions, grad_with};
 use downhill::{DType, Result, Tensor};

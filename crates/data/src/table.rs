@@ -251,7 +251,7 @@ impl Table {
             out.fill(0.0);
             let mut first = 0;
             for column in columns {
-                for (i, row) in out.chunks_exact_mut(width).enumerate() {
+                for (i, row) in out.chunks_exact_mut(width.max(1)).enumerate() {
                     match &column.values {
                         Values::Numbers(numbers) => row[first] = numbers[i] as f32,
                         Values::Classes { indices, .. } if indices[i] >= 0 => {

@@ -124,7 +124,7 @@ impl Forward for ELU {
 /// The sigmoid linear unit, also called swish: `x · σ(x)`.
 ///
 /// # Gradient
-/// `σ(x) · (1 + x · (1 − σ(x)))`
+/// `σ(x) · (1 + x · σ(−x))`
 ///
 /// # Errors
 /// [`Error::DType`] unless the elements are floats.
@@ -153,8 +153,9 @@ impl Formula for SiLU {
     }
     #[inline(always)]
     fn grad<R: Real>(self, g: R, x: R) -> R {
-        let s = x.clone().sigmoid();
-        g * s.clone() * (R::lit(1.0) + x * (R::lit(1.0) - s))
+        // What is left of 1 is a sigmoid, too: the difference has few digits.
+        let (s, rest) = (x.clone().sigmoid(), (-x.clone()).sigmoid());
+        g * s * (R::lit(1.0) + x * rest)
     }
 }
 
@@ -466,5 +467,9 @@ mod tests {
         assert_eq!(at(&Softplus::default(), 800.0), (800.0, 1.0, 0.0));
         assert_eq!(at(&Softplus { beta: 1.0, threshold: 1e3 }, 800.0), (800.0, 1.0, 0.0));
         assert_eq!(at(&SiLU, -800.0).1, 0.0);
+        // σ′ (2 + x (1 − 2σ)), of which a 1 − σ that is rounded leaves three digits.
+        let p = (-30.0_f64).exp();
+        let second = p / (1.0 + p).powi(2) * (2.0 - 30.0 * (1.0 - p) / (1.0 + p));
+        assert!((at(&SiLU, 30.0).2 / second - 1.0).abs() < 1e-13);
     }
 }

@@ -17,6 +17,17 @@ fn refused(text: &[u8], options: &CsvOptions) -> String {
 }
 
 #[test]
+fn no_columns_are_features_without_a_number() {
+    // One column is the target; a category without a value has no class.
+    for (text, target) in [("a\n1\n2\n", "a"), ("a,b\n?,1\n,2\n", "b")] {
+        let table = Table::read(text.as_bytes(), &kinds("a", Kind::Category)).unwrap();
+        let (x, y) = table.split_target(target).unwrap();
+        assert_eq!((x.shape().to_vec(), y.shape().to_vec()), (vec![2, 0], vec![2]), "{text}");
+    }
+    assert_eq!(read("a\n1\n").features::<&str>(&[]).unwrap().shape(), &[1, 0]);
+}
+
+#[test]
 fn kinds_are_inferred() {
     let table = read("\u{feff}a, b ,c,d,e\r\n1, x ,NA,\"q, \"\"r\"\"\",\n-2.5e3,,?,y,NaN\n");
     assert_eq!(table.names(), ["a", "b", "c", "d", "e"]);

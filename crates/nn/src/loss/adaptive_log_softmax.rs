@@ -31,7 +31,7 @@ const OP: &str = "adaptive_log_softmax_with_loss";
 /// Log-probabilities are added; no probability is formed.
 ///
 /// # Errors
-/// Cutoffs that are not increasing within `1..n_classes`; a `div_value` below 1, which PyTorch takes; shapes or dtypes that do not fit; a class outside of `0..n_classes`.
+/// Cutoffs that are not increasing within `1..n_classes`; a `div_value` that is not above 0; shapes or dtypes that do not fit; a class outside of `0..n_classes`.
 ///
 /// # Examples
 /// ```
@@ -69,7 +69,8 @@ pub struct AdaptiveLogSoftmaxWithLoss {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct AdaptiveLogSoftmaxOptions {
-    /// By how much a cluster's layer is narrower than that of the one before.
+    /// By how much a cluster's layer is narrower than that of the one before. Below 1 the rarest clusters have the widest layers, wider than
+    /// the input and soon than memory: 0.01 makes the second one 10,000 times as wide.
     pub div_value: f64,
     /// Whether the head has a bias.
     pub head_bias: bool,
@@ -104,7 +105,7 @@ impl AdaptiveLogSoftmaxWithLoss {
     /// Layers for these numbers of features and classes, drawn from the default generator.
     ///
     /// # Errors
-    /// Cutoffs that are not increasing within `1..n_classes`; a `div_value` below 1.
+    /// Cutoffs that are not increasing within `1..n_classes`; a `div_value` that is not above 0; [`Error::Memory`].
     #[inline]
     pub fn new(
         in_features: usize,
@@ -119,11 +120,10 @@ impl AdaptiveLogSoftmaxWithLoss {
             return Err(Error::argument(OP, message));
         }
         let div = options.div_value;
-        // Below, the rarest clusters would have the widest layers: wider than the input, which adds nothing, and soon than memory.
-        if div.is_nan() || div < 1.0 {
+        if div.is_nan() || div <= 0.0 {
             return Err(Error::argument(
                 OP,
-                format!("div_value must be at least 1, but is {}", text::float(div)),
+                format!("div_value must be above 0, but is {}", text::float(div)),
             ));
         }
         let scores = cutoffs[0] + cutoffs.len();
@@ -134,7 +134,14 @@ impl AdaptiveLogSoftmaxWithLoss {
         };
         let cutoffs: Vec<usize> = cutoffs.iter().copied().chain([n_classes]).collect();
         let cluster = |(i, ends): (usize, &[usize])| {
-            let hidden = (in_features as f64 / div.powi(i as i32 + 1)).floor() as usize;
+            // Python's `//` of floats: 4 // 0.1 is 39, for 0.1 is a little more than a tenth.
+            let (features, divisor) = (in_features as f64, div.powf((i + 1) as f64));
+            let hidden = ((features - features % divisor) / divisor).round();
+            if !hidden.is_finite() {
+                let message = format!("a div_value of {} makes layers of infinite width", text::float(div));
+                return Err(Error::argument(OP, message));
+            }
+            let hidden = hidden as usize;
             let project = Linear::without_bias(in_features, hidden)?;
             Ok(Sequential::new().add(project).add(Linear::without_bias(hidden, ends[1] - ends[0])?))
         };
@@ -319,6 +326,27 @@ mod tests {
     }
 
     #[test]
+    fn clusters_have_pytorchs_widths_for_any_divisor() -> Result<()> {
+        // torch 2.15: [p.shape[0] for p in AdaptiveLogSoftmaxWithLoss(4, 10, [2, 5], div_value=…).tail.parameters()][::2]
+        for (div_value, widths) in
+            [(4.0, [1, 0]), (0.5, [8, 16]), (0.1, [39, 399]), (1.1, [3, 3]), (f64::INFINITY, [0, 0])]
+        {
+            let options = AdaptiveLogSoftmaxOptions { div_value, head_bias: false };
+            let softmax = AdaptiveLogSoftmaxWithLoss::new(4, 10, &[2, 5], options)?;
+            let found: Vec<_> = softmax.tail.iter().map(|tail| tail.parameters()[0].shape()[0]).collect();
+            assert_eq!(found, widths, "{div_value}");
+            assert!(
+                softmax
+                    .forward(&downhill_tensor::zeros([2, 4])?, &Tensor::from([3, 9]))?
+                    .loss
+                    .item::<f32>()?
+                    > 0.0
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
     fn bad_input_is_an_error_that_names_the_numbers() -> Result<()> {
         let new = |cutoffs: &[usize]| {
             AdaptiveLogSoftmaxWithLoss::new(8, 20, cutoffs, AdaptiveLogSoftmaxOptions::default())
@@ -329,13 +357,17 @@ mod tests {
                 format!("{OP}: cutoffs must be increasing within 1..20, but are {cutoffs:?}")
             );
         }
-        for (div_value, shown) in
-            [(0.5, "0.5"), (0.0, "0.0"), (-4.0, "-4.0"), (f64::NAN, "nan"), (1e-300, "1e-300")]
-        {
+        let with = |div_value: f64| {
             let options = AdaptiveLogSoftmaxOptions { div_value, head_bias: false };
-            let error = AdaptiveLogSoftmaxWithLoss::new(8, 20, &[5], options).unwrap_err();
-            assert_eq!(error.to_string(), format!("{OP}: div_value must be at least 1, but is {shown}"));
+            AdaptiveLogSoftmaxWithLoss::new(4, 10, &[2, 5], options)
+        };
+        for (div_value, shown) in [(0.0, "0.0"), (-4.0, "-4.0"), (f64::NAN, "nan")] {
+            let text = with(div_value).unwrap_err().to_string();
+            assert_eq!(text, format!("{OP}: div_value must be above 0, but is {shown}"));
         }
+        assert!(matches!(with(1e-9), Err(Error::Memory { .. })));
+        let text = with(1e-320).unwrap_err().to_string();
+        assert_eq!(text, format!("{OP}: a div_value of 1e-320 makes layers of infinite width"));
         let (softmax, x) = (new(&[5])?, downhill_tensor::zeros([2, 8])?);
         let text = |x: &Tensor, target: &Tensor| softmax.forward(x, target).unwrap_err().to_string();
         assert_eq!(text(&x, &Tensor::from([0, 20])), format!("{OP}: index 20 is out of bounds for size 20"));

@@ -29,7 +29,7 @@ use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels, memory};
 /// Vectors `(D)` with a target `()`, or `(N, D)` with `(N)`, which broadcast.
 ///
 /// # Stability
-/// A vector of zeros has the cosine 0 to every other. It is computed in `f64`: lengths up to 10¹⁵⁴ have a square.
+/// A vector of zeros has the cosine 0 to every other. It is computed in `f64`, and scaled where a square would leave its range.
 ///
 /// # Errors
 /// Other ranks, shapes that do not broadcast.
@@ -58,6 +58,9 @@ const OP: &str = "cosine_embedding_loss";
 
 /// What is added to the squared lengths: a float's 1e-12, also between doubles.
 const EPSILON: f64 = 1e-12_f32 as f64;
+
+/// Numbers from here on may have squares whose sum is infinite.
+const LONG: f64 = 1e140;
 
 impl CosineEmbeddingLoss {
     /// The loss of vectors `a` and `b`, of which `target` says whether they belong together.
@@ -95,9 +98,22 @@ impl CosineEmbeddingLoss {
         let dtype = a.dtype().promote(b.dtype());
         let dtype = if dtype.is_float() { dtype } else { DType::F32 };
         let (a, b) = (a.try_to_dtype(DType::F64)?, b.try_to_dtype(DType::F64)?);
-        let length = |x: &Tensor| x.mul(x)?.sum_dim(-1, false)?.add(EPSILON)?.try_sqrt();
-        let cosine =
-            a.mul(&b)?.sum_dim(-1, false)?.div(&length(&a)?)?.div(&length(&b)?)?.try_to_dtype(dtype)?;
+        // A cosine does not change with its vectors' units, but squares of long ones are infinite.
+        let unit = |x: &Tensor| {
+            if dtype == DType::F32 || x.size(-1)? == 0 {
+                return Ok(Tensor::from(1.0));
+            }
+            let largest = x.detach().try_abs()?.amax(-1, true)?;
+            Tensor::where_(&largest.gt(LONG)?, &largest, 1.0)
+        };
+        let (of_a, of_b) = (unit(&a)?, unit(&b)?);
+        let (a, b) = (a.div(&of_a)?, b.div(&of_b)?);
+        let length = |x: &Tensor, unit: &Tensor| {
+            let least = unit.try_reciprocal()?.try_square()?.mul(EPSILON)?;
+            x.mul(x)?.sum_dim(-1, true)?.add(&least)?.try_sqrt()
+        };
+        let cosine = a.mul(&b)?.sum_dim(-1, true)?.div(&length(&a, &of_a)?)?.div(&length(&b, &of_b)?)?;
+        let cosine = cosine.squeeze_dim(-1)?.try_to_dtype(dtype)?;
         let pull = Tensor::where_(&target.eq(1)?, &(1.0 - &cosine), 0)?;
         let push = Tensor::where_(&target.eq(-1)?, &cosine.sub(self.margin)?.clamp_min(0)?, 0)?;
         self.reduction.of(pull.add(&push)?)
@@ -150,7 +166,7 @@ impl CosineEmbeddingLoss {
                         };
                         let (x, y) = (&x[r * count..][..count], &y[r * count..][..count]);
                         let (own, other) = if i == 0 { (x, y) } else { (y, x) };
-                        pair.gradient(slope, own, other, pair.squares[i], out);
+                        pair.gradient(slope, i, own, other, out);
                     }
                 });
             })
@@ -163,8 +179,8 @@ impl CosineEmbeddingLoss {
 #[derive(Clone, Copy, Default)]
 struct Pair {
     cosine: f64,
-    /// Their squared lengths, and more.
-    squares: [f64; 2],
+    /// Their lengths, and a little more.
+    lengths: [f64; 2],
 }
 
 impl Pair {
@@ -178,17 +194,34 @@ impl Pair {
                 |[a, b]| a.cast::<f64>() * b.cast::<f64>(),
             )
         };
-        let squares = [sum(x, x) + EPSILON, sum(y, y) + EPSILON];
-        Self { cosine: sum(x, y) / squares[0].sqrt() / squares[1].sqrt(), squares }
+        let lengths = [sum(x, x) + EPSILON, sum(y, y) + EPSILON].map(f64::sqrt);
+        let product = sum(x, y);
+        if product.is_finite() && lengths.iter().all(|length| length.is_finite()) {
+            return Self { cosine: product / lengths[0] / lengths[1], lengths };
+        }
+        Self::long(x, y)
     }
 
-    /// The gradient of `slope · cos` to `own`; `square` is that of its length.
+    /// Of vectors whose squares are infinite.
+    #[cold]
+    fn long<T: Float>(x: &[T], y: &[T]) -> Self {
+        let lengths = [x, y].map(|x| {
+            let numbers = || x.iter().map(|x| x.cast::<f64>());
+            let unit = numbers().fold(1.0, |most: f64, x| most.max(x.abs()));
+            unit * (numbers().map(|x| (x / unit) * (x / unit)).sum::<f64>() + EPSILON / unit / unit).sqrt()
+        });
+        let shares =
+            x.iter().zip(y).map(|(x, y)| x.cast::<f64>() / lengths[0] * (y.cast::<f64>() / lengths[1]));
+        Self { cosine: shares.sum(), lengths }
+    }
+
+    /// The gradient of `slope · cos` to the first or the second vector.
     #[inline(always)]
-    fn gradient<T: Float>(&self, slope: f64, own: &[T], other: &[T], square: f64, out: &mut [T]) {
-        let along = slope / self.squares[0].sqrt() / self.squares[1].sqrt();
-        let shrink = -slope * self.cosine / square;
+    fn gradient<T: Float>(&self, slope: f64, i: usize, own: &[T], other: &[T], out: &mut [T]) {
+        let [along, across] = [self.lengths[i], self.lengths[1 - i]].map(f64::recip);
+        let shrink = self.cosine * along;
         for ((o, &x), &y) in out.iter_mut().zip(own).zip(other) {
-            *o = T::lit(along * y.cast::<f64>() + shrink * x.cast::<f64>());
+            *o = T::lit((across * y.cast::<f64>() - shrink * x.cast::<f64>()) * (slope * along));
         }
     }
 }
@@ -196,7 +229,7 @@ impl Pair {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use downhill_tensor::check;
+    use downhill_tensor::{autograd, check};
 
     const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Mean, Reduction::Sum];
 
@@ -247,6 +280,41 @@ mod tests {
         assert!((found[0] + 1_000_000.001_997_401_4).abs() < 1e-6 && found[1] == 0.0);
         assert!((found[2] + 4e-14).abs() < 1e-15 && (found[3] + 8e-14).abs() < 1e-15);
         assert_eq!(&found[4..], [0.0, 0.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn long_vectors_have_the_angles_and_slopes_of_short_ones() -> Result<()> {
+        let (a, b) = (
+            Tensor::from([[1.0, 2.0, -0.5], [0.5, -1.0, 3.0]]),
+            Tensor::from([[1.5, 1.0, 0.0], [2.0, 1.0, 3.0]]),
+        );
+        let target = Tensor::from([1, -1]);
+        let loss = CosineEmbeddingLoss { reduction: Reduction::None, ..Default::default() };
+        let run = |unit: [f64; 2], definition: bool| -> Result<Vec<Vec<f64>>> {
+            let (a, b) = (a.mul(unit[0])?.requires_grad_()?, b.mul(unit[1])?.requires_grad_()?);
+            let y =
+                if definition { loss.definition(&a, &b, &target)? } else { loss.forward(&a, &b, &target)? };
+            let slopes = autograd::grad(&y.sum(), &[&a, &b])?;
+            // In the vectors' own units.
+            [y, slopes[0].mul(unit[0])?, slopes[1].mul(unit[1])?].iter().map(Tensor::to_vec).collect()
+        };
+        let plain = run([1.0, 1.0], false)?;
+        for unit in
+            [[1e200, 1.0], [1e170, 1e170], [1e155, 1e-100], [1e307, 1e300], [1e120, 1e200], [1e160, 1e150]]
+        {
+            for definition in [false, true] {
+                // The 1e-12 that is added counts for little where vectors have a length of 1, and is all where they have none.
+                let found = run(unit, definition)?;
+                if unit[1] < 1.0 {
+                    assert!(found.iter().flatten().all(|x| x.is_finite()));
+                    continue;
+                }
+                for (x, y) in found.iter().flatten().zip(plain.iter().flatten()) {
+                    assert!((x - y).abs() < 1e-11, "{unit:?} {definition}: {x} for {y}");
+                }
+            }
+        }
         Ok(())
     }
 

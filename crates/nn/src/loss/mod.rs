@@ -149,6 +149,11 @@ impl std::str::FromStr for Reduction {
 }
 
 /// A loss of an input and a target. Losses of three tensors have a `forward` of their own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a loss of an input and a target",
+    label = "expected a loss, such as `MSELoss` or `CrossEntropyLoss`",
+    note = "losses of three tensors have a `forward` of their own; by `impl Loss for` a type of your own becomes one"
+)]
 pub trait Loss {
     /// The loss, reduced as its options say.
     ///

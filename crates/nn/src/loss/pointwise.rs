@@ -39,6 +39,11 @@ use std::sync::Arc;
 /// assert_eq!(x.grad().unwrap().to_vec::<f32>()?, [0.0, 1.0_f32.tanh()]);
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the formula of a loss",
+    label = "expected a type with `impl Pointwise<N>` for a loss of N tensors",
+    note = "a formula says in `value` what a term is and in `grad` its slopes, of as many operands as there are tensors"
+)]
 pub trait Pointwise<const N: usize>: Clone + Send + Sync + 'static {
     /// The loss's name, which its errors start with.
     const OP: &'static str;

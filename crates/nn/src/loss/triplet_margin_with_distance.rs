@@ -31,6 +31,10 @@ use std::fmt;
 /// assert_eq!(loss.named_parameters()[0].0, "distance_function.projection.weight");
 /// # Ok::<(), downhill::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a distance of rows",
+    label = "expected `PairwiseDistance`, a function of two tensors, or a type with `impl Distance`"
+)]
 pub trait Distance {
     /// The distances of `a` and `b`, one a pair.
     ///

@@ -27,7 +27,7 @@ impl Default for ClipNormOptions {
 /// `n = (Σᵢ ‖gᵢ‖ᵖ)^(1/p)`; `gᵢ ← gᵢ·min(max_norm/(n + 10⁻⁶), 1)`.
 ///
 /// # Errors
-/// [`Error::Argument`] for a norm that is not finite, if that is asked for: the gradients are left as they are. Without it,
+/// [`Error::Argument`] for a `max_norm` below 0 or NaN, and for a norm that is not finite, if that is asked for: the gradients are left as they are. Without it,
 /// they become 0 or NaN. [`Error::Shape`] where a gradient without elements has no norm, of ±∞. [`Error::Memory`]; then they are left
 /// as they are, too.
 ///
@@ -50,6 +50,7 @@ impl Default for ClipNormOptions {
 #[inline]
 pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNormOptions) -> Result<Tensor> {
     let ClipNormOptions { norm_type, error_if_nonfinite } = options;
+    check("clip_grad_norm_", "max_norm", max_norm)?;
     let grads: Vec<_> = parameters.iter().filter_map(Parameter::grad).map(|grad| grad.detach()).collect();
     let dtype = grads.iter().map(Tensor::dtype).fold(DType::F32, DType::promote);
     let norms = grads.iter().map(|grad| grad.norm(norm_type)?.try_to_dtype(dtype));
@@ -72,7 +73,7 @@ pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNor
 /// Brings every element of the gradients of these parameters into `−clip_value..=clip_value`.
 ///
 /// # Errors
-/// [`Error::Memory`]; then the gradients are left as they are.
+/// [`Error::Argument`] for a `clip_value` below 0 or NaN, [`Error::Memory`]; then the gradients are left as they are.
 ///
 /// # Examples
 /// ```
@@ -90,7 +91,16 @@ pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNor
 /// [`torch.nn.utils.clip_grad_value_`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html)
 #[inline]
 pub fn clip_grad_value_(parameters: &[Parameter], clip_value: f64) -> Result<()> {
+    check("clip_grad_value_", "clip_value", clip_value)?;
     replace(parameters, |grad| grad.clamp(-clip_value, clip_value))
+}
+
+/// A bound below 0 would turn gradients round.
+fn check(op: &'static str, name: &str, bound: f64) -> Result<()> {
+    if bound >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::argument(op, format!("{name} must be at least 0, but is {}", text::float(bound))))
 }
 
 /// Puts what `f` makes of them in the place of the gradients: of all, or after an error of none.

@@ -147,6 +147,9 @@ impl<R: Rule> Descent<R> {
             let message = format!("{} values of {names:?} for {} groups", values.len(), self.options.len());
             return Err(Error::argument(R::NAME, message));
         }
+        if values.iter().any(|value| value.is_nan()) {
+            return Err(Error::argument(R::NAME, format!("{} cannot be nan", names.join(" or "))));
+        }
         for (options, &value) in self.options.iter_mut().zip(values) {
             let place = number(options, names);
             *place.ok_or_else(|| Error::argument(R::NAME, format!("has no {}", names.join(" or "))))? = value;

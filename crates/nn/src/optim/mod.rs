@@ -50,11 +50,11 @@ pub trait Optimizer {
     /// The learning rate of each group of parameters.
     fn lrs(&self) -> Vec<f64>;
 
-    /// Sets the learning rate of each group, as a schedule does. Any number is taken: a schedule may end a rounding
+    /// Sets the learning rate of each group, as a schedule does. Any number is taken but NaN: a schedule may end a rounding
     /// error below 0.
     ///
     /// # Errors
-    /// [`Error::Argument`] unless there is one for each group.
+    /// [`Error::Argument`] unless there is one for each group, and for NaN; then nothing is set.
     fn set_lrs(&mut self, lrs: &[f64]) -> Result<()>;
 
     /// The learning rates that the groups had when their first schedule was made, or have if this is the first one: what those start

@@ -298,3 +298,19 @@ fn gradients_are_clipped_together() {
     clip_grad_value_(&all, 3.5).unwrap();
     assert_eq!(grads()[0], Some(vec![3.0, -3.5]));
 }
+
+#[test]
+fn bounds_that_make_no_sense_are_refused() -> downhill_tensor::Result<()> {
+    let p = Parameter::new(Tensor::from([1.0_f32]))?;
+    p.set_grad(Some(Tensor::from([2.0_f32])))?;
+    for (bound, shown) in [(-1.0, "-1.0"), (f64::NAN, "nan")] {
+        let text = clip_grad_norm_(std::slice::from_ref(&p), bound, ClipNormOptions::default())
+            .unwrap_err()
+            .to_string();
+        assert_eq!(text, format!("clip_grad_norm_: max_norm must be at least 0, but is {shown}"));
+        let text = clip_grad_value_(std::slice::from_ref(&p), bound).unwrap_err().to_string();
+        assert_eq!(text, format!("clip_grad_value_: clip_value must be at least 0, but is {shown}"));
+    }
+    assert_eq!(p.grad().expect("as it was").to_vec::<f32>()?, [2.0]);
+    Ok(())
+}

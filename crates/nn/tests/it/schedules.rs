@@ -3,8 +3,8 @@
 #![allow(clippy::unreadable_literal, reason = "results as PyTorch prints them")]
 
 use downhill_nn::optim::{
-    Anneal, Better, CosineAnnealingLR, ExponentialLR, LinearLR, LinearLrOptions, MultiStepLR, OneCycleLR,
-    OneCycleOptions, PerGroup, PlateauOptions, ReduceLROnPlateau, Schedule, StepLR,
+    Anneal, Better, CosineAnnealingLR, ExponentialLR, LambdaLR, LinearLR, LinearLrOptions, MultiStepLR,
+    OneCycleLR, OneCycleOptions, PerGroup, PlateauOptions, PolynomialLR, ReduceLROnPlateau, Schedule, StepLR,
 };
 use downhill_nn::{Adagrad, AdagradOptions, Adam, AdamOptions, Optimizer, Parameter, SGD, SgdOptions};
 
@@ -173,4 +173,22 @@ fn bad_options_are_refused_with_their_numbers() {
     let mut adagrad = Adagrad::new(parameter(), AdagradOptions::default()).unwrap();
     let cycle = text(OneCycleLR::new(&mut adagrad, 1.0, 5, d()));
     assert_eq!(cycle, "OneCycleLR: cycle_momentum needs an optimizer with momentum or betas");
+}
+
+#[test]
+fn a_learning_rate_of_nan_is_refused_and_nothing_is_set() {
+    let mut sgd = SGD::new(parameter(), SgdOptions::default()).unwrap();
+    let lrs = sgd.lrs();
+    let schedules: [Box<dyn Schedule>; 4] = [
+        Box::new(StepLR::new(1, f64::NAN).unwrap()),
+        Box::new(ExponentialLR::new(f64::NAN)),
+        Box::new(PolynomialLR::new(10, f64::NAN)),
+        Box::new(LambdaLR::new(&mut sgd, |epoch| if epoch == 0 { 1.0 } else { f64::NAN }).unwrap()),
+    ];
+    for mut schedule in schedules {
+        assert_eq!(schedule.step(&mut sgd).unwrap_err().to_string(), "SGD: lr cannot be nan");
+        assert_eq!(sgd.lrs(), lrs);
+    }
+    assert!(MultiStepLR::new(&mut sgd, [0], f64::NAN).is_err() && sgd.set_lr(f64::NAN).is_err());
+    assert_eq!(sgd.lrs(), lrs);
 }

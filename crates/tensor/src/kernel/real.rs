@@ -13,6 +13,11 @@ use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 /// }
 /// assert_eq!(softsign(3.0_f32), 0.75);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "a formula cannot be read at `{Self}`",
+    label = "expected `f32`, `f64` or `Traced`",
+    note = "numbers in a formula are `R::lit(2.0)`; tensors enter it by `Traced`"
+)]
 pub trait Real:
     Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
@@ -99,6 +104,10 @@ pub trait Real:
 }
 
 /// `f32` or `f64`: the types that formulas are read at and kernels of floating-point operations are written for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a floating-point type of kernels",
+    label = "expected `f32` or `f64`"
+)]
 pub trait Float: Element + Real<Mask = bool> + AddAssign {
     /// `eˣ` within 1 ULP: the exponential inside PyTorch's softmax and sigmoid. Exactly 1 at 0 and exactly 0 at −∞, so a row's
     /// maximum weighs 1 and a masked entry nothing.

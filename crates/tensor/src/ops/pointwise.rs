@@ -185,6 +185,9 @@ pointwise! {
 
     /// The hyperbolic tangent. [`torch.tanh`](https://docs.pytorch.org/docs/stable/generated/torch.tanh.html).
     ///
+    /// Its gradient `1 − y²` is, as PyTorch's, of the result, which is all that is kept: digits of it are lost where `y` is rounded to
+    /// nearly ±1.
+    ///
     /// ```
     /// assert_eq!(downhill::Tensor::from(0.0_f32).tanh().item::<f32>()?, 0.0);
     /// # Ok::<(), downhill::Error>(())
@@ -194,6 +197,9 @@ pointwise! {
 
     /// The logistic function `1 / (1 + e⁻ˣ)`, in `(0, 1)`.
     /// [`torch.sigmoid`](https://docs.pytorch.org/docs/stable/generated/torch.sigmoid.html).
+    ///
+    /// Its gradient `(1 − y) y` is, as PyTorch's, of the result, which is all that is kept: digits of it are lost where `y` is rounded to
+    /// nearly 1. Losses that take logits, and [`log_sigmoid`](Self::log_sigmoid), lose none.
     ///
     /// ```
     /// assert_eq!(downhill::Tensor::from(0.0_f32).sigmoid().item::<f32>()?, 0.5);

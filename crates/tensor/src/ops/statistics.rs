@@ -50,7 +50,7 @@ fn variance(op: &'static str, plan: &Plan, correction: f64, root: bool) -> Resul
         let variance = m2 / (n as f64 - correction).max(0.0);
         if root { variance.sqrt() } else { variance }
     };
-    dispatch!(float plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
+    let variances = dispatch!(float plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
         let data = plan.input.slice::<T>().unwrap_or_default();
         match out {
             [] => {}
@@ -75,7 +75,46 @@ fn variance(op: &'static str, plan: &Plan, correction: f64, root: bool) -> Resul
                 #[inline(always)] |m| T::of_f64(finish(m.m2)),
             ),
         }
-    }))
+    }))?;
+    // No square of an `f32` leaves the range of `f64`.
+    if variances.dtype() == DType::F64 {
+        unbounded(op, variances, plan, correction, root)
+    } else {
+        Ok(variances)
+    }
+}
+
+/// Variances of `f64`, computed again where a square may have left its range: of numbers scaled to 1.
+#[inline]
+fn unbounded(op: &'static str, mut found: Array, plan: &Plan, correction: f64, root: bool) -> Result<Array> {
+    let data = plan.input.slice::<f64>().unwrap_or_default();
+    // A root below has lost digits of its square; a variance that has lost some is too small for them.
+    let whole = |x: f64| if root { (1e-146..f64::INFINITY).contains(&x) } else { x.is_finite() };
+    for (at, found) in found.make_mut::<f64>(op)?.iter_mut().enumerate() {
+        if plan.n == 0 || whole(*found) {
+            continue;
+        }
+        let numbers = lane(data, plan, at);
+        let unit = numbers.clone().map(f64::abs).fold(0.0, f64::max);
+        let divisor = (plan.n as f64 - correction).max(0.0);
+        if unit > 0.0 && unit.is_finite() && numbers.clone().all(f64::is_finite) && divisor > 0.0 {
+            let mean = numbers.clone().map(|x| x / unit).sum::<f64>() / plan.n as f64;
+            let m2 = numbers.map(|x| (x / unit - mean) * (x / unit - mean)).sum::<f64>();
+            *found = if root { unit * (m2 / divisor).sqrt() } else { unit * (unit * (m2 / divisor)) };
+        }
+    }
+    Ok(found)
+}
+
+/// The numbers that the result at `at` is of.
+#[inline]
+fn lane<'a, T: Float>(
+    data: &'a [T],
+    plan: &Plan,
+    at: usize,
+) -> impl Iterator<Item = f64> + Clone + use<'a, T> {
+    let first = at / plan.inner * plan.n * plan.inner + at % plan.inner;
+    data[first..].iter().step_by(plan.inner).take(plan.n).map(|x| x.cast::<f64>())
 }
 
 /// `Σ |x|^p` to the power `1/p`, and its limits at 0 and ±∞. Powers are rounded to the dtype; but sums are added up in `f64`, and their
@@ -122,8 +161,7 @@ fn rescaled(mut norms: Array, plan: &Plan, p: f64) -> Result<Array> {
             if plan.n == 0 || (low..high).contains(&norm.cast::<f64>()) || norm.is_nan() {
                 continue;
             }
-            let first = at / plan.inner * plan.n * plan.inner + at % plan.inner;
-            let numbers = || data[first..].iter().step_by(plan.inner).take(plan.n).map(|x| x.cast::<f64>().abs());
+            let numbers = || lane(data, plan, at).map(f64::abs);
             let unit = if p > 0.0 { numbers().fold(0.0, f64::max) } else { numbers().fold(f64::INFINITY, f64::min) };
             if unit > 0.0 && unit.is_finite() {
                 *norm = T::of_f64(unit * numbers().map(|x| (x / unit).powf(p)).sum::<f64>().powf(1.0 / p));

@@ -67,3 +67,34 @@ fn norms_and_their_gradients_scale_with_the_numbers() -> Result<()> {
     assert_eq!(Tensor::from([0.0_f32, 0.0]).norm(2.0)?.item::<f32>()?, 0.0);
     Ok(())
 }
+
+#[test]
+fn deviations_scale_with_the_numbers() -> Result<()> {
+    let numbers = [0.5, -1.25, 3.0, 0.75, -2.0];
+    for correction in [0.0, 1.0, 2.5] {
+        let run = |k: i32| -> Result<(f64, Vec<f64>)> {
+            let x = Tensor::from(numbers.map(|x| x * 2_f64.powi(k))).requires_grad_()?;
+            let std = x.std_dim(0, correction, false)?;
+            let of_rows = x.expand([3, 5])?.std_dim(1, correction, false)?.select(0, 1)?;
+            let of_columns = x.expand([3, 5])?.t()?.std_dim(0, correction, false)?.select(0, 1)?;
+            for other in [of_rows, of_columns] {
+                assert!((other.div(&std)?.item::<f64>()? - 1.0).abs() < 1e-15);
+            }
+            Ok((std.item::<f64>()? / 2_f64.powi(k), autograd::grad(&std, &[&x])?.remove(0).to_vec()?))
+        };
+        let (plain, slopes) = run(0)?;
+        for k in [-1000, -520, -400, 400, 520, 1015] {
+            let (scaled, same) = run(k)?;
+            assert!((scaled / plain - 1.0).abs() < 1e-15, "2^{k}: {scaled} for {plain}");
+            for (a, b) in same.iter().zip(&slopes) {
+                assert!((a - b).abs() <= 1e-14 * b.abs(), "2^{k}: {same:?} for {slopes:?}");
+            }
+        }
+    }
+    // What is beyond the range is infinite, and what has no spread has none.
+    assert_eq!(Tensor::from([1.7e308, -1.7e308]).var()?.item::<f64>()?, f64::INFINITY);
+    assert_eq!(Tensor::from([1.0, f64::INFINITY]).std()?.to_string(), "tensor(nan, dtype=torch.float64)");
+    assert_eq!(Tensor::from([0.5; 7]).std()?.item::<f64>()?, 0.0);
+    assert_eq!(Tensor::from([1e200; 7]).std()?.item::<f64>()?, 0.0);
+    Ok(())
+}
