@@ -4,8 +4,8 @@
 
 use downhill::autograd::{GradOptions, grad, grad_with};
 use downhill::data::{
-    CsvOptions, DataLoader, Dataset, Idx, Kind, RandomSampler, Sampler, SequentialSampler, Standardizer,
-    Table, TensorDataset, WeightedRandomSampler, random_split, stratified_split,
+    CsvOptions, DataLoader, Dataset, Idx, Kind, SequentialSampler, Standardizer, Table, TensorDataset,
+    random_split, stratified_split,
 };
 use downhill::log::{self, Curves};
 use downhill::nn::functional as f;
@@ -170,8 +170,7 @@ fn data_and_curves() -> Vec<String> {
         TensorDataset::new((rows.clone(), few.clone())); TensorDataset::new((rows.clone(), Tensor::from(1.0))); data.get(4); data.batch(&[0, 9]);
         random_split(&data, [3, 2], None); random_split(&data, [0.5, 0.6], None); random_split(&data, [0.5, -0.5], None); stratified_split(&data, &few, [0.5, 0.5], None);
         DataLoader::new(&data).batch_size(0).iter().map(|_| ()); DataLoader::new(&data).shuffle(true).sampler(SequentialSampler::new(4)).iter().map(|_| ());
-        RandomSampler::new(4).num_samples(9).iter().map(|_| ()); WeightedRandomSampler::new(&Tensor::from([-1.0, 2.0]), 3); WeightedRandomSampler::new(&Tensor::from([1.0; 2]), 0);
-        Standardizer::fit(&labels); Standardizer::fit(&few); Standardizer::fit(&rows).and_then(|s| s.transform(&zeros([2, 5])?)); Standardizer::from_state([("mean", few.clone())]);
+        Standardizer::fit(&labels); Standardizer::fit(&rows).and_then(|s| s.transform(&zeros([2, 5])?)); Standardizer::from_state([("mean", few.clone())]);
         curves.add(1, &[("rate", 1.0)]); curves.add(1, &[("loss", 1.0), ("loss", 2.0)]); curves.add(1, &[("", 1.0)]); Curves::create("curves.txt");
         log::read(path("a.csv"), "rate"); { fs::write(path("a.csv"), "step,loss\n0,x\n").unwrap(); log::read(path("a.csv"), "loss") };
         Curves::append({ fs::write(path("b.csv"), "epoch\n").unwrap(); path("b.csv") });
