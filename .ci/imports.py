@@ -14,6 +14,7 @@ KNOWN = {
     "tensor": [{"autograd/node", "tensor"}, {"error", "shape"}],
     "nn": [],
     "data": [],
+    "mpi": [],
 }
 
 

@@ -94,6 +94,7 @@
 //! | [How autograd works](https://github.com/downhill-rs/downhill/blob/main/docs/how-autograd-works.md) | from the chain rule to the engine in six programs |
 //! | [Adding an operation](https://github.com/downhill-rs/downhill/blob/main/docs/adding-an-op.md) | a row of a table, a function, a fused operation, a loss |
 //! | [Architecture](https://github.com/downhill-rs/downhill/blob/main/docs/architecture.md) | the files, and what must stay true |
+//! | [Several machines](https://github.com/downhill-rs/downhill/blob/main/docs/distributed.md) | training over MPI, with the same bits for any number of processes |
 //! | [Performance](https://github.com/downhill-rs/downhill/blob/main/docs/performance.md) | beside PyTorch, and how to measure it |
 //! | [Roadmap](https://github.com/downhill-rs/downhill/blob/main/docs/roadmap.md) | what is open, and what is absent on purpose |
 //!

@@ -23,6 +23,7 @@
 //! | entries | [`TensorDataset`], [`Subset`], a [`Dataset`] of your own |
 //! | parts of a dataset | [`random_split`], [`stratified_split`] |
 //! | their order | [`SequentialSampler`], [`RandomSampler`], [`WeightedRandomSampler`], [`BatchSampler`], a [`Sampler`] of your own |
+//! | the part of a process, of several that train together | [`DistributedSampler`] |
 //! | batches, loaded ahead by threads if asked | [`DataLoader`] |
 //! | MNIST's files | [`Idx`] |
 //! | comma-separated values | `Table`, with the feature `csv` |
@@ -36,6 +37,7 @@
 
 mod collate;
 mod dataset;
+mod distributed;
 mod error;
 mod generator;
 mod idx;
@@ -51,6 +53,7 @@ mod workers;
 
 pub use collate::Collate;
 pub use dataset::{Batch, Dataset, Subset};
+pub use distributed::DistributedSampler;
 pub use error::{Error, Result};
 pub use generator::SharedGenerator;
 pub use idx::Idx;

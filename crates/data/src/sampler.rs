@@ -101,7 +101,7 @@ impl Sampler for SequentialSampler {
 
 /// Chunks of numbers, each drawn when the one before it is used up.
 #[inline]
-fn chunks(chunks: impl Iterator<Item = Result<Tensor>> + Send + 'static) -> Order<usize> {
+pub(crate) fn chunks(chunks: impl Iterator<Item = Result<Tensor>> + Send + 'static) -> Order<usize> {
     Box::new(chunks.flat_map(|chunk| {
         let (numbers, error) = match chunk.and_then(|chunk| Ok(chunk.to_vec::<i64>()?)) {
             Ok(numbers) => (numbers, None),
