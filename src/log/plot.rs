@@ -24,7 +24,7 @@ const OP: &str = "plot";
 /// use downhill::log::{Curves, Plot};
 ///
 /// let folder = std::env::temp_dir().join(format!("downhill-plot-{}", std::process::id()));
-/// let runs = [0.1, 0.2].map(|lr| (lr, folder.join(format!("{lr}.csv"))));
+/// let runs = [0.1_f64, 0.2].map(|lr| (lr, folder.join(format!("{lr}.csv"))));
 /// for (lr, path) in &runs {
 ///     let mut curves = Curves::create(path)?;
 ///     for step in 0..100 {
