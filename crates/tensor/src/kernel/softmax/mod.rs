@@ -108,6 +108,12 @@ pub(crate) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [
     if out.is_empty() {
         return;
     }
+    if n == 1 {
+        // Of an entry alone it is 0, or NaN if the entry is not finite.
+        return parallel::write_blocks(out, &|start, out| {
+            vectorize!(memory: out.iter_mut().zip(&x[start..]).for_each(|(o, &x)| *o = x - x));
+        });
+    }
     if inner > 1 {
         return columns::log_softmax(x, n, inner, out);
     }
@@ -175,6 +181,13 @@ fn finite_log_sum_exp<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) 
 pub(crate) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
     if out.is_empty() {
         return;
+    }
+    if n == 1 {
+        // `y` is 0 or NaN, and a probability of 1 has no gradient.
+        return parallel::write_blocks(out, &|start, out| {
+            let inputs = y[start..].iter().zip(&g[start..]);
+            vectorize!(memory: out.iter_mut().zip(inputs).for_each(|(o, (&y, &g))| *o = (g - g) + y));
+        });
     }
     if inner > 1 {
         return columns::log_softmax_grad(y, g, n, inner, out);
