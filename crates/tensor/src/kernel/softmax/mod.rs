@@ -104,6 +104,7 @@ fn softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: R
 }
 
 /// Log-softmax over the middle dimension.
+#[allow(clippy::eq_op, reason = "the difference of a number from itself is NaN if it is not finite")]
 pub(crate) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     if out.is_empty() {
         return;
@@ -178,6 +179,7 @@ fn finite_log_sum_exp<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) 
 }
 
 /// The gradient of log-softmax from its result `y`.
+#[allow(clippy::eq_op, reason = "the difference of a number from itself is NaN if it is not finite")]
 pub(crate) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
     if out.is_empty() {
         return;
