@@ -9,19 +9,8 @@ use super::{Case, Step};
 use downhill::prelude::*;
 
 /// Operations of positive inputs: probabilities, too.
-pub(crate) const POSITIVE: &[&str] = &[
-    "log",
-    "log2",
-    "log1p",
-    "sqrt",
-    "rsqrt",
-    "pow_half",
-    "reciprocal",
-    "bce",
-    "prod",
-    "cumprod",
-    "multinomial",
-];
+pub(crate) const POSITIVE: &[&str] =
+    &["log", "log2", "log1p", "sqrt", "rsqrt", "pow_half", "reciprocal", "bce", "prod", "cumprod"];
 
 /// The operation of this name, with what else it takes.
 pub(crate) fn prepare(op: &str, case: &Case) -> Result<Step> {
@@ -114,7 +103,6 @@ pub(crate) fn prepare(op: &str, case: &Case) -> Result<Step> {
         "var_all" => Box::new(|x| x.var()),
         "norm_all" => Box::new(|x| x.norm(2.0)),
         // Moving.
-        "clone" => Box::new(|x| x.mul(1.0)),
         "contiguous" => Box::new(|x| x.try_contiguous()),
         "cat" => with(other()?, move |x, y| Tensor::cat(&[x, y], dim)),
         "stack" => with(other()?, move |x, y| Tensor::stack(&[x, y], dim)),

@@ -41,7 +41,9 @@ fn clear(folder: &Path, name: &OsStr) {
             .and_then(|rest| rest.strip_suffix(end.as_bytes()));
         let numbers = |middle: &[u8]| middle.iter().all(|b| b.is_ascii_digit() || *b == b'.');
         let age = |file: &File| file.metadata()?.modified()?.elapsed().map_err(io::Error::other);
+        // Opening what is no file may wait for ever.
         middle.is_some_and(numbers)
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
             && File::open(entry.path())
                 .is_ok_and(|file| age(&file).is_ok_and(|age| age > MOMENT) && file.try_lock().is_ok())
     };

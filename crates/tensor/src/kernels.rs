@@ -21,7 +21,7 @@ use crate::{Element, Float};
 
 pub use crate::kernel::parallel::Chunk;
 pub use crate::kernel::reduce::SHORT_SUM;
-pub use crate::kernel::softmax::logits::{Logits, NONE, ROWS, Slopes};
+pub use crate::kernel::softmax::logits::{LOGIT_ROWS, Logits, Slopes};
 
 /// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it
 /// (`work` in units of one addition).
@@ -98,7 +98,7 @@ fn count_chunks(op: &str, len: usize, size: usize) -> usize {
 }
 
 /// Elements of a chunk of rows: several short rows share one, so that they are not dearer than long ones.
-const OF_ROWS: usize = 1 << 12;
+const ROWS: usize = 1 << 12;
 
 /// Calls `f(first, out)` for runs of rows of `width` elements, which have a number each in `out`; in parallel if all of them
 /// are worth it (`work` additions an element). `C` is the type that rows are computed in: it decides how wide the vectors
@@ -115,7 +115,7 @@ const OF_ROWS: usize = 1 << 12;
 /// assert_eq!(sums, [3.0, 7.0]);
 /// ```
 pub fn rows<C: Float, O: Send>(width: usize, out: &mut [O], work: usize, f: impl Fn(usize, &mut [O]) + Sync) {
-    let rows = (OF_ROWS / width.max(1)).max(1);
+    let rows = (ROWS / width.max(1)).max(1);
     parallel::for_chunks(out, rows, work.saturating_mul(width), &|first, out| vectorize!(C: f(first, out)));
 }
 
@@ -142,7 +142,7 @@ pub fn write_rows<C: Float, T: Float, U: Send>(
     work: usize,
     f: impl Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync,
 ) {
-    let (width, rows) = (width.max(1), (OF_ROWS / width.max(1)).max(1));
+    let (width, rows) = (width.max(1), (ROWS / width.max(1)).max(1));
     assert!(out.len().div_ceil(width) <= side.len(), "write_rows: every row has a number beside it");
     parallel::write_pairs((out, rows * width), (side, rows), work, &|chunk, out, side| {
         vectorize!(C: f(chunk * rows, out, side));

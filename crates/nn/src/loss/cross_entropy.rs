@@ -5,7 +5,7 @@ use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
 use downhill_tensor::autograd::fused;
-use downhill_tensor::kernels::{self, Chunk, Logits, Slopes};
+use downhill_tensor::kernels::{self, Chunk, LOGIT_ROWS, Logits, Slopes};
 use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, grad_enabled, memory};
 use std::sync::{Mutex, PoisonError};
@@ -158,7 +158,7 @@ impl Indices {
         let this = Self { divisor: classes.divisor::<T, f64>()?, share, classes, ready: Mutex::new(None) };
         let keep = this.classes.reduction != Reduction::None && grad_enabled() && rows.input.requires_grad();
         let one = keep.then(|| T::lit(1.0));
-        let (terms, slope) = this.pass::<T>(&rows.input, one.as_ref().map(std::slice::from_ref))?;
+        let (terms, slope) = this.pass::<T>(&rows.input, one.as_ref().map(std::slice::from_ref), true)?;
         *this.ready.lock().unwrap_or_else(PoisonError::into_inner) = slope;
         let targets = this.classes.targets()?;
         let value = reduce::<T, f64>(&rows, this.classes.reduction, this.divisor, |r| {
@@ -179,12 +179,17 @@ impl Indices {
             return if g.item::<f64>()? == 1.0 { Ok(slope) } else { slope.mul(g) };
         }
         let g = g.try_contiguous()?;
-        let (_, slope) = self.pass::<T>(x, Some(g.as_slice()?))?;
+        let (_, slope) = self.pass::<T>(x, Some(g.as_slice()?), false)?;
         slope.ok_or(Error::NoGrad { op: OP })
     }
 
-    /// The terms of the rows, and, given the gradient of the loss (one number, or one a row), that of the input.
-    fn pass<T: Logits>(&self, input: &Tensor, g: Option<&[T]>) -> Result<(Vec<f64>, Option<Tensor>)> {
+    /// The terms of the rows, if they are wanted, and, given the gradient of the loss (one number, or one a row), that of the input.
+    fn pass<T: Logits>(
+        &self,
+        input: &Tensor,
+        g: Option<&[T]>,
+        terms: bool,
+    ) -> Result<(Vec<f64>, Option<Tensor>)> {
         let (x, targets, weights) =
             (input.as_slice::<T>()?, self.classes.targets()?, self.classes.weights::<T>()?);
         let n = input.shape()[1];
@@ -192,7 +197,7 @@ impl Indices {
         if n == 0 || targets.is_empty() {
             return Ok((losses, g.map(|_| input.try_zeros_like()).transpose()?));
         }
-        let matrix = Matrix { x, n, targets, weights, g: g.unwrap_or_default() };
+        let matrix = Matrix { x, n, targets, weights, g: g.unwrap_or_default(), terms };
         // As trait objects: the loops that gain by vectors are in the kernels, compiled once.
         if g.is_none() {
             let f: &(dyn Fn(usize, &mut [f64]) + Sync) = &|at, losses| self.rows(&matrix, at, None, losses);
@@ -210,24 +215,24 @@ impl Indices {
     /// The terms of the rows from `first` on and, given an output, their gradients.
     fn rows<T: Logits>(
         &self,
-        &Matrix { x, n, targets, weights, g }: &Matrix<'_, T>,
+        &Matrix { x, n, targets, weights, g, terms }: &Matrix<'_, T>,
         first: usize,
         mut out: Option<&mut Chunk<'_, T>>,
         losses: &mut [f64],
     ) {
         let smooth = self.share.1 != 0.0;
-        for (i, losses) in losses.chunks_mut(kernels::ROWS).enumerate() {
-            let (start, rows) = (i * kernels::ROWS, losses.len());
+        for (i, losses) in losses.chunks_mut(LOGIT_ROWS).enumerate() {
+            let (start, rows) = (i * LOGIT_ROWS, losses.len());
             let x = &x[(first + start) * n..];
-            let (mut own, mut scales) = ([kernels::NONE; kernels::ROWS], [0.0; kernels::ROWS]);
+            let (mut own, mut scales) = ([None; LOGIT_ROWS], [0.0; LOGIT_ROWS]);
             for (r, &target) in targets[first + start..][..rows].iter().enumerate() {
                 if let Some(c) = self.classes.class(target) {
                     let g = if g.len() > 1 { g.get(first + start + r) } else { g.first() };
                     let scale = g.map_or(0.0, |g| g.cast::<f64>() / self.divisor);
-                    (own[r], scales[r]) = (c, if smooth { scale } else { weight(weights, c) * scale });
+                    (own[r], scales[r]) = (Some(c), if smooth { scale } else { weight(weights, c) * scale });
                 }
             }
-            let mut stats = [(T::default(), 0.0); kernels::ROWS];
+            let mut stats = [(T::default(), 0.0); LOGIT_ROWS];
             let stats = &mut stats[..rows];
             if smooth {
                 for (r, stat) in stats.iter_mut().enumerate() {
@@ -239,9 +244,9 @@ impl Indices {
                 let slopes = out.as_deref_mut().map(|out| Slopes { out, first: start, scales: &scales });
                 T::softmax_apart(x, n, &own, slopes, stats);
             }
-            for (r, (loss, stat)) in losses.iter_mut().zip(stats).enumerate() {
-                if own[r] != kernels::NONE {
-                    *loss = self.term(&x[r * n..][..n], own[r], weights, *stat);
+            for (r, (loss, stat)) in losses.iter_mut().zip(stats).enumerate().filter(|_| terms) {
+                if let Some(c) = own[r] {
+                    *loss = self.term(&x[r * n..][..n], c, weights, *stat);
                 }
             }
         }
@@ -252,17 +257,17 @@ impl Indices {
     fn smooth<T: Logits>(
         &self,
         x: &[T],
-        c: usize,
+        c: Option<usize>,
         weights: Option<&[T]>,
         g: f64,
         out: Option<&mut [T]>,
     ) -> (T, f64) {
-        if c == kernels::NONE {
+        let Some(c) = c else {
             if let Some(out) = out {
                 out.fill(T::default());
             }
             return (T::default(), 0.0);
-        }
+        };
         let (max, top, [most, rest]) = T::max_and_wide_sums(x);
         let log = log_sum([most, rest]);
         let Some(out) = out else { return (max, log) };
@@ -332,6 +337,8 @@ struct Matrix<'a, T> {
     weights: Option<&'a [T]>,
     /// One number, one a row, or none where no gradient is wanted.
     g: &'a [T],
+    /// Whether the terms are wanted, and not the gradient alone.
+    terms: bool,
 }
 
 /// The weight of class `c`, 1 without weights.

@@ -7,7 +7,7 @@ use super::super::simd::vectorize;
 use super::rows::{exponentials_apart, fast_exps, max_and_sums, max_and_wide_sums};
 
 /// The most rows that [`Logits::softmax_apart`] takes at once.
-pub const ROWS: usize = 32;
+pub const LOGIT_ROWS: usize = 32;
 
 /// Entries from which rows are no longer short: their exponentials are computed once and scaled, in half the time and no less exactly.
 /// The gradients of fewer cost nothing, and keep PyTorch's digits where they cancel over a batch.
@@ -19,9 +19,6 @@ const FEW: usize = 8;
 /// Elements of a small group, which has less scratch.
 const SMALL: usize = 1 << 8;
 
-/// The entry apart of a row that does not count.
-pub const NONE: usize = usize::MAX;
-
 /// Where the gradient of rows goes.
 #[derive(Debug)]
 pub struct Slopes<'a, 'b, T: Float> {
@@ -30,29 +27,29 @@ pub struct Slopes<'a, 'b, T: Float> {
     /// The first of these rows in it.
     pub first: usize,
     /// The factor of each row.
-    pub scales: &'a [f64; ROWS],
+    pub scales: &'a [f64; LOGIT_ROWS],
 }
 
 /// `f32` and `f64` as logits.
 pub trait Logits: Float {
-    /// For at most [`ROWS`] rows of `n` entries, the first of `x`: the maximum `m` of each and `ln Σ exp(x − m)`, as exact as a
+    /// For at most [`LOGIT_ROWS`] rows of `n` entries, the first of `x`: the maximum `m` of each and `ln Σ exp(x − m)`, as exact as a
     /// probability near 1 wants it if it is that of the entry `apart`; and, if asked for, the gradient of `−ln pₐ` by the row,
-    /// `p − 1` at `apart` and `p` elsewhere, times a scale. Of a row whose entry apart is [`NONE`] the gradient is 0 and the numbers
+    /// `p − 1` at `apart` and `p` elsewhere, times a scale. A row without an entry apart does not count: its gradient is 0, and its numbers
     /// mean nothing. If `x` goes on, the rows that follow are prefetched.
     ///
     /// # Panics
-    /// If `x`, `apart`, `scales` or the output has fewer rows than `stats`, or `stats` more than [`ROWS`].
+    /// If `x`, `apart` or the output has fewer rows than `stats`, `stats` more than [`LOGIT_ROWS`], or an entry apart is not below `n`.
     ///
     /// ```
     /// use downhill::kernels::Logits;
     /// let mut stats = [(0.0, 0.0)];
-    /// f64::softmax_apart(&[7.0, 7.0], 2, &[0], None, &mut stats);
+    /// f64::softmax_apart(&[7.0, 7.0], 2, &[Some(0)], None, &mut stats);
     /// assert_eq!(stats, [(7.0, std::f64::consts::LN_2)]);
     /// ```
     fn softmax_apart(
         x: &[Self],
         n: usize,
-        apart: &[usize],
+        apart: &[Option<usize>],
         slopes: Option<Slopes<'_, '_, Self>>,
         stats: &mut [(Self, f64)],
     );
@@ -73,7 +70,7 @@ macro_rules! logits {
             fn softmax_apart(
                 x: &[Self],
                 n: usize,
-                apart: &[usize],
+                apart: &[Option<usize>],
                 slopes: Option<Slopes<'_, '_, Self>>,
                 stats: &mut [(Self, f64)],
             ) {
@@ -92,12 +89,16 @@ logits!(f32 f64);
 fn softmax_apart<T: Float>(
     x: &[T],
     n: usize,
-    apart: &[usize],
+    apart: &[Option<usize>],
     slopes: Option<Slopes<'_, '_, T>>,
     stats: &mut [(T, f64)],
 ) {
     let (rows, apart) = (stats.len(), &apart[..stats.len()]);
-    assert!(rows <= ROWS, "softmax_apart: at most {ROWS} rows at once, but got {rows}");
+    assert!(rows <= LOGIT_ROWS, "softmax_apart: at most {LOGIT_ROWS} rows at once, but got {rows}");
+    assert!(apart.iter().flatten().all(|&c| c < n), "softmax_apart: an entry apart is one of {n}");
+    if rows * n == 0 {
+        return;
+    }
     if n >= LONG {
         return long(x, n, apart, slopes, stats);
     }
@@ -112,7 +113,7 @@ fn softmax_apart<T: Float>(
             (&mut small[..x.len()], &[][..])
         }
         None => {
-            large = [T::default(); ROWS * LONG];
+            large = [T::default(); LOGIT_ROWS * LONG];
             (&mut large[..x.len()], &[][..])
         }
     };
@@ -136,10 +137,10 @@ fn softmax_apart<T: Float>(
     }
     fast_exps(out);
     for (((out, &apart), &scale), doubt) in out.chunks_exact_mut(n).zip(apart).zip(scales).zip(doubts) {
-        if apart == NONE {
+        let Some(apart) = apart else {
             out.fill(T::default());
             continue;
-        }
+        };
         let scale = T::lit(scale);
         for o in out.iter_mut() {
             *o = *o * scale;
@@ -151,16 +152,16 @@ fn softmax_apart<T: Float>(
 /// Of each row the maximum, the logarithm of the sum of its exponentials, that sum as it is in `T`, and the probability of all
 /// entries but the one apart.
 struct Sums<T> {
-    max: [T; ROWS],
-    logs: [f64; ROWS],
-    few: [T; ROWS],
-    doubts: [f64; ROWS],
+    max: [T; LOGIT_ROWS],
+    logs: [f64; LOGIT_ROWS],
+    few: [T; LOGIT_ROWS],
+    doubts: [f64; LOGIT_ROWS],
 }
 
 /// Rows of few entries lie side by side in the lanes of a vector: each is then as fast as an entry of a long one, and nothing is added
 /// up across lanes.
 #[inline(always)]
-fn short_sums<T: Float>(x: &[T], n: usize, apart: &[usize], lanes: &mut [T]) -> Sums<T> {
+fn short_sums<T: Float>(x: &[T], n: usize, apart: &[Option<usize>], lanes: &mut [T]) -> Sums<T> {
     let rows = apart.len();
     for (c, entries) in lanes.chunks_exact_mut(rows).enumerate() {
         for (r, entry) in entries.iter_mut().enumerate() {
@@ -168,15 +169,15 @@ fn short_sums<T: Float>(x: &[T], n: usize, apart: &[usize], lanes: &mut [T]) -> 
             *entry = x.get(r * n + c).copied().unwrap_or_default();
         }
     }
-    let (mut max, mut own) = ([T::lit(f64::NEG_INFINITY); ROWS], [0.0; ROWS]);
+    let (mut max, mut own) = ([T::lit(f64::NEG_INFINITY); LOGIT_ROWS], [0.0; LOGIT_ROWS]);
     let few = exponentials_of_lanes(lanes, &mut max[..rows]);
     // The one apart: the probability of the others is their sum, and not the difference from 1.
     for (r, (own, &c)) in own.iter_mut().zip(apart).enumerate() {
-        if c != NONE {
+        if let Some(c) = c {
             *own = std::mem::take(&mut lanes[c * rows + r]).cast::<f64>();
         }
     }
-    let (mut logs, mut doubts) = ([0.0; ROWS], [0.0; ROWS]);
+    let (mut logs, mut doubts) = ([0.0; LOGIT_ROWS], [0.0; LOGIT_ROWS]);
     for entries in lanes.chunks_exact(rows) {
         for (others, &e) in doubts.iter_mut().zip(entries) {
             *others += e.cast::<f64>();
@@ -191,14 +192,14 @@ fn short_sums<T: Float>(x: &[T], n: usize, apart: &[usize], lanes: &mut [T]) -> 
 
 /// The rows' maxima, and in place of the entries their `exp(x − max)`, whose sums are returned.
 #[inline(always)]
-fn exponentials_of_lanes<T: Float>(lanes: &mut [T], max: &mut [T]) -> [T; ROWS] {
+fn exponentials_of_lanes<T: Float>(lanes: &mut [T], max: &mut [T]) -> [T; LOGIT_ROWS] {
     let rows = max.len();
     for entries in lanes.chunks_exact(rows) {
         for (max, &x) in max.iter_mut().zip(entries) {
             *max = if x > *max { x } else { *max };
         }
     }
-    let mut sums = [T::default(); ROWS];
+    let mut sums = [T::default(); LOGIT_ROWS];
     for entries in lanes.chunks_exact_mut(rows) {
         for (x, &max) in entries.iter_mut().zip(&*max) {
             *x = *x - max;
@@ -217,22 +218,23 @@ fn exponentials_of_lanes<T: Float>(lanes: &mut [T], max: &mut [T]) -> [T; ROWS] 
 fn long<T: Float>(
     x: &[T],
     n: usize,
-    apart: &[usize],
+    apart: &[Option<usize>],
     mut slopes: Option<Slopes<'_, '_, T>>,
     stats: &mut [(T, f64)],
 ) {
     for (r, (&c, stat)) in apart.iter().zip(stats).enumerate() {
+        let Some(c) = c else {
+            if let Some(Slopes { out, first, .. }) = &mut slopes {
+                out[(*first + r) * n..][..n].fill(T::default());
+            }
+            continue;
+        };
         // From a row on: what follows is prefetched.
         let x = &x[r * n..];
         let (max, own, others): (T, T, f64) = match &mut slopes {
-            None if c == NONE => continue,
             None => max_and_sums(x, n, c),
             Some(Slopes { out, first, scales }) => {
                 let row = (*first + r) * n..(*first + r + 1) * n;
-                if c == NONE {
-                    out[row].fill(T::default());
-                    continue;
-                }
                 let (max, own, others): (T, T, f64) = exponentials_apart(x, c, &mut out[row.clone()]);
                 let (sum, g) = (own.cast::<f64>() + others, scales[r]);
                 // p − 1 is minus the probability of the others.

@@ -356,6 +356,12 @@ mod tests {
             }
         }
         assert_eq!(max_and_sum(&[-inf, 3.0_f32], 2), (3.0, 1.0));
+        let (mut alone, mut slope) = ([1.0_f32; 4], [1.0; 4]);
+        log_softmax(&[2.5, inf, -inf, f32::NAN], 1, 1, &mut alone);
+        log_softmax_grad(&alone, &[3.0; 4], 1, 1, &mut slope);
+        for found in [alone, slope] {
+            assert!(found[0].to_bits() == 0 && found[1..].iter().all(|x| x.is_nan()), "{found:?}");
+        }
         assert_eq!(logits::Logits::max_and_wide_sums(&[-inf, 3.0_f32]), (3.0, 1, [1.0, 0.0]));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::parallel::{self, Chunk};
 use super::super::real::{Float, Real};
+use super::super::reduce::by_halves;
 use super::super::simd::{fetch, vectorize};
 use std::ops::Range;
 
@@ -63,19 +64,14 @@ fn load<T: Float>(part: &[T], pad: T) -> [T; WIDE] {
 
 /// Adds up the lanes of a row of `n`: one after the other if it is shorter than a vector, otherwise by halves.
 #[inline(always)]
-fn add_up<T: Float, S: Float>(mut lanes: [S; WIDE], n: usize) -> S {
+fn add_up<T: Float, S: Float>(lanes: [S; WIDE], n: usize) -> S {
     if n < vector_len::<T>() {
         return lanes[..n].iter().fold(S::default(), |sum, &x| sum + x);
     }
-    let mut half = vector_len::<T>() / 2;
-    while half > 0 {
-        for i in 0..half {
-            let upper = lanes[i + half];
-            lanes[i] += upper;
-        }
-        half /= 2;
+    match lanes.first_chunk::<{ WIDE / 2 }>() {
+        Some(&half) if vector_len::<T>() < WIDE => by_halves(half),
+        _ => by_halves(lanes),
     }
-    lanes[0]
 }
 
 /// Adds terms to the lanes.
