@@ -1,7 +1,8 @@
 //! Every operation.
 
 use super::{Call, Case, calls};
-use downhill::{DType, Rounding, Tensor};
+use downhill::random::Generator;
+use downhill::{Combine, DType, Rounding, Tensor, Unique, arange, eye, full, linspace, zeros};
 
 pub(crate) fn operations() -> Vec<(&'static str, Call)> {
     let one = calls!(|c|
@@ -66,9 +67,23 @@ pub(crate) fn operations() -> Vec<(&'static str, Call)> {
         einsum_rest: Tensor::einsum("...i,...i", &c.a, &c.b)?; einsum_mul: Tensor::einsum("...,...->...", &c.a, &c.b)?;
         einsum_diagonal: Tensor::einsum("ii,j->", &c.a, &c.b)?; einsum_outer: Tensor::einsum("i...,j->ij...", &c.a, &c.b)?;
         einsum_any: Tensor::einsum(["", ",", "->", "i,i->ii", "a,b->c", "i.,j", "....,i", "é,i"][c.count % 8], &c.a, &c.b)?;
+        lerp: c.a.lerp(&c.b, c.x)?; lerp_tensor: c.a.lerp(&c.b, &c.c)?; outer: c.a.outer(&c.b)?; roll: c.a.roll(c.at, c.dim)?; diag: c.a.diag(c.at)?;
+        nanmean: c.a.nanmean()?; nanmean_dim: c.a.nanmean_dim(&c.dims[..], c.flag)?;
+        quantile: c.a.quantile(c.x)?; quantile_half: c.a.quantile(0.5)?; quantile_dim: c.a.quantile_dim(c.x.abs() / 4.0, c.dim, c.flag)?;
+        bincount: c.a.bincount(c.flag.then_some(&c.b), c.count)?; bincount_small: c.a.clamp(-1, 9)?.bincount(None, 3)?;
+        scatter_combined: c.a.scatter_combined(c.dim, &c.b, &c.c, Combine::Multiply)?;
+        scatter_multiplied: c.a.scatter_combined(c.dim, &c.b.try_to_dtype(DType::Bool)?.try_to_dtype(DType::I64)?, &c.c, Combine::Multiply)?;
+        tan: c.a.try_tan()?; log10: c.a.try_log10()?; slice: c.a.slice((c.at.., .., 1))?;
+        multinomial: Generator::seeded(7_i64).multinomial(&c.a, c.count, c.flag)?;
+        bernoulli: Generator::seeded(7_i64).bernoulli(&c.a)?; normal: Generator::seeded(7_i64).normal(c.x, c.y, c.count, DType::F32)?;
+        uniform: Generator::seeded(7_i64).uniform(c.x, c.y, [2, c.count], DType::F64)?;
+        randint: Generator::seeded(7_i64).randint(c.at, c.sizes.len() as i64, c.count, DType::I64)?; randperm: Generator::seeded(7_i64).randperm(c.count)?;
+        zeros: zeros([c.count, 2])?; full: full([2, c.count, c.count], c.x)?; eye: eye(c.count)?;
+        arange: arange(0, c.at, c.sizes.len() as i64)?; arange_float: arange(c.x, c.y, 0.25)?; linspace: linspace(c.x as f32, c.y as f32, c.count)?;
         zeros_like: c.a.try_zeros_like()?; full_like: c.a.try_full_like(c.x)?; detach: c.a.detach();
     );
-    let several: [(&str, Call); 9] = [
+    let several: [(&str, Call); 10] = [
+        ("unique", |c| c.a.unique().map(|Unique { values, inverse, counts }| vec![values, inverse, counts])),
         ("max_dim", |c| c.a.max_dim(c.dim, c.flag).map(|(v, i)| vec![v, i])),
         ("min_dim", |c| c.a.min_dim(c.dim, c.flag).map(|(v, i)| vec![v, i])),
         ("median_dim", |c| c.a.median_dim(c.dim, c.flag).map(|(v, i)| vec![v, i])),
