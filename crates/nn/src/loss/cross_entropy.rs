@@ -398,7 +398,7 @@ impl CrossEntropyLoss {
 pub(super) mod tests {
     use super::*;
     use crate::NLLLoss;
-    use downhill_tensor::check;
+    use downhill_tensor::{autograd::grad, check};
 
     fn noise(n: usize, k: f64) -> Vec<f64> {
         (0..n).map(|i| 3.0 * ((i as f64 + 0.5) * k).sin()).collect()
@@ -516,6 +516,29 @@ pub(super) mod tests {
             assert_eq!(ga.select(0, 2)?, gb.select(0, 1)?);
             wild.set_grad(None)?;
             calm.set_grad(None)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_row_without_a_largest_logit_is_nan_and_spoils_no_other() -> Result<()> {
+        for classes in [3, 65] {
+            let rows: Vec<f64> =
+                [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].iter().flat_map(|&x| vec![x; classes]).collect();
+            let strange = Tensor::from_vec(rows, [3, classes])?;
+            let x = Tensor::cat(&[&strange, &matrix(1, classes, 1.3)?.detach()], 0)?.requires_grad_()?;
+            let target = Tensor::from([0, 1, 2, classes as i64 - 1]);
+            for loss in variants(classes) {
+                let loss = CrossEntropyLoss { reduction: Reduction::None, ..loss };
+                let terms = loss.forward(&x, &target)?;
+                assert_eq!(terms.isnan(), Tensor::from([true, true, true, false]), "{loss:?}");
+                let g = grad(&terms.sum(), &[&x])?.remove(0);
+                let alone = x.narrow(0, 3, 1)?.detach().requires_grad_()?;
+                let wanted =
+                    grad(&loss.forward(&alone, &target.narrow(0, 3, 1)?)?.sum(), &[&alone])?.remove(0);
+                assert_eq!(g.narrow(0, 3, 1)?, wanted, "{loss:?}");
+                assert_eq!(g.isnan().all_dim(1, false)?, Tensor::from([true, true, true, false]), "{loss:?}");
+            }
         }
         Ok(())
     }

@@ -54,8 +54,8 @@ pub trait Logits: Float {
         stats: &mut [(Self, f64)],
     );
 
-    /// The maximum `m` of a row, its place, `exp(x − m)` of that entry and the sum of all others': in `f64`, exact enough for one
-    /// rounding of what is made of them.
+    /// The maximum `m` of a row, its place (any one in a row with NaN), `exp(x − m)` of that entry and the sum of all others': in `f64`, exact
+    /// enough for one rounding of what is made of them.
     ///
     /// ```
     /// use downhill::kernels::Logits;

@@ -315,7 +315,8 @@ pub(super) fn exponentials_of_rows<T: Float>(x: &[T], n: usize, out: &mut [T], s
 #[inline(always)]
 pub(super) fn max_and_wide_sums<T: Float>(row: &[T]) -> (T, usize, [f64; 2]) {
     let max = max(row);
-    let (place, mut own) = (place(row, max), 0.0);
+    // A row with NaN has no largest entry: whichever is taken, what follows is NaN.
+    let (place, mut own) = (place(row, max).min(row.len().saturating_sub(1)), 0.0);
     let (wide, mut lanes, mut tile) = (max.cast::<f64>(), [0.0; WIDE], [0.0; 16 * WIDE]);
     for (i, piece) in row.chunks(16 * WIDE).enumerate() {
         let terms = &mut tile[..piece.len()];
