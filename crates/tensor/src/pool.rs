@@ -132,7 +132,10 @@ impl<B> Pool<B> {
         for shelves in [&self.numbers, &self.bools] {
             for (class, shelf) in shelves.iter().enumerate() {
                 let blocks = std::mem::take(&mut *lock(shelf));
-                self.cached.fetch_sub(blocks.len() * size(class), Relaxed);
+                // The sizes of the last classes are beyond 32 bits.
+                if !blocks.is_empty() {
+                    self.cached.fetch_sub(blocks.len() * size(class), Relaxed);
+                }
             }
         }
     }

@@ -42,6 +42,7 @@ fn chain(operations: usize) -> Tensor {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads there")]
 fn a_graph_that_a_thread_holds_when_it_ends_is_dropped_without_recursion() {
     use std::cell::RefCell;
     thread_local! {
@@ -62,6 +63,7 @@ fn a_graph_that_a_thread_holds_when_it_ends_is_dropped_without_recursion() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "a panic ends the process there")]
 fn a_panic_in_the_drop_of_a_saved_value_does_not_keep_the_graph() {
     use std::panic::catch_unwind;
     use std::sync::Arc;
@@ -151,6 +153,7 @@ fn gradients_of_gradients() -> Result<()> {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "a panic ends the process there")]
 fn grad_mode_is_restored_and_per_thread() {
     let x = leaf(&[1.0]);
     assert!(!no_grad(|| x.exp()).requires_grad());
@@ -161,6 +164,7 @@ fn grad_mode_is_restored_and_per_thread() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads there")]
 fn a_graph_crosses_threads_and_trunks_are_shared() -> Result<()> {
     let x = leaf(&[2.0]);
     let trunk = x.square();
@@ -221,6 +225,7 @@ fn matrix_products_are_twice_differentiable() -> Result<()> {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads there")]
 fn threads_that_differentiate_at_once_lose_no_gradient() -> Result<()> {
     let x = leaf(&[1.0, 2.0]);
     std::thread::scope(|scope| {
