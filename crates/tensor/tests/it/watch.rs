@@ -120,7 +120,9 @@ fn the_first_gradient_that_is_not_finite_is_named_with_its_place() {
     let root = detect_anomaly(|| x.mul(1)?.sqrt().mul(2)?.sum().backward()).unwrap_err();
     let Error::Anomaly { op: "SqrtBackward0", what: "inf", shapes, site } = &root else { panic!("{root}") };
     assert_eq!((&*shapes[0], &*shapes[1]), (&[2][..], &[2][..]));
-    assert!(site.contains("the_first_gradient_that_is_not_finite_is_named_with_its_place"), "{site}");
+    // WebAssembly has no backtraces.
+    let place = "the_first_gradient_that_is_not_finite_is_named_with_its_place";
+    assert!(site.contains(place) || cfg!(target_family = "wasm"), "{site}");
     assert!(
         root.to_string().starts_with(
             "SqrtBackward0: a gradient of shape [2] has inf in it; the result has shape [2], and was computed in "
