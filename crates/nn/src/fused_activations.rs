@@ -2,6 +2,7 @@
 
 use crate::{Error, Forward, Module, Result, text};
 use downhill_tensor::autograd::edge;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::real::{Real, Traced};
 use downhill_tensor::{DType, Float, Tensor, grad_enabled, kernels};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
@@ -28,12 +29,7 @@ fn run<T: Float, F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
     let dense = x.try_contiguous()?;
     let slice = dense.as_slice::<T>()?;
     let value = Tensor::build(x.shape(), |out| {
-        kernels::map(
-            [slice],
-            out,
-            #[inline(always)]
-            |[x]| f.value(x),
-        );
+        kernels::map([slice], out, inlined!(|[x]| f.value(x)));
     })?;
     let back = edge(x, &dense, move |g, x| gradient::<T, F>(f, g, x));
     Ok(Tensor::from_op(F::NAME, value, [back]))
@@ -46,12 +42,7 @@ fn gradient<T: Float, F: Formula>(f: F, g: &Tensor, x: &Tensor) -> Result<Tensor
     let g = g.try_contiguous()?;
     let slices = [g.as_slice::<T>()?, x.as_slice::<T>()?];
     Tensor::build(x.shape(), |out| {
-        kernels::map(
-            slices,
-            out,
-            #[inline(always)]
-            |[g, x]| f.grad(g, x),
-        );
+        kernels::map(slices, out, inlined!(|[g, x]| f.grad(g, x)));
     })
 }
 

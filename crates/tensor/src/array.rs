@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::dtype::dispatch;
 use crate::kernel::map::{self, Strided};
+use crate::kernel::simd::inlined;
 use crate::layout::Layout;
 use crate::{DType, Element, Error, Result, Shape, memory};
 use std::borrow::Cow;
@@ -102,12 +103,7 @@ impl Array {
         f: impl Fn(A) -> O + Sync,
     ) -> Result<Self> {
         self.each(op, &|a, out| {
-            map::map1(
-                a,
-                out,
-                #[inline(always)]
-                |x| f(x),
-            );
+            map::map1(a, out, inlined!(|x| f(x)));
         })
     }
 

@@ -1,8 +1,8 @@
 //! Loops for operations of your own: parallel, compiled for the widest vector unit, with the same bits for any number
 //! of threads. The losses of `nn` are built from them.
 //!
-//! What a loop calls is compiled for the vector unit only where it is inlined: closures and the functions that they call
-//! want `#[inline(always)]`.
+//! What a loop calls is compiled for the vector unit only where it is inlined: closures want [`inlined!`], the functions that
+//! they call `#[inline(always)]`.
 //!
 //! Slices come from [`Tensor::as_slice`](crate::Tensor::as_slice), results go into
 //! [`Tensor::build`](crate::Tensor::build).
@@ -21,6 +21,7 @@ use crate::{Element, Float};
 
 pub use crate::kernel::parallel::Chunk;
 pub use crate::kernel::reduce::SHORT_SUM;
+pub use crate::kernel::simd::inlined;
 pub use crate::kernel::softmax::logits::{LOGIT_ROWS, Logits, Slopes};
 
 /// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it

@@ -3,6 +3,7 @@
 use super::pointwise::expanded;
 use super::{Loss, Pointwise, Reduction, pointwise, pointwise_weighted};
 use crate::Module;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 
@@ -146,12 +147,11 @@ fn within_unit(x: &Tensor, t: &Tensor) -> Result<bool> {
         Ok(kernels::sum(
             [x.as_slice::<T>()?, t.as_slice::<T>()?],
             x.numel(),
-            #[inline(always)]
-            |[x, t]| {
+            inlined!(|[x, t]| {
                 // A choice at a time: a conjunction would be branches.
                 let outside = |x: T| if x >= zero && x <= one { zero } else { one };
                 outside(x) + outside(t)
-            },
+            }),
         ))
     }
     let (x, t) = (x.try_contiguous()?, t.try_contiguous()?);

@@ -3,6 +3,7 @@
 use super::Reduction;
 use crate::Module;
 use downhill_tensor::autograd::fused;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels, memory};
 
@@ -187,12 +188,7 @@ impl Pair {
     #[inline(always)]
     fn new<T: Float>(x: &[T], y: &[T]) -> Self {
         let sum = |a: &[T], b: &[T]| {
-            kernels::sum(
-                [a, b],
-                x.len(),
-                #[inline(always)]
-                |[a, b]| a.cast::<f64>() * b.cast::<f64>(),
-            )
+            kernels::sum([a, b], x.len(), inlined!(|[a, b]| a.cast::<f64>() * b.cast::<f64>()))
         };
         let lengths = [sum(x, x) + EPSILON, sum(y, y) + EPSILON].map(f64::sqrt);
         let product = sum(x, y);

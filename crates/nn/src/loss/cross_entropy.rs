@@ -5,7 +5,7 @@ use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
 use downhill_tensor::autograd::fused;
-use downhill_tensor::kernels::{self, Chunk, LOGIT_ROWS, Logits, Slopes};
+use downhill_tensor::kernels::{self, Chunk, LOGIT_ROWS, Logits, Slopes, inlined};
 use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, grad_enabled, memory};
 use std::sync::{Mutex, PoisonError};
@@ -277,25 +277,12 @@ impl Indices {
         let e = Real::exp(x[c].cast::<f64>() - max.cast::<f64>());
         // The weights without the largest entry's.
         let others = weights.map_or(x.len() as f64 - 1.0, |w| {
-            let sum = |w: &[T]| {
-                kernels::sum(
-                    [w],
-                    w.len(),
-                    #[inline(always)]
-                    |[w]| w.cast::<f64>(),
-                )
-            };
+            let sum = |w: &[T]| kernels::sum([w], w.len(), inlined!(|[w]| w.cast::<f64>()));
             sum(&w[..top.min(w.len())]) + sum(w.get(top + 1..).unwrap_or_default())
         });
         let factors = own + every * (others + weight(weights, top));
         // p Σ q − q cancels.
-        kernels::map_softmax(
-            x,
-            (max, sum),
-            out,
-            #[inline(always)]
-            |c, p| p * factors - every * weight(weights, c),
-        );
+        kernels::map_softmax(x, (max, sum), out, inlined!(|c, p| p * factors - every * weight(weights, c)));
         out[c] = T::lit(e / sum * factors - every * weight(weights, c) - own);
         if let Some(o) = out.get_mut(top) {
             // Of the largest, p (Σ q − q) − (1 − p) q does not.
@@ -317,13 +304,12 @@ impl Indices {
         let spread = kernels::sum_terms(
             x.len(),
             1,
-            #[inline(always)]
-            |start, out: &mut [f64]| {
+            inlined!(|start, out: &mut [f64]| {
                 for (i, o) in out.iter_mut().enumerate() {
                     let x = x[start + i].cast::<f64>();
                     *o = weight(weights, start + i) * (ln_sum - (x - max.cast::<f64>()));
                 }
-            },
+            }),
         );
         share * own + every * spread
     }

@@ -4,7 +4,7 @@ use super::Reduction;
 use super::cross_entropy::{CrossEntropyLoss, OP, log_sum};
 use super::rows::{Rows, check_weight, in_shape};
 use downhill_tensor::autograd::fused;
-use downhill_tensor::kernels::{self, Chunk, Logits};
+use downhill_tensor::kernels::{self, Chunk, Logits, inlined};
 use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, memory};
 
 impl CrossEntropyLoss {
@@ -36,13 +36,10 @@ impl CrossEntropyLoss {
     fn factors<T: Float>(&self, classes: usize) -> Result<impl Fn(T, usize) -> f64 + Sync + use<'_, T>> {
         let weights = self.weight.as_ref().map(|w| w.as_slice::<T>()).transpose()?;
         let (share, every) = (1.0 - self.label_smoothing, self.label_smoothing / classes as f64);
-        Ok(
-            #[inline(always)]
-            move |t: T, c: usize| {
-                let t = share * t.cast::<f64>() + every;
-                weights.map_or(t, |w| w[c].cast::<f64>() * t)
-            },
-        )
+        Ok(inlined!(move |t: T, c: usize| {
+            let t = share * t.cast::<f64>() + every;
+            weights.map_or(t, |w| w[c].cast::<f64>() * t)
+        }))
     }
 
     fn dense<T: Logits>(&self, rows: &Rows, targets: &Rows) -> Result<Tensor> {
@@ -63,13 +60,12 @@ impl CrossEntropyLoss {
                     *o = kernels::sum_terms(
                         count,
                         2,
-                        #[inline(always)]
-                        |at, out: &mut [f64]| {
+                        inlined!(|at, out: &mut [f64]| {
                             for (j, o) in out.iter_mut().enumerate() {
                                 let x = x[at + j].cast::<f64>();
                                 *o = factor(t[at + j], at + j) * (ln_sum - (x - max));
                             }
-                        },
+                        }),
                     );
                 }
             };
@@ -107,8 +103,7 @@ impl CrossEntropyLoss {
         let slope_of_target = {
             let weights = self.weight.as_ref().map(|w| w.as_slice::<T>()).transpose()?;
             let share = 1.0 - self.label_smoothing;
-            #[inline(always)]
-            move |c: usize| weights.map_or(share, |w| share * w[c].cast::<f64>())
+            inlined!(move |c: usize| weights.map_or(share, |w| share * w[c].cast::<f64>()))
         };
         let (x, t, g) = (input.as_slice::<T>()?, target.as_slice::<T>()?, g.try_contiguous()?);
         let each = g.as_slice::<T>()?;
@@ -129,13 +124,12 @@ impl CrossEntropyLoss {
                 let others = kernels::sum_terms(
                     count,
                     1,
-                    #[inline(always)]
-                    |at, out: &mut [f64]| {
+                    inlined!(|at, out: &mut [f64]| {
                         out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
                         if let Some(o) = out.get_mut(top.wrapping_sub(at)) {
                             *o = 0.0;
                         }
-                    },
+                    }),
                 );
                 let q = t.get(top).map_or(0.0, |&t| factor(t, top));
                 let (factors, sum) = (others + q, most + rest);
@@ -144,8 +138,7 @@ impl CrossEntropyLoss {
                     x,
                     (max, sum),
                     out,
-                    #[inline(always)]
-                    |c, p| (p * factors - factor(t[c], c)) * g,
+                    inlined!(|c, p| (p * factors - factor(t[c], c)) * g),
                 );
                 if let Some(o) = out.get_mut(top) {
                     // Of the largest, p (Σ q − q) − (1 − p) q does not.

@@ -4,6 +4,7 @@
 //! exponentials of differences of such, which in `f32` have three digits left.
 
 use super::scratch;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::real::Real;
 use downhill_tensor::{
     Element, Float, IntoShape, Result, Shape, Tensor, arange, full, kernels, memory, no_grad,
@@ -104,8 +105,7 @@ impl Alignments {
             (alpha, size),
             (nll, 1),
             WORK,
-            #[inline(always)]
-            |n, alpha, nll| {
+            inlined!(|n, alpha, nll| {
                 let none = f64::NEG_INFINITY;
                 let (labels, row) = (self.states_of(n), self.row());
                 let (barred, count) = (Self::barred(labels), labels.len());
@@ -132,7 +132,7 @@ impl Alignments {
                 let last = &alpha[self.inputs[n] * row..][..count + 2];
                 // It ends in the last blank or the last label, if there is one.
                 nll[0] = if count > 1 { -log_add(last[count + 1], last[count], none) } else { -last[2] };
-            },
+            }),
         );
     }
 
@@ -143,8 +143,7 @@ impl Alignments {
             out,
             size,
             WORK,
-            #[inline(always)]
-            |start, out| {
+            inlined!(|start, out| {
                 let none = f64::NEG_INFINITY;
                 let (n, row) = (start / size, self.row());
                 let alpha = &alpha[n * (self.steps + 1) * row..][..(self.steps + 1) * row];
@@ -175,7 +174,7 @@ impl Alignments {
                         *o = behind + own;
                     }
                 }
-            },
+            }),
         );
     }
 
@@ -198,8 +197,7 @@ impl Alignments {
                 out,
                 rows_a_chunk * self.classes,
                 4,
-                #[inline(always)]
-                |start, out| {
+                inlined!(|start, out| {
                     let mut row = scratch(repeat_n(0.0, self.classes));
                     for (i, out) in out.chunks_exact_mut(self.classes).enumerate() {
                         let r = start / self.classes + i;
@@ -223,7 +221,7 @@ impl Alignments {
                             *o = T::select(undefined, T::lit(f64::NAN), (slope * g).cast());
                         }
                     }
-                },
+                }),
             );
         };
         Tensor::build(shape, write)

@@ -2,6 +2,7 @@
 
 use super::Reduction;
 use downhill_tensor::autograd::fused;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memory};
 use std::sync::Arc;
 
@@ -142,12 +143,11 @@ pub(super) fn sum_rows<T: Float>(rows: usize, term: impl Fn(usize) -> Option<T> 
         return kernels::sum_terms(
             rows,
             4,
-            #[inline(always)]
-            |start, out| {
+            inlined!(|start, out| {
                 for (i, o) in out.iter_mut().enumerate() {
                     *o = term(start + i).unwrap_or_default();
                 }
-            },
+            }),
         );
     }
     let log = if rows < 2 { 0 } else { (rows - 1).ilog2() + 1 };

@@ -127,6 +127,24 @@ macro_rules! vectorize {
 }
 pub(crate) use vectorize;
 
+/// `inlined!(|x| …)` is a closure that is inlined wherever it is called, and so compiled for the vector unit of the loop around it. Left
+/// to itself the compiler calls larger ones, which are compiled for every processor of the target.
+///
+/// ```
+/// use downhill::kernels::{inlined, map};
+/// let mut out = [0.0_f32; 2];
+/// map([&[3.0, 4.0]], &mut out, inlined!(|[x]| x * x));
+/// assert_eq!(out, [9.0, 16.0]);
+/// ```
+#[macro_export]
+macro_rules! inlined {
+    ($closure:expr) => {
+        #[inline(always)]
+        $closure
+    };
+}
+pub use inlined;
+
 /// Prefetches `n` elements from `start` on, as far as there are any. The processor by itself reads ahead no further than a page.
 #[inline(always)]
 pub(crate) fn fetch<T: Element>(x: &[T], start: usize, n: usize) {

@@ -3,6 +3,7 @@
 use crate::array::Array;
 use crate::construct::Number;
 use crate::kernel::map;
+use crate::kernel::simd::inlined;
 use crate::{DType, Element, Result, Shape, Tensor};
 use std::borrow::Cow;
 
@@ -146,21 +147,10 @@ pub(crate) fn zip<A: Element, O: Element>(
         b,
         shape,
         &|n, x, out| {
-            map::map1(
-                x,
-                out,
-                #[inline(always)]
-                |x| f(x, n),
-            );
+            map::map1(x, out, inlined!(|x| f(x, n)));
         },
         &|x, y, out| {
-            map::map2(
-                x,
-                y,
-                out,
-                #[inline(always)]
-                |x, y| f(x, y),
-            );
+            map::map2(x, y, out, inlined!(|x, y| f(x, y)));
         },
     )
 }

@@ -11,6 +11,7 @@
 use super::cut::{Cut, SMALL_TILE, Sizes};
 use super::stats::{Lanes, Stat};
 use crate::loss::rows::Classes;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::{Float, Result, Tensor, kernels, memory};
 use std::ops::Range;
 
@@ -296,8 +297,7 @@ impl<T: Float> Block<'_, T> {
         kernels::for_jobs(
             jobs,
             work,
-            #[inline(always)]
-            |(group, (z, stats)): (usize, (&mut [T], &mut [Stat]))| {
+            inlined!(|(group, (z, stats)): (usize, (&mut [T], &mut [Stat]))| {
                 let mut lanes = Lanes::new(n);
                 for (classes, place) in self.tiles(group) {
                     let z = &mut z[place];
@@ -308,7 +308,7 @@ impl<T: Float> Block<'_, T> {
                     };
                     lanes.add(z, own, stats);
                 }
-            },
+            }),
         );
         let mut stats = vec![Stat::EMPTY; n];
         for part in parts.chunks(n) {
@@ -412,8 +412,7 @@ impl<T: Float> Block<'_, T> {
         kernels::for_jobs(
             jobs,
             self.work(),
-            #[inline(always)]
-            |(group, z, dw, db, part): Job<'_, T>| {
+            inlined!(|(group, z, dw, db, part): Job<'_, T>| {
                 for (i, (classes, place)) in self.tiles(group).enumerate() {
                     let z = &mut z[place];
                     if !self.cut.kept {
@@ -437,7 +436,7 @@ impl<T: Float> Block<'_, T> {
                         kernels::matmul(sizes, (z, [1, n]), (w, [features, 1]), part, i > 0);
                     }
                 }
-            },
+            }),
         );
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use super::super::parallel::Chunk;
 use super::super::real::{Float, Real};
-use super::super::simd::vectorize;
+use super::super::simd::{inlined, vectorize};
 use super::rows::{exponentials_apart, fast_exps, max_and_sums, max_and_wide_sums};
 
 /// The most rows that [`Logits::softmax_apart`] takes at once.
@@ -241,15 +241,14 @@ fn long<T: Float>(
                 let (scale, slope) = (T::lit(g / sum), T::lit(-others / sum * g));
                 out.stream(
                     row,
-                    #[inline(always)]
-                    |at, out| {
+                    inlined!(|at, out| {
                         for o in out.iter_mut() {
                             *o = *o * scale;
                         }
                         if let Some(o) = out.get_mut(c.wrapping_sub(at)) {
                             *o = slope;
                         }
-                    },
+                    }),
                 );
                 (max, own, others)
             }

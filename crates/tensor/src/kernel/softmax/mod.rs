@@ -13,7 +13,7 @@ mod short;
 
 use super::parallel::{self, Chunk};
 use super::real::{Float, Real};
-use super::simd::{fetch, vectorize};
+use super::simd::{fetch, inlined, vectorize};
 use rows::{
     BLOCK, SURE, WORK, centred, dot, each, for_rows, largest_log, log_sum, max_and_sum, place, shift,
     sure_slope, total, vector_len,
@@ -31,15 +31,14 @@ fn log_softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize
     let sure = if sum < T::lit(SURE) { place(&x[..n], max) } else { usize::MAX };
     out.stream(
         range,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             for (o, &x) in out.iter_mut().zip(&x[at..]) {
                 *o = shift(x, max, log);
             }
             if let Some(o) = out.get_mut(sure.wrapping_sub(at)) {
                 *o = largest_log(&x[..n], sure, max);
             }
-        },
+        }),
     );
 }
 
@@ -50,12 +49,11 @@ fn softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
     let scale = T::lit(1.0) / sum;
     out.stream(
         range,
-        #[inline(always)]
-        |_, out| {
+        inlined!(|_, out| {
             for o in out {
                 *o = *o * scale;
             }
-        },
+        }),
     );
 }
 
@@ -67,21 +65,19 @@ fn log_softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, rang
     let (sure, slope) = sure_slope(&y[..n], &g[..n]);
     out.stream(
         range,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             fetch(y, at + n, out.len());
             fetch(g, at + n, out.len());
             each(
                 &y[at..at + out.len()],
                 &g[at..at + out.len()],
                 out,
-                #[inline(always)]
-                |y, g| Real::mul_add(-Float::fast_exp(y), sum, g),
+                inlined!(|y, g| Real::mul_add(-Float::fast_exp(y), sum, g)),
             );
             if let Some(o) = out.get_mut(sure.wrapping_sub(at)) {
                 *o = slope;
             }
-        },
+        }),
     );
 }
 
@@ -92,14 +88,13 @@ fn softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: R
     let sum = dot(&g[..n], &y[..n]);
     out.stream(
         range,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             fetch(y, at + n, out.len());
             fetch(g, at + n, out.len());
             for ((o, &y), &g) in out.iter_mut().zip(&y[at..]).zip(&g[at..]) {
                 *o = centred(y, g, sum);
             }
-        },
+        }),
     );
 }
 
@@ -121,12 +116,7 @@ pub(crate) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [
     if n < vector_len::<T>() {
         return short::log_softmax(x, n, out);
     }
-    for_rows(
-        out,
-        n,
-        #[inline(always)]
-        |at, out, row| log_softmax_row(&x[at..], out, row),
-    );
+    for_rows(out, n, inlined!(|at, out, row| log_softmax_row(&x[at..], out, row)));
 }
 
 /// Softmax over the middle dimension.
@@ -140,12 +130,7 @@ pub(crate) fn softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) 
     if n < vector_len::<T>() {
         return short::softmax(x, n, out);
     }
-    for_rows(
-        out,
-        n,
-        #[inline(always)]
-        |at, out, row| softmax_row(&x[at..], out, row),
-    );
+    for_rows(out, n, inlined!(|at, out, row| softmax_row(&x[at..], out, row)));
 }
 
 /// `ln Σ exp(x)` over the middle dimension.
@@ -197,12 +182,7 @@ pub(crate) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usiz
     if n < vector_len::<T>() {
         return short::log_softmax_grad(y, g, n, out);
     }
-    for_rows(
-        out,
-        n,
-        #[inline(always)]
-        |at, out, row| log_softmax_grad_row(&y[at..], &g[at..], out, row),
-    );
+    for_rows(out, n, inlined!(|at, out, row| log_softmax_grad_row(&y[at..], &g[at..], out, row)));
 }
 
 /// The gradient of softmax from its result `y`.
@@ -216,12 +196,7 @@ pub(crate) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, o
     if n < vector_len::<T>() {
         return short::softmax_grad(y, g, n, out);
     }
-    for_rows(
-        out,
-        n,
-        #[inline(always)]
-        |at, out, row| softmax_grad_row(&y[at..], &g[at..], out, row),
-    );
+    for_rows(out, n, inlined!(|at, out, row| softmax_grad_row(&y[at..], &g[at..], out, row)));
 }
 
 #[cfg(test)]

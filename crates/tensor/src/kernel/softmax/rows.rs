@@ -3,7 +3,7 @@
 use super::super::parallel::{self, Chunk};
 use super::super::real::{Float, Real};
 use super::super::reduce::by_halves;
-use super::super::simd::{fetch, vectorize};
+use super::super::simd::{fetch, inlined, vectorize};
 use std::ops::Range;
 
 /// An element of an exponential row costs about eight times one that is streamed: 1 ns.
@@ -109,13 +109,7 @@ fn sums<T: Float, S: Float>(row: &[T], next: &[T], apart: usize, f: impl Fn(T) -
     for (i, piece) in row.chunks(PIECE).enumerate() {
         fetch(next, i * PIECE, PIECE);
         let terms = &mut tile.0[..piece.len()];
-        each(
-            piece,
-            piece,
-            terms,
-            #[inline(always)]
-            |x, _| f(x),
-        );
+        each(piece, piece, terms, inlined!(|x, _| f(x)));
         if let Some(term) = terms.get_mut(apart.wrapping_sub(i * PIECE)) {
             own = std::mem::take(term);
         }
@@ -209,13 +203,7 @@ pub(super) fn max_and_sum<T: Float>(x: &[T], n: usize) -> (T, T) {
 pub(super) fn max_and_sums<T: Float, S: Float>(x: &[T], n: usize, apart: usize) -> (T, T, S) {
     let (row, next) = x.split_at(n);
     let max = max(row);
-    let (own, others) = sums(
-        row,
-        next,
-        apart,
-        #[inline(always)]
-        |x| Float::fast_exp(x - max),
-    );
+    let (own, others) = sums(row, next, apart, inlined!(|x| Float::fast_exp(x - max)));
     (max, own, others)
 }
 
@@ -236,8 +224,7 @@ pub(super) fn largest_log<T: Float>(row: &[T], place: usize, max: T) -> T {
         row,
         &[],
         place,
-        #[inline(always)]
-        |x| Float::fast_exp(x - max),
+        inlined!(|x| Float::fast_exp(x - max)),
     ));
     T::lit(-Real::log1p(others + (own.cast::<f64>() - 1.0)))
 }
@@ -263,13 +250,7 @@ pub(super) fn exponentials_apart<T: Float, S: Float>(x: &[T], apart: usize, out:
     let max = max(row);
     for (i, (row, out)) in row.chunks(PIECE).zip(out.chunks_mut(PIECE)).enumerate() {
         fetch(next, i * PIECE, PIECE);
-        each(
-            row,
-            row,
-            out,
-            #[inline(always)]
-            |x, _| Float::fast_exp(x - max),
-        );
+        each(row, row, out, inlined!(|x, _| Float::fast_exp(x - max)));
     }
     let own = out.get_mut(apart).map(std::mem::take).unwrap_or_default();
     (max, own, total(out))

@@ -2,7 +2,7 @@
 
 use super::super::parallel;
 use super::super::real::{Float, Real};
-use super::super::simd::vectorize;
+use super::super::simd::{inlined, vectorize};
 use super::rows::{
     BLOCK, SURE, WIDE, WORK, centred, dot, exponentials_of_rows, fast_exps, largest_log, log_sum, place,
     shift, sure_slope, total,
@@ -33,8 +33,7 @@ pub(super) fn log_softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
     for_groups(
         n,
         out,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             let x = &x[at..at + out.len()];
             let stats = stats(x, n, out);
             let mut logs = [T::default(); ROWS];
@@ -51,7 +50,7 @@ pub(super) fn log_softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
                     out[at] = largest_log(row, at, max);
                 }
             }
-        },
+        }),
     );
 }
 
@@ -59,8 +58,7 @@ pub(super) fn softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
     for_groups(
         n,
         out,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             let stats = stats(&x[at..at + out.len()], n, out);
             for (row, (_, sum)) in out.chunks_exact_mut(n).zip(stats) {
                 let scale = T::lit(1.0) / sum;
@@ -68,7 +66,7 @@ pub(super) fn softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
                     *o = *o * scale;
                 }
             }
-        },
+        }),
     );
 }
 
@@ -89,8 +87,7 @@ pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [
     for_groups(
         n,
         out,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             let (y, g) = (&y[at..at + out.len()], &g[at..at + out.len()]);
             out.copy_from_slice(y);
             fast_exps(out);
@@ -104,7 +101,7 @@ pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [
                     *o = slope;
                 }
             }
-        },
+        }),
     );
 }
 
@@ -112,8 +109,7 @@ pub(super) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [T]) 
     for_groups(
         n,
         out,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             let (y, g) = (&y[at..at + out.len()], &g[at..at + out.len()]);
             for ((row, y), g) in out.chunks_exact_mut(n).zip(y.chunks_exact(n)).zip(g.chunks_exact(n)) {
                 let sum = dot(g, y);
@@ -121,6 +117,6 @@ pub(super) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [T]) 
                     *o = centred(y, g, sum);
                 }
             }
-        },
+        }),
     );
 }
