@@ -101,39 +101,48 @@ impl Alignments {
     /// Minus the log-likelihoods. Fills `alpha`: of each step and state the log-probability of all ways there.
     fn forward<T: Float>(&self, x: &[T], alpha: &mut [f64], nll: &mut [f64]) {
         let size = (self.steps + 1) * self.row();
-        kernels::write_pairs(
-            (alpha, size),
-            (nll, 1),
+        kernels::write_rows::<f64, _, _>(
+            size,
+            alpha,
+            nll,
             WORK,
-            inlined!(|n, alpha, nll| {
-                let none = f64::NEG_INFINITY;
-                let (labels, row) = (self.states_of(n), self.row());
-                let (barred, count) = (Self::barred(labels), labels.len());
-                let mut own = scratch(repeat_n(none, count));
-                alpha[..row].fill(none);
-                alpha[2] = 0.0;
-                for (t, start) in (0..self.inputs[n]).map(|t| (t, t * row)) {
-                    let (before, now) = alpha[start..].split_at_mut(row);
-                    self.pick(x, n, t, labels, &mut own);
-                    if t == 0 {
-                        // It begins with the first blank or the first label; what other states have, if it be NaN, is not seen.
-                        let begin = count.min(2);
-                        now.fill(none);
-                        now[2..][..begin].copy_from_slice(&own[..begin]);
-                        continue;
-                    }
-                    now[..2].fill(none);
-                    let now = &mut now[2..][..count];
-                    let (stay, step, jump) = (&before[2..][..count], &before[1..][..count], &before[..count]);
-                    for (s, o) in now.iter_mut().enumerate() {
-                        *o = log_add(stay[s], step[s], unless(barred[s], jump[s])) + own[s];
-                    }
+            inlined!(|first, alpha, nll| {
+                for (i, nll) in nll.iter_mut().enumerate() {
+                    *nll = self.forward_one(x, first + i, &mut alpha[i * size..][..size]);
                 }
-                let last = &alpha[self.inputs[n] * row..][..count + 2];
-                // It ends in the last blank or the last label, if there is one.
-                nll[0] = if count > 1 { -log_add(last[count + 1], last[count], none) } else { -last[2] };
             }),
         );
+    }
+
+    /// [`forward`](Self::forward) of sample `n`.
+    #[inline(always)]
+    fn forward_one<T: Float>(&self, x: &[T], n: usize, alpha: &mut [f64]) -> f64 {
+        let none = f64::NEG_INFINITY;
+        let (labels, row) = (self.states_of(n), self.row());
+        let (barred, count) = (Self::barred(labels), labels.len());
+        let mut own = scratch(repeat_n(none, count));
+        alpha[..row].fill(none);
+        alpha[2] = 0.0;
+        for (t, start) in (0..self.inputs[n]).map(|t| (t, t * row)) {
+            let (before, now) = alpha[start..].split_at_mut(row);
+            self.pick(x, n, t, labels, &mut own);
+            if t == 0 {
+                // It begins with the first blank or the first label; what other states have, if it be NaN, is not seen.
+                let begin = count.min(2);
+                now.fill(none);
+                now[2..][..begin].copy_from_slice(&own[..begin]);
+                continue;
+            }
+            now[..2].fill(none);
+            let now = &mut now[2..][..count];
+            let (stay, step, jump) = (&before[2..][..count], &before[1..][..count], &before[..count]);
+            for (s, o) in now.iter_mut().enumerate() {
+                *o = log_add(stay[s], step[s], unless(barred[s], jump[s])) + own[s];
+            }
+        }
+        let last = &alpha[self.inputs[n] * row..][..count + 2];
+        // It ends in the last blank or the last label, if there is one.
+        if count > 1 { -log_add(last[count + 1], last[count], none) } else { -last[2] }
     }
 
     /// Of each sample, step and state the probability that an alignment is there; what `alpha` holds is from `forward`.

@@ -44,9 +44,10 @@ pub(super) fn for_rows<T: Float>(
     n: usize,
     f: impl Fn(usize, &mut Chunk<'_, T>, Range<usize>) + Sync,
 ) {
-    parallel::write_chunks(out, (BLOCK / n).max(1) * n, WORK, &|start, chunk| {
+    let mut nothing = vec![(); out.len() / n];
+    parallel::write_rows(n, out, &mut nothing, WORK, &|first, chunk, _| {
         vectorize!(T: for at in (0..chunk.len()).step_by(n) {
-            f(start + at, chunk, at..at + n);
+            f(first * n + at, chunk, at..at + n);
         });
     });
 }
