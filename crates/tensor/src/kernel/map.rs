@@ -139,45 +139,34 @@ pub(crate) fn map2<A: Element, O: Element>(a: &[A], b: &[A], out: &mut [O], f: i
     });
 }
 
-/// Calls `run` for parts of an operand and of the output that belong together. Not generic in the loop, so that it is compiled
+/// Calls `run` for parts of operands and of the output that belong together. Not generic in the loop, so that it is compiled
 /// once a pair of types.
-pub(crate) fn each1<A: Element, O: Element>(
+pub(crate) fn each<A: Element, O: Element, const N: usize>(
     shape: &[usize],
-    a: Strided<'_, A>,
+    operands: [Strided<'_, A>; N],
     out: &mut [O],
-    run: &(dyn Fn(&[A], &mut [O]) + Sync),
+    run: &(dyn Fn([&[A]; N], &mut [O]) + Sync),
 ) {
-    let dense = a.is_row_major(shape);
+    // Loops and not `operands.map(…)`, which is compiled into twice the code.
+    let mut dense = [true; N];
+    for (dense, x) in dense.iter_mut().zip(&operands) {
+        *dense = x.is_row_major(shape);
+    }
     parallel::write_blocks(out, &|start, out| {
-        if dense {
-            return run(a.part(start, out.len()), out);
+        let mut parts = [&[][..]; N];
+        if dense == [true; N] {
+            for (part, x) in parts.iter_mut().zip(&operands) {
+                *part = x.part(start, out.len());
+            }
+            return run(parts, out);
         }
-        let mut scratch = [A::default(); BLOCK];
+        let mut scratch = [[A::default(); BLOCK]; N];
         for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            run(a.block(shape, dense, start + i * BLOCK, out.len(), &mut scratch), out);
-        }
-    });
-}
-
-/// As [`each1`] for two operands.
-pub(crate) fn each2<A: Element, O: Element>(
-    shape: &[usize],
-    a: Strided<'_, A>,
-    b: Strided<'_, A>,
-    out: &mut [O],
-    run: &(dyn Fn(&[A], &[A], &mut [O]) + Sync),
-) {
-    let dense = (a.is_row_major(shape), b.is_row_major(shape));
-    parallel::write_blocks(out, &|start, out| {
-        if dense == (true, true) {
-            return run(a.part(start, out.len()), b.part(start, out.len()), out);
-        }
-        let (mut sa, mut sb) = ([A::default(); BLOCK], [A::default(); BLOCK]);
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            let at = start + i * BLOCK;
-            let a = a.block(shape, dense.0, at, out.len(), &mut sa);
-            let b = b.block(shape, dense.1, at, out.len(), &mut sb);
-            run(a, b, out);
+            let mut parts = parts;
+            for (k, scratch) in scratch.iter_mut().enumerate() {
+                parts[k] = operands[k].block(shape, dense[k], start + i * BLOCK, out.len(), scratch);
+            }
+            run(parts, out);
         }
     });
 }
@@ -215,7 +204,7 @@ mod tests {
         let (shape, strides) = ([4, 3, 2], [1, 8, 4]);
         let mut out = vec![0; 24];
         let a = Strided { data: &data, strides: &strides };
-        each1(&shape, a, &mut out, &|a: &[i64], out| out.copy_from_slice(a));
+        each(&shape, [a], &mut out, &|[a]: [&[i64]; 1], out| out.copy_from_slice(a));
         let mut k = 0;
         for i in 0..4 {
             for j in 0..3 {
@@ -234,7 +223,7 @@ mod tests {
         let b = [0.25, 0.5, 0.75];
         let mut out = vec![0.0; rows * columns];
         let (sa, sb) = (Strided { data: &a, strides: &[1, 0] }, Strided { data: &b, strides: &[0, 1] });
-        each2(&[rows, columns], sa, sb, &mut out, &|a, b, out| map2(a, b, out, |a, b| a + b));
+        each(&[rows, columns], [sa, sb], &mut out, &|[a, b], out| map2(a, b, out, |a, b| a + b));
         assert!((0..rows * columns).all(|i| out[i] == a[i / columns] + b[i % columns]));
     }
 }
