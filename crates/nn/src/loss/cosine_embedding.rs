@@ -1,11 +1,12 @@
 //! The loss of the angle between two vectors.
 
 use super::Reduction;
+use super::rows::{of_rows, slopes_of_rows};
 use crate::Module;
 use downhill_tensor::autograd::fused;
 use downhill_tensor::kernels::inlined;
 use downhill_tensor::real::Real;
-use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels, memory};
+use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 
 /// Turns vectors in the same direction where the target is 1, and away from each other, up to a margin, where it is −1.
 ///
@@ -125,14 +126,13 @@ impl CosineEmbeddingLoss {
         let target = target.detach();
         let signs = target.try_to_dtype(DType::F64)?.to_vec::<f64>()?;
         let (a, b) = (a.try_contiguous()?, b.try_contiguous()?);
-        let mut pairs = memory::vec(OP, Pair::default(), n)?;
         let (x, y) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
-        kernels::rows::<f64, _>(count, &mut pairs, 3, |start, out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                let r = (start + i) * count;
-                *o = Pair::new::<T>(&x[r..][..count], &y[r..][..count]);
-            }
-        });
+        let pairs = of_rows(
+            OP,
+            (n, count),
+            3,
+            inlined!(|r| Pair::new(&x[r * count..][..count], &y[r * count..][..count])),
+        )?;
         let terms = Tensor::build(target.shape(), |out: &mut [f64]| {
             for ((o, pair), &t) in out.iter_mut().zip(&pairs).zip(&signs) {
                 *o = match t {
@@ -149,28 +149,25 @@ impl CosineEmbeddingLoss {
             Reduction::Sum => "SumBackward0",
         };
         let divisor = if self.reduction == Reduction::Mean { n as f64 } else { 1.0 };
-        let each = self.reduction == Reduction::None;
         let this = self.clone();
         let backward = move |i: usize, g: &Tensor, [a, b]: [&Tensor; 2]| {
-            let g = g.try_contiguous()?;
-            let (g, x, y) = (g.as_slice::<T>()?, a.as_slice::<T>()?, b.as_slice::<T>()?);
-            Tensor::build(a.shape(), |out| {
-                kernels::write_rows::<f64, _, _>(count, out, &mut vec![(); n], 2, |first, out, _| {
-                    for (k, out) in out.chunks_exact_mut(count.max(1)).enumerate() {
-                        let r = first + k;
-                        let g = (if each { g[r] } else { g[0] }).cast::<f64>() / divisor;
-                        let pair = &pairs[r];
-                        let slope = match signs[r] {
-                            1.0 => -g,
-                            -1.0 if pair.cosine > this.margin => g,
-                            _ => 0.0,
-                        };
-                        let (x, y) = (&x[r * count..][..count], &y[r * count..][..count]);
-                        let (own, other) = if i == 0 { (x, y) } else { (y, x) };
-                        pair.gradient(slope, i, own, other, out);
-                    }
-                });
-            })
+            let (x, y) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
+            slopes_of_rows(
+                a.shape(),
+                (g, divisor),
+                2,
+                inlined!(|r, g, out: &mut [T]| {
+                    let pair: &Pair = &pairs[r];
+                    let slope = match signs[r] {
+                        1.0 => -g,
+                        -1.0 if pair.cosine > this.margin => g,
+                        _ => 0.0,
+                    };
+                    let (x, y) = (&x[r * count..][..count], &y[r * count..][..count]);
+                    let (own, other) = if i == 0 { (x, y) } else { (y, x) };
+                    pair.gradient(slope, i, own, other, out);
+                }),
+            )
         };
         Ok(fused(name, [&a, &b], value, backward, move |[a, b]| this.definition(a, b, &target)))
     }

@@ -4,11 +4,10 @@ use super::nll::name;
 use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
-use downhill_tensor::autograd::fused;
+use downhill_tensor::autograd::{Ready, fused};
 use downhill_tensor::kernels::{self, Chunk, LOGIT_ROWS, Logits, Slopes, inlined};
 use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, grad_enabled, memory};
-use std::sync::{Mutex, PoisonError};
 
 /// Cross-entropy between logits and class indices or class probabilities: the loss of classification.
 ///
@@ -142,8 +141,6 @@ struct Indices {
     divisor: f64,
     /// The share of the target class, and that of every class.
     share: (f64, f64),
-    /// The gradient for an incoming gradient of 1, where the forward pass has computed it.
-    ready: Mutex<Option<Tensor>>,
 }
 
 impl Indices {
@@ -155,11 +152,11 @@ impl Indices {
     ) -> Result<Tensor> {
         let e = loss.label_smoothing;
         let share = (1.0 - e, e / rows.classes as f64);
-        let this = Self { divisor: classes.divisor::<T, f64>()?, share, classes, ready: Mutex::new(None) };
+        let this = Self { divisor: classes.divisor::<T, f64>()?, share, classes };
         let keep = this.classes.reduction != Reduction::None && grad_enabled() && rows.input.requires_grad();
         let one = keep.then(|| T::lit(1.0));
         let (terms, slope) = this.pass::<T>(&rows.input, one.as_ref().map(std::slice::from_ref), true)?;
-        *this.ready.lock().unwrap_or_else(PoisonError::into_inner) = slope;
+        let ready = Ready::new(slope);
         let targets = this.classes.targets()?;
         let value = reduce::<T, f64>(&rows, this.classes.reduction, this.divisor, |r| {
             this.classes.class(targets[r]).map(|_| terms[r])
@@ -169,15 +166,15 @@ impl Indices {
             name,
             [&rows.input],
             value,
-            move |_, g, [x]| this.gradient::<T>(x, g),
+            move |_, g, [x]| match ready.take(g)? {
+                Some(slope) => Ok(slope),
+                None => this.gradient::<T>(x, g),
+            },
             move |[x]| in_shape(define(&definition, share, x)?, definition.reduction, shape),
         ))
     }
 
     fn gradient<T: Logits>(&self, x: &Tensor, g: &Tensor) -> Result<Tensor> {
-        if let Some(slope) = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return if g.item::<f64>()? == 1.0 { Ok(slope) } else { slope.mul(g) };
-        }
         let g = g.try_contiguous()?;
         let (_, slope) = self.pass::<T>(x, Some(g.as_slice()?), false)?;
         slope.ok_or(Error::NoGrad { op: OP })
