@@ -5,10 +5,8 @@
 
 use super::parallel;
 use super::simd::{fetch, vectorize};
+use super::sizes::PACKED;
 use crate::dtype::Element;
-
-/// Elements of a block: three operands of 8 bytes fill the 32 KiB of a first-level cache less than half.
-const BLOCK: usize = 512;
 
 /// An operand: element `[i, j, …]` is `data[i·strides[0] + j·strides[1] + …]`.
 #[derive(Debug)]
@@ -29,7 +27,7 @@ impl<T: Element> Strided<'_, T> {
 
     /// Elements `start..start + len` of a row-major operand. Of one that is read in small parts the next is fetched.
     fn part(&self, start: usize, len: usize) -> &[T] {
-        if len <= BLOCK {
+        if len <= PACKED {
             fetch(self.data, start + len, len);
         }
         &self.data[start..start + len]
@@ -160,11 +158,11 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
             }
             return run(parts, out);
         }
-        let mut scratch = [[A::default(); BLOCK]; N];
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
+        let mut scratch = [[A::default(); PACKED]; N];
+        for (i, out) in out.chunks_mut(PACKED).enumerate() {
             let mut parts = parts;
             for (k, scratch) in scratch.iter_mut().enumerate() {
-                parts[k] = operands[k].block(shape, dense[k], start + i * BLOCK, out.len(), scratch);
+                parts[k] = operands[k].block(shape, dense[k], start + i * PACKED, out.len(), scratch);
             }
             run(parts, out);
         }
@@ -181,9 +179,9 @@ pub(crate) fn choose<T: Element>(
 ) {
     let dense = (c.is_row_major(shape), a.is_row_major(shape), b.is_row_major(shape));
     parallel::write_blocks(out, &|start, out| {
-        let (mut sc, mut sa, mut sb) = ([false; BLOCK], [T::default(); BLOCK], [T::default(); BLOCK]);
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            let at = start + i * BLOCK;
+        let (mut sc, mut sa, mut sb) = ([false; PACKED], [T::default(); PACKED], [T::default(); PACKED]);
+        for (i, out) in out.chunks_mut(PACKED).enumerate() {
+            let at = start + i * PACKED;
             let c = c.block(shape, dense.0, at, out.len(), &mut sc);
             let a = a.block(shape, dense.1, at, out.len(), &mut sa);
             let b = b.block(shape, dense.2, at, out.len(), &mut sb);

@@ -4,33 +4,17 @@
 //! The thread that calls does its share, and rayon's help as soon as they are awake ([`share`]).
 
 use super::simd::StreamingStores;
+use super::sizes::{BLOCK, PARALLEL_MIN, ROW_BLOCK, STREAM_MIN, TILE};
 use crate::dtype::Element;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Mutex, PoisonError};
 
-/// Elements below which one thread does the work.
-// Waking another thread costs 5 µs where it still spins and up to 75 µs asleep; 2^16 streamed f32 take about 10 µs.
-pub(crate) const PARALLEL_MIN: usize = 1 << 16;
-
-/// Elements of a block of parallel work.
-pub(crate) const BLOCK: usize = 1 << 15;
-
-/// Bytes from which a result is written by streaming stores.
-// A result of this size is gone from a last-level cache of 32 MiB before it is read again, and would be read from memory only to be overwritten.
-pub(crate) const STREAM_MIN: usize = 16 << 20;
-
-/// Elements that are streamed at once: of `f32`, as many lines as a processor writes while it goes on.
-// (x·y + z).sigmoid().sum() of 2^24, one thread of a Sapphire Rapids: 54 ms with 512, 48 with 256, 50 with 128.
-const PIECE: usize = 1 << 8;
-
 /// The threads beside the caller's.
 #[cfg(feature = "parallel")]
 mod pool {
+    use super::super::sizes::SPIN;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
-
-    /// Turns of a loop in which the caller waits for the others' last items, about 10 µs, before it sleeps.
-    const SPIN: usize = 1 << 9;
 
     /// The process that started the threads.
     static OWNER: OnceLock<u32> = OnceLock::new();
@@ -191,8 +175,8 @@ pub(crate) fn write_blocks<T: Element>(out: &mut [T], f: &Each<'_, T>) {
     }
     let mut nothing = vec![(); out.len().div_ceil(BLOCK)];
     sink_blocks(out, &mut nothing, &|i, mut sink, ()| {
-        for at in (0..sink.len()).step_by(PIECE) {
-            sink.fill(at, PIECE.min(sink.len() - at), &mut |out| f(i * BLOCK + at, out));
+        for at in (0..sink.len()).step_by(TILE) {
+            sink.fill(at, TILE.min(sink.len() - at), &mut |out| f(i * BLOCK + at, out));
         }
     });
 }
@@ -200,7 +184,7 @@ pub(crate) fn write_blocks<T: Element>(out: &mut [T], f: &Each<'_, T>) {
 /// A block of an output that is only written; if it is part of a large one, it is streamed from scratch.
 pub(crate) struct Sink<'a, T> {
     out: &'a mut [T],
-    stream: Option<&'a mut ([T; PIECE], StreamingStores)>,
+    stream: Option<&'a mut ([T; TILE], StreamingStores)>,
 }
 
 impl<T: Element> Sink<'_, T> {
@@ -208,7 +192,7 @@ impl<T: Element> Sink<'_, T> {
         self.out.len()
     }
 
-    /// Elements `start..start + n` are what `f` writes; at most [`PIECE`] of them where they are streamed.
+    /// Elements `start..start + n` are what `f` writes; at most [`TILE`] of them where they are streamed.
     #[inline(always)]
     pub(crate) fn fill(&mut self, start: usize, n: usize, f: &mut dyn FnMut(&mut [T])) {
         let out = &mut self.out[start..start + n];
@@ -229,7 +213,7 @@ pub(crate) fn sink_blocks<T: Element, U: Send>(
     f: &(dyn Fn(usize, Sink<'_, T>, &mut U) + Sync),
 ) {
     let large = size_of_val(out) >= STREAM_MIN;
-    let start = || large.then(|| ([T::default(); PIECE], StreamingStores::new()));
+    let start = || large.then(|| ([T::default(); TILE], StreamingStores::new()));
     for_pairs((out, BLOCK), (numbers, 1), 1, &start, &|stream, i, out, number| {
         f(i, Sink { out, stream: stream.as_mut() }, &mut number[0]);
     });
@@ -284,8 +268,8 @@ impl<T: Element> Chunk<'_, T> {
     /// ```
     #[inline(always)]
     pub fn stream(&mut self, range: Range<usize>, mut f: impl FnMut(usize, &mut [T])) {
-        for at in range.clone().step_by(PIECE) {
-            let end = (at + PIECE).min(range.end);
+        for at in range.clone().step_by(TILE) {
+            let end = (at + TILE).min(range.end);
             f(at - range.start, &mut self.values[at..end]);
             self.send(end);
         }
@@ -300,12 +284,9 @@ impl<T: Element> Chunk<'_, T> {
     }
 }
 
-/// Elements of a chunk of rows: several short rows share one, so that they are not dearer than long ones.
-const ROWS: usize = 1 << 12;
-
 /// Rows of `n` elements in a chunk.
 pub(crate) fn rows_at_once(n: usize) -> usize {
-    (ROWS / n.max(1)).max(1)
+    (ROW_BLOCK / n.max(1)).max(1)
 }
 
 /// Calls `f(first, rows, numbers)` for chunks of whole rows of `n` elements with a number each. `f` only writes the rows: those of a large

@@ -3,9 +3,6 @@
 use super::parallel;
 use std::cmp::Ordering;
 
-/// Elements of the rows of a block of parallel work, at least.
-const BLOCK: usize = 1 << 12;
-
 /// Places up to which a row is scanned for what comes before the last of them, and elements that are compared at once.
 // The largest five of 3,000 numbers take a fifth of the time that selecting among all takes.
 const FEW: usize = 32;
@@ -27,7 +24,7 @@ where
         let by_size = if largest { by_size(b, a) } else { by_size(a, b) };
         by_size.then(i.cmp(j))
     };
-    let rows = (BLOCK / n.max(1)).max(1);
+    let rows = parallel::rows_at_once(n);
     parallel::for_chunks(out, k * rows, n / k.max(1), &|start, out| {
         let mut pairs = parallel::scratch(n);
         for (r, out) in out.chunks_exact_mut(k).enumerate() {

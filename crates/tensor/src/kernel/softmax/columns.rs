@@ -3,8 +3,9 @@
 use super::super::parallel;
 use super::super::real::{Float, Real};
 use super::super::simd::{inlined, vectorize};
+use super::super::sizes::ROW_BLOCK;
 use super::rows::{
-    BLOCK, SURE, SURE_LOG, WORK, centred, for_rows, larger, largest_log, log_sum, place, shift, sure_slope,
+    SURE, SURE_LOG, WORK, centred, for_rows, larger, largest_log, log_sum, place, shift, sure_slope,
     vector_len,
 };
 
@@ -18,7 +19,7 @@ fn for_columns<T: Float>(
     f: impl Fn(usize, usize, bool, &mut [T]) + Sync,
 ) {
     let whole = inner / vector_len::<T>() * vector_len::<T>();
-    parallel::for_chunks(out, (BLOCK / n).max(vector_len::<T>()), n * WORK, &|start, chunk| {
+    parallel::for_chunks(out, (ROW_BLOCK / n).max(vector_len::<T>()), n * WORK, &|start, chunk| {
         let mut done = 0;
         while done < chunk.len() {
             let (entry, column) = ((start + done) / inner, (start + done) % inner);
@@ -186,9 +187,9 @@ pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usiz
     // Where a probability is near 1, an entry is.
     let near = |y: &T| *y >= T::lit(SURE_LOG);
     let mut sure = Vec::new();
-    for (i, part) in y.chunks(BLOCK).enumerate() {
+    for (i, part) in y.chunks(ROW_BLOCK).enumerate() {
         if vectorize!(T: part.iter().fold(false, |any, y| any | near(y))) {
-            let places = (i * BLOCK..).zip(part).filter(|(_, y)| near(y));
+            let places = (i * ROW_BLOCK..).zip(part).filter(|(_, y)| near(y));
             sure.extend(places.map(|(at, _)| at / (n * inner) * inner + at % inner));
         }
     }

@@ -4,13 +4,11 @@ use super::super::parallel::{self, Chunk};
 use super::super::real::{Float, Real};
 use super::super::reduce::by_halves;
 use super::super::simd::{fetch, inlined, vectorize};
+use super::super::sizes::TILE;
 use std::ops::Range;
 
 /// An element of an exponential row costs about eight times one that is streamed: 1 ns.
 pub(super) const WORK: usize = 8;
-
-/// Elements of a block of work.
-pub(super) const BLOCK: usize = 1 << 12;
 
 /// Lanes of the widest row.
 pub(super) const WIDE: usize = 16;
@@ -51,9 +49,6 @@ pub(super) fn for_rows<T: Float>(
         });
     });
 }
-
-/// Elements of a row that are worked on at once.
-const PIECE: usize = 16 * WIDE;
 
 /// The elements of a row's end, the missing ones filled with `pad`.
 #[inline(always)]
@@ -100,18 +95,18 @@ pub(super) fn total<T: Float, S: Float>(row: &[T]) -> S {
 
 /// Scratch that begins with a line of the caches: vectors across two lines cost a quarter of a short row.
 #[repr(align(64))]
-struct Tile<T>([T; PIECE]);
+struct Tile<T>([T; TILE]);
 
 /// The term `f(x)` of entry `apart`, if there is one, and the sum of the others, added up in `S`; `next` is fetched. Terms are
 /// computed before any is added: a loop that does both stays scalar.
 #[inline(always)]
 fn sums<T: Float, S: Float>(row: &[T], next: &[T], apart: usize, f: impl Fn(T) -> T) -> (T, S) {
-    let (mut lanes, mut tile, mut own) = ([S::default(); WIDE], Tile([T::default(); PIECE]), T::default());
-    for (i, piece) in row.chunks(PIECE).enumerate() {
-        fetch(next, i * PIECE, PIECE);
+    let (mut lanes, mut tile, mut own) = ([S::default(); WIDE], Tile([T::default(); TILE]), T::default());
+    for (i, piece) in row.chunks(TILE).enumerate() {
+        fetch(next, i * TILE, TILE);
         let terms = &mut tile.0[..piece.len()];
         each(piece, piece, terms, inlined!(|x, _| f(x)));
-        if let Some(term) = terms.get_mut(apart.wrapping_sub(i * PIECE)) {
+        if let Some(term) = terms.get_mut(apart.wrapping_sub(i * TILE)) {
             own = std::mem::take(term);
         }
         add(&mut lanes, terms);
@@ -249,8 +244,8 @@ pub(super) fn exponentials<T: Float, S: Float>(x: &[T], out: &mut [T]) -> (T, S)
 pub(super) fn exponentials_apart<T: Float, S: Float>(x: &[T], apart: usize, out: &mut [T]) -> (T, T, S) {
     let (row, next) = x.split_at(out.len());
     let max = max(row);
-    for (i, (row, out)) in row.chunks(PIECE).zip(out.chunks_mut(PIECE)).enumerate() {
-        fetch(next, i * PIECE, PIECE);
+    for (i, (row, out)) in row.chunks(TILE).zip(out.chunks_mut(TILE)).enumerate() {
+        fetch(next, i * TILE, TILE);
         each(row, row, out, inlined!(|x, _| Float::fast_exp(x - max)));
     }
     let own = out.get_mut(apart).map(std::mem::take).unwrap_or_default();

@@ -3,9 +3,10 @@
 use super::super::parallel;
 use super::super::real::{Float, Real};
 use super::super::simd::{inlined, vectorize};
+use super::super::sizes::ROW_BLOCK;
 use super::rows::{
-    BLOCK, SURE, WIDE, WORK, centred, dot, exponentials_of_rows, fast_exps, largest_log, log_sum, place,
-    shift, sure_slope, total,
+    SURE, WIDE, WORK, centred, dot, exponentials_of_rows, fast_exps, largest_log, log_sum, place, shift,
+    sure_slope, total,
 };
 
 /// Rows that are worked on at once.
@@ -14,7 +15,7 @@ const ROWS: usize = 64;
 /// Calls `f(first, out)` for groups of at most [`ROWS`] rows of `n`, compiled for the vector unit.
 fn for_groups<T: Float>(n: usize, out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     let size = ROWS * n;
-    parallel::for_chunks(out, (BLOCK / size).max(1) * size, WORK, &|start, chunk| {
+    parallel::for_chunks(out, (ROW_BLOCK / size).max(1) * size, WORK, &|start, chunk| {
         vectorize!(T: for (i, out) in chunk.chunks_mut(size).enumerate() {
             f(start + i * size, out);
         });
@@ -71,7 +72,7 @@ pub(super) fn softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
 }
 
 pub(super) fn log_sum_exp<T: Float>(x: &[T], n: usize, out: &mut [T]) {
-    parallel::for_chunks(out, BLOCK, n * WORK, &|start, out| {
+    parallel::for_chunks(out, ROW_BLOCK, n * WORK, &|start, out| {
         vectorize!(T: for (i, out) in out.chunks_mut(ROWS).enumerate() {
             let mut scratch = [T::default(); ROWS * WIDE];
             let x = &x[(start + i * ROWS) * n..][..out.len() * n];
