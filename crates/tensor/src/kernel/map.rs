@@ -143,7 +143,7 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
     shape: &[usize],
     operands: [Strided<'_, A>; N],
     out: &mut [O],
-    run: &(dyn Fn([&[A]; N], &mut [O]) + Sync),
+    run: &(dyn Fn(&[&[A]; N], &mut [O]) + Sync),
 ) {
     // Loops and not `operands.map(…)`, which is compiled into twice the code.
     let mut dense = [true; N];
@@ -156,7 +156,7 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
             for (part, x) in parts.iter_mut().zip(&operands) {
                 *part = x.part(start, out.len());
             }
-            return run(parts, out);
+            return run(&parts, out);
         }
         let mut scratch = [[A::default(); PACKED]; N];
         for (i, out) in out.chunks_mut(PACKED).enumerate() {
@@ -164,7 +164,7 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
             for (k, scratch) in scratch.iter_mut().enumerate() {
                 parts[k] = operands[k].block(shape, dense[k], start + i * PACKED, out.len(), scratch);
             }
-            run(parts, out);
+            run(&parts, out);
         }
     });
 }
@@ -202,7 +202,7 @@ mod tests {
         let (shape, strides) = ([4, 3, 2], [1, 8, 4]);
         let mut out = vec![0; 24];
         let a = Strided { data: &data, strides: &strides };
-        each(&shape, [a], &mut out, &|[a]: [&[i64]; 1], out| out.copy_from_slice(a));
+        each(&shape, [a], &mut out, &|[a]: &[&[i64]; 1], out| out.copy_from_slice(a));
         let mut k = 0;
         for i in 0..4 {
             for j in 0..3 {

@@ -141,7 +141,7 @@ pub(crate) fn zip<A: Element, O: Element>(
     shape: &Shape,
     f: impl Fn(A, A) -> O + Sync,
 ) -> Result<Tensor> {
-    zip_parts(op, a, b, shape, &|n, x, out| map::map1(x, out, inlined!(|x| f(x, n))), &|[x, y], out| {
+    zip_parts(op, a, b, shape, &|n, x, out| map::map1(x, out, inlined!(|x| f(x, n))), &|&[x, y], out| {
         map::map2(x, y, out, inlined!(|x, y| f(x, y)))
     })
 }
@@ -153,7 +153,7 @@ fn zip_parts<A: Element, O: Element>(
     b: &Side<'_>,
     shape: &Shape,
     number: &(dyn Fn(A, &[A], &mut [O]) + Sync),
-    array: &(dyn Fn([&[A]; 2], &mut [O]) + Sync),
+    array: &(dyn Fn(&[&[A]; 2], &mut [O]) + Sync),
 ) -> Result<Tensor> {
     let a = spread(a, shape);
     let value = Array::build(op, *shape, |out| match b {

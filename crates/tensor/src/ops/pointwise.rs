@@ -91,7 +91,7 @@ impl std::fmt::Debug for Row {
 pub fn apply<F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
     let dtype = x.dtype().to_float();
     let input = x.value().cast(F::OP, dtype)?;
-    let value = dispatch!(float dtype, T => input.each(F::OP, &|[x]: [&[T]; 1], out: &mut [T]| {
+    let value = dispatch!(float dtype, T => input.each(F::OP, &|&[x]: &[&[T]; 1], out: &mut [T]| {
         vectorize!(T: for (o, &x) in out.iter_mut().zip(x) { *o = f.value(x) });
     }))?;
     Ok(match F::SAVES {
@@ -112,7 +112,7 @@ fn gradient<F: Formula>(f: F, g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
     let shape = *saved.shape();
     let (g, s) = (g.value(), saved.value());
     let value = dispatch!(float s.dtype(), T => Array::build(F::NAME, shape, |out: &mut [T]| {
-        map::each(&shape, [g.strided(), s.strided()], out, &|[g, s]: [&[T]; 2], out: &mut [T]| {
+        map::each(&shape, [g.strided(), s.strided()], out, &|&[g, s]: &[&[T]; 2], out: &mut [T]| {
             vectorize!(T: for ((o, &g), &s) in out.iter_mut().zip(g).zip(s) { *o = f.grad(g, s) });
         });
     }));
