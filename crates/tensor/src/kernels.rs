@@ -66,8 +66,8 @@ pub fn rows<C: Float, O: Send>(width: usize, out: &mut [O], work: usize, f: impl
     parallel::for_chunks(out, rows, work, &|first, out| vectorize!(C: f(first, out)));
 }
 
-/// As [`rows`] for an output of whole rows and a number each beside them in `side`: `f(first, out, side)` writes all elements of
-/// `out`, which hold any values at first, and may write `side`. A large output is written by streaming stores.
+/// [`rows`] with an output of whole rows, and a number for each of them in `side`: `f(first, out, side)` writes all elements of
+/// `out`, which hold arbitrary values at first, and may write `side`. A large output is written by streaming stores.
 ///
 /// # Panics
 /// If `side` has fewer elements than `out` has rows.

@@ -49,7 +49,7 @@ use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 pub struct BCELoss {
     /// A factor for each element, broadcast to the input.
     pub weight: Option<Tensor>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
@@ -77,7 +77,7 @@ impl Pointwise<2> for BCELoss {
     }
 }
 
-/// What makes a sum tell that an element was not a probability.
+/// The term of an input that is no probability: the sum is NaN then, which tells that there was one.
 const OUTSIDE: f64 = f64::NAN;
 
 /// `(x − t) / max((1 − x) x, 1e-12)` in PyTorch's order.

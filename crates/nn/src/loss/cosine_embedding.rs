@@ -52,13 +52,13 @@ use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 pub struct CosineEmbeddingLoss {
     /// The cosine up to which vectors that should differ cost nothing.
     pub margin: f64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
 const OP: &str = "cosine_embedding_loss";
 
-/// What is added to the squared lengths: a float's 1e-12, also between doubles.
+/// Added to the squared lengths: `1e-12` as an `f32`, for `f64`, too.
 const EPSILON: f64 = 1e-12_f32 as f64;
 
 /// Numbers from here on may have squares whose sum is infinite.
@@ -173,7 +173,7 @@ impl CosineEmbeddingLoss {
     }
 }
 
-/// What a pair of vectors of `T` has in common, in `f64`.
+/// The cosine of a pair of vectors and their lengths, in `f64`.
 #[derive(Clone, Copy, Default)]
 struct Pair {
     cosine: f64,
@@ -195,7 +195,7 @@ impl Pair {
         Self::long(x, y)
     }
 
-    /// Of vectors whose squares are infinite.
+    /// [`new`](Self::new) for vectors whose squares overflow.
     #[cold]
     fn long<T: Float>(x: &[T], y: &[T]) -> Self {
         let lengths = [x, y].map(|x| {

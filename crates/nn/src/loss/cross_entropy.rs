@@ -78,7 +78,7 @@ pub struct CrossEntropyLoss {
     pub ignore_index: i64,
     /// The share of the target that is spread over all classes, in `[0, 1]`.
     pub label_smoothing: f64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
     /// The factor of the squared `ln Σ eˣ` that is added: it keeps logits from drifting. 1e-4 is usual, 0 none.
     pub z_loss: f64,
@@ -137,7 +137,7 @@ impl Loss for CrossEntropyLoss {
 /// The kernels for class indices.
 struct Indices {
     classes: Classes,
-    /// What the mean divides by.
+    /// The divisor of the mean; 1 without one.
     divisor: f64,
     /// The share of the target class, and that of every class.
     share: (f64, f64),
@@ -354,7 +354,7 @@ fn define(classes: &Classes, (share, every): (f64, f64), x: &Tensor) -> Result<T
 }
 
 impl CrossEntropyLoss {
-    /// What `z_loss` adds, of input and target that the loss has taken.
+    /// The term that `z_loss` adds, for an input and a target that have been checked.
     fn drift(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let dim = 1.min(input.dim() as isize - 1);
         let squares = |x: &Tensor| {

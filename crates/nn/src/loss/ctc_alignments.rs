@@ -48,7 +48,7 @@ fn unless(barred: bool, way: f64) -> f64 {
 }
 
 impl Alignments {
-    /// What a mean divides the samples by.
+    /// The divisor of each sample's loss in a mean: the length of its target, at least 1.
     #[inline]
     pub(super) fn lengths(&self) -> impl Iterator<Item = usize> {
         self.targets.iter().map(|&length| length.max(1))
@@ -145,7 +145,7 @@ impl Alignments {
         if count > 1 { -log_add(last[count + 1], last[count], none) } else { -last[2] }
     }
 
-    /// Of each sample, step and state the probability that an alignment is there; what `alpha` holds is from `forward`.
+    /// For each sample, step and state the probability that an alignment passes it. `alpha` is from [`forward`](Self::forward).
     fn posterior<T: Float>(&self, x: &[T], alpha: &[f64], nll: &[f64], out: &mut [f64]) {
         let size = self.steps * self.states;
         kernels::for_chunks(

@@ -58,7 +58,7 @@ pub struct MultiMarginLoss {
     pub margin: f64,
     /// A factor for each class.
     pub weight: Option<Tensor>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

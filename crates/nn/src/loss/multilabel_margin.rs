@@ -55,7 +55,7 @@ use std::iter::repeat_n;
 /// which has no second derivative.
 #[derive(Clone, Debug, Default, Module)]
 pub struct MultiLabelMarginLoss {
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

@@ -52,7 +52,7 @@ pub struct NLLLoss {
     pub weight: Option<Tensor>,
     /// The target of rows that do not count.
     pub ignore_index: i64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

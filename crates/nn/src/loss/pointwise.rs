@@ -330,7 +330,7 @@ fn weigh<T: Float, U: Float>(x: &mut [U], weights: &[T]) {
     x.iter_mut().zip(weights).for_each(|(x, w)| *x = *x * w.cast());
 }
 
-/// What an edge needs: the inputs, and the gradient of the first one if the forward pass computed it.
+/// All that an edge needs: the inputs, and the gradient of the first one if the forward pass computed it.
 struct Saved<const N: usize, L: ?Sized> {
     inputs: [Tensor; N],
     weight: Option<Tensor>,
@@ -364,7 +364,7 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
         Ok((slices, self.weight.as_ref().map(Tensor::as_slice).transpose()?))
     }
 
-    /// What the mean divides by; 1 for the others.
+    /// The divisor of the mean; 1 for the other reductions.
     fn count(&self) -> f64 {
         if self.reduction == Reduction::Mean { self.inputs[0].numel() as f64 } else { 1.0 }
     }

@@ -105,7 +105,7 @@ impl Classes {
         self.weight.as_ref().map(Tensor::as_slice).transpose()
     }
 
-    /// What the reduction divides by: for a mean, the summed weights of the rows that count.
+    /// The divisor of the reduction: for a mean the summed weights of the rows that count, otherwise 1.
     /// Weights of type `T` are added up in `S`.
     pub(super) fn divisor<T: Float, S: Float>(&self) -> Result<S> {
         if self.reduction != Reduction::Mean {
@@ -194,7 +194,7 @@ impl Classes {
         self.target.reshape([-1])?.eq(self.ignore_index)
     }
 
-    /// Of each row the entry of its class, times the class's weight; 0 of an ignored row.
+    /// For each row the entry of its class times the class's weight; 0 for an ignored row.
     pub(super) fn picked(&self, rows: &Tensor) -> Result<Tensor> {
         let ignored = self.ignored()?;
         let class = self.target.reshape([-1])?.masked_fill(&ignored, 0)?;

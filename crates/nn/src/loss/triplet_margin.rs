@@ -61,11 +61,11 @@ pub struct TripletMarginLoss {
     pub margin: f64,
     /// The norm of the distance.
     pub p: f64,
-    /// What is added to each difference.
+    /// Added to each difference.
     pub eps: f64,
     /// Whether the positive example's distance to the negative one counts if it is smaller.
     pub swap: bool,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
@@ -186,7 +186,7 @@ struct Triplet {
 }
 
 impl Triplet {
-    /// What the term is where it is positive.
+    /// The term before it is clamped at 0.
     #[inline(always)]
     fn excess(&self, margin: f64) -> f64 {
         self.near + margin - Real::min(self.far, self.across)

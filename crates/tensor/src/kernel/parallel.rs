@@ -25,7 +25,7 @@ mod pool {
         rayon::current_num_threads()
     }
 
-    /// This process, where there are several.
+    /// The number of this process; 0 where there is only one.
     fn process() -> u32 {
         if cfg!(target_family = "wasm") { 0 } else { std::process::id() }
     }
@@ -94,7 +94,8 @@ fn share<S, I: Send>(
     pool::on_all(&work);
 }
 
-/// Neighbouring chunks that a thread takes at once: its memory is fetched ahead then. Enough remain for every thread to have its share.
+/// How many neighbouring chunks a thread takes at once: the processor prefetches from one to the next. There remain at least 64 groups
+/// to share.
 fn group(chunks: usize) -> usize {
     (chunks / 64).clamp(1, 16)
 }
@@ -123,8 +124,8 @@ pub(crate) fn for_jobs<J: Send>(jobs: Vec<J>, f: &(dyn Fn(J) + Sync)) {
     share(jobs.into_iter(), &|| (), &|(), job| f(job));
 }
 
-/// What is called for each chunk: its first place and its elements. Not a type parameter, so that sharing work is compiled once
-/// an element type and not once a loop.
+/// A function of a chunk's first place and its elements. Not a type parameter, so that sharing work is compiled once an element type and
+/// not once a loop.
 pub(crate) type Each<'a, T> = dyn Fn(usize, &mut [T]) + Sync + 'a;
 
 /// A function of a thread's state, a pair's number, and a pair of chunks.
@@ -168,7 +169,7 @@ pub(crate) fn for_blocks<T: Send>(out: &mut [T], f: &Each<'_, T>) {
     for_chunks(out, BLOCK, 1, f);
 }
 
-/// As [`for_blocks`] for an output that `f` only writes: a large one is computed in scratch and streamed.
+/// [`for_blocks`] for an output that `f` only writes: a large one is computed in scratch and streamed.
 pub(crate) fn write_blocks<T: Element>(out: &mut [T], f: &Each<'_, T>) {
     if size_of_val(out) < STREAM_MIN {
         return for_blocks(out, f);

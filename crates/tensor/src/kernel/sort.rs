@@ -14,7 +14,7 @@ fn by_size<T: PartialOrd>(a: &T, b: &T) -> Ordering {
     a.partial_cmp(b).unwrap_or_else(|| (a != a).cmp(&(b != b)))
 }
 
-/// Of each row of `n` elements, the places of the `k` smallest (or largest) in order, equal ones as they come.
+/// The places of the `k` smallest (or largest) elements of each row of `n`, in order; equal elements keep theirs.
 pub(crate) fn first<T>(data: &[T], n: usize, k: usize, largest: bool, out: &mut [i64])
 where
     T: Copy + PartialOrd + Send + Sync,

@@ -149,7 +149,7 @@ fn softmax_apart<T: Float>(
     }
 }
 
-/// Of each row the maximum, the logarithm of the sum of its exponentials, that sum as it is in `T`, and the probability of all
+/// Numbers of each row: its maximum, the logarithm of the sum of its exponentials, that sum in `T`, and the probability of all
 /// entries but the one apart.
 struct Sums<T> {
     max: [T; LOGIT_ROWS],
