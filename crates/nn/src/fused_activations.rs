@@ -1,58 +1,14 @@
 //! Activations with formulas of their own: what lets a negative input through, a little.
 
-use crate::{Error, Forward, Module, Result, text};
-use downhill_tensor::autograd::edge;
-use downhill_tensor::real::{Real, Traced};
-use downhill_tensor::{DType, Float, Tensor, grad_enabled, kernels};
+use crate::{Forward, Module, Result, text};
+use downhill_tensor::Tensor;
+use downhill_tensor::pointwise::{self, Formula};
+use downhill_tensor::real::Real;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
-/// A function of each element and its derivative, for every reading.
-trait Formula: Copy + Send + Sync + 'static {
-    const OP: &'static str;
-    /// What a printed result shows as its `grad_fn`.
-    const NAME: &'static str;
-    fn value<R: Real>(self, x: R) -> R;
-    /// The gradient of the input, for that of the result.
-    fn grad<R: Real>(self, g: R, x: R) -> R;
-}
-
 fn apply<F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
-    match x.dtype() {
-        DType::F32 => run::<f32, F>(f, x),
-        DType::F64 => run::<f64, F>(f, x),
-        got @ (DType::I64 | DType::Bool) => Err(Error::not_float(F::OP, got)),
-    }
-}
-
-fn run<T: Float, F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
-    let dense = x.try_contiguous()?;
-    let slice = dense.as_slice::<T>()?;
-    let value = Tensor::build(x.shape(), |out| {
-        kernels::map(
-            [slice],
-            out,
-            #[inline(always)]
-            |[x]| f.value(x),
-        );
-    })?;
-    let back = edge(x, &dense, move |g, x| gradient::<T, F>(f, g, x));
-    Ok(Tensor::from_op(F::NAME, value, [back]))
-}
-
-fn gradient<T: Float, F: Formula>(f: F, g: &Tensor, x: &Tensor) -> Result<Tensor> {
-    if grad_enabled() {
-        return f.grad(Traced::from(g), Traced::from(x)).try_into_tensor();
-    }
-    let g = g.try_contiguous()?;
-    let slices = [g.as_slice::<T>()?, x.as_slice::<T>()?];
-    Tensor::build(x.shape(), |out| {
-        kernels::map(
-            slices,
-            out,
-            #[inline(always)]
-            |[g, x]| f.grad(g, x),
-        );
-    })
+    x.dtype().check_float(F::OP)?;
+    pointwise::apply(f, x)
 }
 
 /// The exponential linear unit: `x` if it is positive, `alpha · (eˣ − 1)` otherwise.
@@ -61,7 +17,7 @@ fn gradient<T: Float, F: Formula>(f: F, g: &Tensor, x: &Tensor) -> Result<Tensor
 /// 1 for positive `x`, `alpha · eˣ` otherwise.
 ///
 /// # Errors
-/// [`Error::DType`] unless the elements are floats.
+/// [`Error::DType`](crate::Error::DType) unless the elements are floats.
 ///
 /// # Examples
 /// ```
@@ -127,7 +83,7 @@ impl Forward for ELU {
 /// `σ(x) · (1 + x · σ(−x))`
 ///
 /// # Errors
-/// [`Error::DType`] unless the elements are floats.
+/// [`Error::DType`](crate::Error::DType) unless the elements are floats.
 ///
 /// # Examples
 /// ```
@@ -175,7 +131,7 @@ impl Forward for SiLU {
 /// No exponential overflows, whatever the threshold.
 ///
 /// # Errors
-/// [`Error::DType`] unless the elements are floats.
+/// [`Error::DType`](crate::Error::DType) unless the elements are floats.
 ///
 /// # Examples
 /// ```
@@ -244,7 +200,7 @@ impl Forward for Softplus {
 /// `Φ(x) + x · φ(x)` with the density `φ`; that of the approximation where it is used.
 ///
 /// # Errors
-/// [`Error::DType`] unless the elements are floats.
+/// [`Error::DType`](crate::Error::DType) unless the elements are floats.
 ///
 /// # Examples
 /// ```
@@ -339,7 +295,7 @@ impl Forward for GELU {
 /// 1 for positive `x`, `negative_slope` otherwise.
 ///
 /// # Errors
-/// [`Error::DType`] unless the elements are floats.
+/// [`Error::DType`](crate::Error::DType) unless the elements are floats.
 ///
 /// # Examples
 /// ```

@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::dtype::dispatch;
 use crate::kernel::map::{self, Strided};
+use crate::kernel::simd::inlined;
 use crate::layout::Layout;
 use crate::{DType, Element, Error, Result, Shape, memory};
 use std::borrow::Cow;
@@ -91,7 +92,7 @@ impl Array {
 
     /// Row-major, in memory of its own.
     fn copy<T: Element>(&self, op: &'static str) -> Result<Self> {
-        self.each(op, &|a: &[T], out| out.copy_from_slice(a))
+        self.each(op, &|[a]: &[&[T]; 1], out| out.copy_from_slice(a))
     }
 
     /// `f` of every element.
@@ -101,24 +102,17 @@ impl Array {
         op: &'static str,
         f: impl Fn(A) -> O + Sync,
     ) -> Result<Self> {
-        self.each(op, &|a, out| {
-            map::map1(
-                a,
-                out,
-                #[inline(always)]
-                |x| f(x),
-            );
-        })
+        self.each(op, &|&[a], out| map::map1(a, out, inlined!(|x| f(x))))
     }
 
     /// The array that `run` makes of parts of this one.
     pub(crate) fn each<A: Element, O: Element>(
         &self,
         op: &'static str,
-        run: &(dyn Fn(&[A], &mut [O]) + Sync),
+        run: &(dyn Fn(&[&[A]; 1], &mut [O]) + Sync),
     ) -> Result<Self> {
         let shape = *self.shape();
-        Self::build(op, shape, |out| map::each1(&shape, self.strided(), out, run))
+        Self::build(op, shape, |out| map::each(&shape, [self.strided()], out, run))
     }
 
     pub(crate) fn to_dtype(&self, op: &'static str, dtype: DType) -> Result<Self> {
@@ -167,7 +161,7 @@ impl Array {
             return memory::collect(op, elements.iter().copied());
         }
         let mut out = memory::vec(op, T::default(), self.numel())?;
-        map::each1(self.shape(), self.strided(), &mut out, &|a: &[T], out| out.copy_from_slice(a));
+        map::each(self.shape(), [self.strided()], &mut out, &|[a]: &[&[T]; 1], out| out.copy_from_slice(a));
         Ok(out)
     }
 

@@ -1,8 +1,8 @@
 //! Loops for operations of your own: parallel, compiled for the widest vector unit, with the same bits for any number
 //! of threads. The losses of `nn` are built from them.
 //!
-//! What a loop calls is compiled for the vector unit only where it is inlined: closures and the functions that they call
-//! want `#[inline(always)]`.
+//! What a loop calls is compiled for the vector unit only where it is inlined: closures want [`inlined!`], the functions that
+//! they call `#[inline(always)]`.
 //!
 //! Slices come from [`Tensor::as_slice`](crate::Tensor::as_slice), results go into
 //! [`Tensor::build`](crate::Tensor::build).
@@ -12,15 +12,18 @@
     reason = "several arrays at one index vectorise, zipped iterators need not"
 )]
 
+use crate::Float;
 use crate::kernel::matmul::{self, Matrix};
-use crate::kernel::parallel::{BLOCK, Sink};
+use crate::kernel::parallel::Sink;
 use crate::kernel::reduce::WideSum;
 use crate::kernel::simd::{fetch, vectorize};
+use crate::kernel::sizes::{BLOCK, PARALLEL_MIN};
 use crate::kernel::{gemm, parallel, reduce, update as in_place};
-use crate::{Element, Float};
 
 pub use crate::kernel::parallel::Chunk;
 pub use crate::kernel::reduce::SHORT_SUM;
+pub use crate::kernel::simd::inlined;
+pub use crate::kernel::sizes::TILE;
 pub use crate::kernel::softmax::logits::{LOGIT_ROWS, Logits, Slopes};
 
 /// Calls `f(start, chunk)` for chunks of `size` elements of `out`, in parallel if `out.len() · work` is worth it
@@ -40,65 +43,9 @@ pub use crate::kernel::softmax::logits::{LOGIT_ROWS, Logits, Slopes};
 /// ```
 #[track_caller]
 pub fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    count_chunks("for_chunks", out.len(), size);
+    assert!(size > 0 || out.is_empty(), "for_chunks: a chunk has at least one element");
     parallel::for_chunks(out, size, work, &|start, chunk| vectorize!(f(start, chunk)));
 }
-
-/// As [`for_chunks`] for an output that `f` only writes: a chunk holds arbitrary values at first. A large output goes
-/// past the processor's caches, which spares reading what is overwritten.
-///
-/// # Panics
-/// If `size` is 0 and `out` has elements.
-///
-/// ```
-/// let mut squares = vec![0.0; 100];
-/// downhill::kernels::write_chunks(&mut squares, 10, 1, |start, chunk| {
-///     chunk.iter_mut().enumerate().for_each(|(i, x)| *x = ((start + i) * (start + i)) as f64);
-/// });
-/// assert_eq!(squares[99], 9801.0);
-/// ```
-#[track_caller]
-pub fn write_chunks<T: Element>(out: &mut [T], size: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    count_chunks("write_chunks", out.len(), size);
-    parallel::write_chunks(out, size, work, &|start, chunk| vectorize!(T: f(start, chunk)));
-}
-
-/// As [`write_chunks`] for two outputs at once: chunk `i` has `size` elements of `out` and `side_size` of `side`, which
-/// need not be written.
-///
-/// # Panics
-/// If `size` or `side_size` is 0 of a slice that has elements, or `side` has fewer chunks than `out`.
-///
-/// ```
-/// let (mut doubled, mut sums) = (vec![0.0; 6], vec![0.0; 3]);
-/// downhill::kernels::write_pairs((&mut doubled, 2), (&mut sums, 1), 1, |i, pair, sum| {
-///     pair.fill(2.0 * i as f64);
-///     sum[0] += pair.iter().sum::<f64>();
-/// });
-/// assert_eq!(sums, [0.0, 4.0, 8.0]);
-/// ```
-#[track_caller]
-pub fn write_pairs<T: Element, U: Send>(
-    (out, size): (&mut [T], usize),
-    (side, side_size): (&mut [U], usize),
-    work: usize,
-    f: impl Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync,
-) {
-    let op = "write_pairs";
-    let (chunks, sides) = (count_chunks(op, out.len(), size), count_chunks(op, side.len(), side_size));
-    assert!(chunks <= sides, "{op}: {chunks} chunks have only {sides} beside them");
-    parallel::write_pairs((out, size), (side, side_size), work, &|i, a, b| vectorize!(T: f(i, a, b)));
-}
-
-/// The number of chunks of this size.
-#[track_caller]
-fn count_chunks(op: &str, len: usize, size: usize) -> usize {
-    assert!(size > 0 || len == 0, "{op}: a chunk has at least one element");
-    len.div_ceil(size.max(1))
-}
-
-/// Elements of a chunk of rows: several short rows share one, so that they are not dearer than long ones.
-const ROWS: usize = 1 << 12;
 
 /// Calls `f(first, out)` for runs of rows of `width` elements, which have a number each in `out`; in parallel if all of them
 /// are worth it (`work` additions an element). `C` is the type that rows are computed in: it decides how wide the vectors
@@ -115,12 +62,12 @@ const ROWS: usize = 1 << 12;
 /// assert_eq!(sums, [3.0, 7.0]);
 /// ```
 pub fn rows<C: Float, O: Send>(width: usize, out: &mut [O], work: usize, f: impl Fn(usize, &mut [O]) + Sync) {
-    let rows = (ROWS / width.max(1)).max(1);
-    parallel::for_chunks(out, rows, work.saturating_mul(width), &|first, out| vectorize!(C: f(first, out)));
+    let (rows, work) = (parallel::rows_at_once(width), work.saturating_mul(width));
+    parallel::for_chunks(out, rows, work, &|first, out| vectorize!(C: f(first, out)));
 }
 
-/// As [`rows`] for an output of whole rows and a number each beside them in `side`: `f(first, out, side)` writes all elements of
-/// `out`, which hold any values at first, and may write `side`. A large output is written by streaming stores.
+/// [`rows`] with an output of whole rows, and a number for each of them in `side`: `f(first, out, side)` writes all elements of
+/// `out`, which hold arbitrary values at first, and may write `side`. A large output is written by streaming stores.
 ///
 /// # Panics
 /// If `side` has fewer elements than `out` has rows.
@@ -142,11 +89,8 @@ pub fn write_rows<C: Float, T: Float, U: Send>(
     work: usize,
     f: impl Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync,
 ) {
-    let (width, rows) = (width.max(1), (ROWS / width.max(1)).max(1));
-    assert!(out.len().div_ceil(width) <= side.len(), "write_rows: every row has a number beside it");
-    parallel::write_pairs((out, rows * width), (side, rows), work, &|chunk, out, side| {
-        vectorize!(C: f(chunk * rows, out, side));
-    });
+    assert!(out.len().div_ceil(width.max(1)) <= side.len(), "write_rows: every row has a number beside it");
+    parallel::write_rows(width, out, side, work, &|first, out, side| vectorize!(C: f(first, out, side)));
 }
 
 /// Calls `f` for every job, in parallel if all of them together are worth it (`work` in units of one addition). A job holds
@@ -163,7 +107,7 @@ pub fn write_rows<C: Float, T: Float, U: Send>(
 /// ```
 pub fn for_jobs<J: Send>(jobs: Vec<J>, work: usize, f: impl Fn(J) + Sync) {
     let run = |job| vectorize!(f(job));
-    if work < parallel::PARALLEL_MIN || jobs.len() < 2 {
+    if work < PARALLEL_MIN || jobs.len() < 2 {
         jobs.into_iter().for_each(run);
     } else {
         parallel::for_jobs(jobs, &run);
@@ -211,11 +155,6 @@ pub fn matmul<T: Float>(
 pub fn matmul_scratch<T: Float>(sizes: [usize; 3]) -> usize {
     gemm::packing::<T>(sizes).saturating_add(gemm::kept()).saturating_mul(parallel::threads())
 }
-
-/// Elements that a pointwise loop takes from its inputs at once: in arrays of a fixed length the compiler sees that no index is out
-/// of bounds, and vectorises.
-// a·b + a in f32, 30,000 elements, a 2-core Zen 5: 0.47 ns an element on slices, 0.27 with 64, 0.11 with 128, 0.07 with 256.
-pub const TILE: usize = 256;
 
 /// A tile of each of `N` slices, from one start; the last tile of a slice is filled up with elements that do not count.
 pub type Tiles<'a, T, const N: usize> = [&'a [T; TILE]; N];

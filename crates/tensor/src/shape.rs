@@ -251,58 +251,26 @@ pub trait IntoShape {
     fn into_shape(self, op: &'static str) -> Result<Shape>;
 }
 
-impl IntoShape for Shape {
-    fn into_shape(self, _: &'static str) -> Result<Shape> {
-        Ok(self)
-    }
+macro_rules! into_shape {
+    ($([$($generic:tt)*] $type:ty, |$sizes:ident, $op:ident| $shape:expr;)*) => {$(
+        impl<$($generic)*> IntoShape for $type {
+            fn into_shape(self, $op: &'static str) -> Result<Shape> {
+                let $sizes = self;
+                $shape
+            }
+        }
+    )*};
 }
-
-impl IntoShape for &Shape {
-    fn into_shape(self, _: &'static str) -> Result<Shape> {
-        Ok(*self)
-    }
-}
-
-impl IntoShape for () {
-    fn into_shape(self, _: &'static str) -> Result<Shape> {
-        Ok(Shape::SCALAR)
-    }
-}
-
-impl IntoShape for usize {
-    fn into_shape(self, op: &'static str) -> Result<Shape> {
-        Shape::new(op, &[self])
-    }
-}
-
-impl<const N: usize> IntoShape for [usize; N] {
-    fn into_shape(self, op: &'static str) -> Result<Shape> {
-        Shape::new(op, &self)
-    }
-}
-
-impl<const N: usize> IntoShape for &[usize; N] {
-    fn into_shape(self, op: &'static str) -> Result<Shape> {
-        Shape::new(op, self)
-    }
-}
-
-impl IntoShape for &[usize] {
-    fn into_shape(self, op: &'static str) -> Result<Shape> {
-        Shape::new(op, self)
-    }
-}
-
-impl IntoShape for Vec<usize> {
-    fn into_shape(self, op: &'static str) -> Result<Shape> {
-        Shape::new(op, &self)
-    }
-}
-
-impl IntoShape for &Vec<usize> {
-    fn into_shape(self, op: &'static str) -> Result<Shape> {
-        Shape::new(op, self)
-    }
+into_shape! {
+    [] Shape, |shape, _op| Ok(shape);
+    [] &Shape, |shape, _op| Ok(*shape);
+    [] (), |_sizes, _op| Ok(Shape::SCALAR);
+    [] usize, |size, op| Shape::new(op, &[size]);
+    [] &[usize], |sizes, op| Shape::new(op, sizes);
+    [] Vec<usize>, |sizes, op| Shape::new(op, &sizes);
+    [] &Vec<usize>, |sizes, op| Shape::new(op, sizes);
+    [const N: usize] [usize; N], |sizes, op| Shape::new(op, &sizes);
+    [const N: usize] &[usize; N], |sizes, op| Shape::new(op, sizes);
 }
 
 /// One or several dimensions, negative ones counted from the end; none means all.

@@ -55,7 +55,7 @@ const OP: &str = "adaptive_log_softmax_with_loss";
 pub struct AdaptiveLogSoftmaxWithLoss {
     /// Scores the frequent classes and the clusters.
     pub head: Linear,
-    /// Of each cluster a projection and the scores of its classes.
+    /// For each cluster, a projection followed by the scores of its classes.
     pub tail: Vec<Sequential>,
     /// Where the clusters begin, and the number of classes.
     cutoffs: Vec<usize>,
@@ -83,7 +83,7 @@ impl Default for AdaptiveLogSoftmaxOptions {
     }
 }
 
-/// Of each row of scores the log-likelihood of one class, in `f64`; few scores are in `f64` before.
+/// The log-likelihood of one class in each row of scores, in `f64`; few scores are converted to `f64` first.
 #[inline]
 fn picked(scores: &Tensor, classes: Vec<i64>) -> Result<Tensor> {
     // 32 Ki scores: 0.1 ms.
@@ -92,7 +92,7 @@ fn picked(scores: &Tensor, classes: Vec<i64>) -> Result<Tensor> {
     logs.squeeze_dim(1)?.try_to_dtype(DType::F64)
 }
 
-/// What [`AdaptiveLogSoftmaxWithLoss::forward`] gives.
+/// The result of [`AdaptiveLogSoftmaxWithLoss::forward`].
 #[derive(Clone, Debug)]
 pub struct AdaptiveLogSoftmaxOutput {
     /// The log-probability of each target.
@@ -239,7 +239,7 @@ impl AdaptiveLogSoftmaxWithLoss {
         self.full(input, &self.scores(input)?)
     }
 
-    /// What the head says of an input.
+    /// The head's scores of an input.
     #[inline]
     fn scores(&self, input: &Tensor) -> Result<Tensor> {
         if input.dim() != 2 {

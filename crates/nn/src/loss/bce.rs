@@ -3,6 +3,7 @@
 use super::pointwise::expanded;
 use super::{Loss, Pointwise, Reduction, pointwise, pointwise_weighted};
 use crate::Module;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 
@@ -48,7 +49,7 @@ use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 pub struct BCELoss {
     /// A factor for each element, broadcast to the input.
     pub weight: Option<Tensor>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
@@ -76,7 +77,7 @@ impl Pointwise<2> for BCELoss {
     }
 }
 
-/// What makes a sum tell that an element was not a probability.
+/// The term of an input that is no probability: the sum is NaN then, which tells that there was one.
 const OUTSIDE: f64 = f64::NAN;
 
 /// `(x − t) / max((1 − x) x, 1e-12)` in PyTorch's order.
@@ -146,12 +147,11 @@ fn within_unit(x: &Tensor, t: &Tensor) -> Result<bool> {
         Ok(kernels::sum(
             [x.as_slice::<T>()?, t.as_slice::<T>()?],
             x.numel(),
-            #[inline(always)]
-            |[x, t]| {
+            inlined!(|[x, t]| {
                 // A choice at a time: a conjunction would be branches.
                 let outside = |x: T| if x >= zero && x <= one { zero } else { one };
                 outside(x) + outside(t)
-            },
+            }),
         ))
     }
     let (x, t) = (x.try_contiguous()?, t.try_contiguous()?);

@@ -52,7 +52,7 @@ use downhill_tensor::{Error, Result, Tensor};
 pub struct BCEWithLogitsLoss {
     /// A factor for each element, broadcast to the input.
     pub weight: Option<Tensor>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
     /// A factor for the positive part of each term, broadcast to the input: above 1 it favours recall.
     pub pos_weight: Option<Tensor>,

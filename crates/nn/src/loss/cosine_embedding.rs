@@ -1,10 +1,12 @@
 //! The loss of the angle between two vectors.
 
 use super::Reduction;
+use super::rows::{of_rows, slopes_of_rows};
 use crate::Module;
 use downhill_tensor::autograd::fused;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::real::Real;
-use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels, memory};
+use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 
 /// Turns vectors in the same direction where the target is 1, and away from each other, up to a margin, where it is −1.
 ///
@@ -50,13 +52,13 @@ use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels, memory};
 pub struct CosineEmbeddingLoss {
     /// The cosine up to which vectors that should differ cost nothing.
     pub margin: f64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
 const OP: &str = "cosine_embedding_loss";
 
-/// What is added to the squared lengths: a float's 1e-12, also between doubles.
+/// Added to the squared lengths: `1e-12` as an `f32`, for `f64`, too.
 const EPSILON: f64 = 1e-12_f32 as f64;
 
 /// Numbers from here on may have squares whose sum is infinite.
@@ -124,14 +126,13 @@ impl CosineEmbeddingLoss {
         let target = target.detach();
         let signs = target.try_to_dtype(DType::F64)?.to_vec::<f64>()?;
         let (a, b) = (a.try_contiguous()?, b.try_contiguous()?);
-        let mut pairs = memory::vec(OP, Pair::default(), n)?;
         let (x, y) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
-        kernels::rows::<f64, _>(count, &mut pairs, 3, |start, out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                let r = (start + i) * count;
-                *o = Pair::new::<T>(&x[r..][..count], &y[r..][..count]);
-            }
-        });
+        let pairs = of_rows(
+            OP,
+            (n, count),
+            3,
+            inlined!(|r| Pair::new(&x[r * count..][..count], &y[r * count..][..count])),
+        )?;
         let terms = Tensor::build(target.shape(), |out: &mut [f64]| {
             for ((o, pair), &t) in out.iter_mut().zip(&pairs).zip(&signs) {
                 *o = match t {
@@ -148,34 +149,31 @@ impl CosineEmbeddingLoss {
             Reduction::Sum => "SumBackward0",
         };
         let divisor = if self.reduction == Reduction::Mean { n as f64 } else { 1.0 };
-        let each = self.reduction == Reduction::None;
         let this = self.clone();
         let backward = move |i: usize, g: &Tensor, [a, b]: [&Tensor; 2]| {
-            let g = g.try_contiguous()?;
-            let (g, x, y) = (g.as_slice::<T>()?, a.as_slice::<T>()?, b.as_slice::<T>()?);
-            Tensor::build(a.shape(), |out| {
-                kernels::write_rows::<f64, _, _>(count, out, &mut vec![(); n], 2, |first, out, _| {
-                    for (k, out) in out.chunks_exact_mut(count.max(1)).enumerate() {
-                        let r = first + k;
-                        let g = (if each { g[r] } else { g[0] }).cast::<f64>() / divisor;
-                        let pair = &pairs[r];
-                        let slope = match signs[r] {
-                            1.0 => -g,
-                            -1.0 if pair.cosine > this.margin => g,
-                            _ => 0.0,
-                        };
-                        let (x, y) = (&x[r * count..][..count], &y[r * count..][..count]);
-                        let (own, other) = if i == 0 { (x, y) } else { (y, x) };
-                        pair.gradient(slope, i, own, other, out);
-                    }
-                });
-            })
+            let (x, y) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
+            slopes_of_rows(
+                a.shape(),
+                (g, divisor),
+                2,
+                inlined!(|r, g, out: &mut [T]| {
+                    let pair: &Pair = &pairs[r];
+                    let slope = match signs[r] {
+                        1.0 => -g,
+                        -1.0 if pair.cosine > this.margin => g,
+                        _ => 0.0,
+                    };
+                    let (x, y) = (&x[r * count..][..count], &y[r * count..][..count]);
+                    let (own, other) = if i == 0 { (x, y) } else { (y, x) };
+                    pair.gradient(slope, i, own, other, out);
+                }),
+            )
         };
         Ok(fused(name, [&a, &b], value, backward, move |[a, b]| this.definition(a, b, &target)))
     }
 }
 
-/// What a pair of vectors of `T` has in common, in `f64`.
+/// The cosine of a pair of vectors and their lengths, in `f64`.
 #[derive(Clone, Copy, Default)]
 struct Pair {
     cosine: f64,
@@ -187,12 +185,7 @@ impl Pair {
     #[inline(always)]
     fn new<T: Float>(x: &[T], y: &[T]) -> Self {
         let sum = |a: &[T], b: &[T]| {
-            kernels::sum(
-                [a, b],
-                x.len(),
-                #[inline(always)]
-                |[a, b]| a.cast::<f64>() * b.cast::<f64>(),
-            )
+            kernels::sum([a, b], x.len(), inlined!(|[a, b]| a.cast::<f64>() * b.cast::<f64>()))
         };
         let lengths = [sum(x, x) + EPSILON, sum(y, y) + EPSILON].map(f64::sqrt);
         let product = sum(x, y);
@@ -202,7 +195,7 @@ impl Pair {
         Self::long(x, y)
     }
 
-    /// Of vectors whose squares are infinite.
+    /// [`new`](Self::new) for vectors whose squares overflow.
     #[cold]
     fn long<T: Float>(x: &[T], y: &[T]) -> Self {
         let lengths = [x, y].map(|x| {

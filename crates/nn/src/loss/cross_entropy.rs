@@ -4,11 +4,10 @@ use super::nll::name;
 use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
-use downhill_tensor::autograd::fused;
-use downhill_tensor::kernels::{self, Chunk, LOGIT_ROWS, Logits, Slopes};
+use downhill_tensor::autograd::{Ready, fused};
+use downhill_tensor::kernels::{self, Chunk, LOGIT_ROWS, Logits, Slopes, inlined};
 use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, grad_enabled, memory};
-use std::sync::{Mutex, PoisonError};
 
 /// Cross-entropy between logits and class indices or class probabilities: the loss of classification.
 ///
@@ -79,7 +78,7 @@ pub struct CrossEntropyLoss {
     pub ignore_index: i64,
     /// The share of the target that is spread over all classes, in `[0, 1]`.
     pub label_smoothing: f64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
     /// The factor of the squared `ln Σ eˣ` that is added: it keeps logits from drifting. 1e-4 is usual, 0 none.
     pub z_loss: f64,
@@ -138,12 +137,10 @@ impl Loss for CrossEntropyLoss {
 /// The kernels for class indices.
 struct Indices {
     classes: Classes,
-    /// What the mean divides by.
+    /// The divisor of the mean; 1 without one.
     divisor: f64,
     /// The share of the target class, and that of every class.
     share: (f64, f64),
-    /// The gradient for an incoming gradient of 1, where the forward pass has computed it.
-    ready: Mutex<Option<Tensor>>,
 }
 
 impl Indices {
@@ -155,11 +152,11 @@ impl Indices {
     ) -> Result<Tensor> {
         let e = loss.label_smoothing;
         let share = (1.0 - e, e / rows.classes as f64);
-        let this = Self { divisor: classes.divisor::<T, f64>()?, share, classes, ready: Mutex::new(None) };
+        let this = Self { divisor: classes.divisor::<T, f64>()?, share, classes };
         let keep = this.classes.reduction != Reduction::None && grad_enabled() && rows.input.requires_grad();
         let one = keep.then(|| T::lit(1.0));
         let (terms, slope) = this.pass::<T>(&rows.input, one.as_ref().map(std::slice::from_ref), true)?;
-        *this.ready.lock().unwrap_or_else(PoisonError::into_inner) = slope;
+        let ready = Ready::new(slope);
         let targets = this.classes.targets()?;
         let value = reduce::<T, f64>(&rows, this.classes.reduction, this.divisor, |r| {
             this.classes.class(targets[r]).map(|_| terms[r])
@@ -169,15 +166,15 @@ impl Indices {
             name,
             [&rows.input],
             value,
-            move |_, g, [x]| this.gradient::<T>(x, g),
+            move |_, g, [x]| match ready.take(g)? {
+                Some(slope) => Ok(slope),
+                None => this.gradient::<T>(x, g),
+            },
             move |[x]| in_shape(define(&definition, share, x)?, definition.reduction, shape),
         ))
     }
 
     fn gradient<T: Logits>(&self, x: &Tensor, g: &Tensor) -> Result<Tensor> {
-        if let Some(slope) = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return if g.item::<f64>()? == 1.0 { Ok(slope) } else { slope.mul(g) };
-        }
         let g = g.try_contiguous()?;
         let (_, slope) = self.pass::<T>(x, Some(g.as_slice()?), false)?;
         slope.ok_or(Error::NoGrad { op: OP })
@@ -277,25 +274,12 @@ impl Indices {
         let e = Real::exp(x[c].cast::<f64>() - max.cast::<f64>());
         // The weights without the largest entry's.
         let others = weights.map_or(x.len() as f64 - 1.0, |w| {
-            let sum = |w: &[T]| {
-                kernels::sum(
-                    [w],
-                    w.len(),
-                    #[inline(always)]
-                    |[w]| w.cast::<f64>(),
-                )
-            };
+            let sum = |w: &[T]| kernels::sum([w], w.len(), inlined!(|[w]| w.cast::<f64>()));
             sum(&w[..top.min(w.len())]) + sum(w.get(top + 1..).unwrap_or_default())
         });
         let factors = own + every * (others + weight(weights, top));
         // p Σ q − q cancels.
-        kernels::map_softmax(
-            x,
-            (max, sum),
-            out,
-            #[inline(always)]
-            |c, p| p * factors - every * weight(weights, c),
-        );
+        kernels::map_softmax(x, (max, sum), out, inlined!(|c, p| p * factors - every * weight(weights, c)));
         out[c] = T::lit(e / sum * factors - every * weight(weights, c) - own);
         if let Some(o) = out.get_mut(top) {
             // Of the largest, p (Σ q − q) − (1 − p) q does not.
@@ -317,13 +301,12 @@ impl Indices {
         let spread = kernels::sum_terms(
             x.len(),
             1,
-            #[inline(always)]
-            |start, out: &mut [f64]| {
+            inlined!(|start, out: &mut [f64]| {
                 for (i, o) in out.iter_mut().enumerate() {
                     let x = x[start + i].cast::<f64>();
                     *o = weight(weights, start + i) * (ln_sum - (x - max.cast::<f64>()));
                 }
-            },
+            }),
         );
         share * own + every * spread
     }
@@ -371,7 +354,7 @@ fn define(classes: &Classes, (share, every): (f64, f64), x: &Tensor) -> Result<T
 }
 
 impl CrossEntropyLoss {
-    /// What `z_loss` adds, of input and target that the loss has taken.
+    /// The term that `z_loss` adds, for an input and a target that have been checked.
     fn drift(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let dim = 1.min(input.dim() as isize - 1);
         let squares = |x: &Tensor| {

@@ -2,10 +2,10 @@
 
 use super::Reduction;
 use super::cross_entropy::{CrossEntropyLoss, OP, log_sum};
-use super::rows::{Rows, check_weight, in_shape};
+use super::rows::{Rows, check_weight, in_shape, of_rows, slopes_of_rows};
 use downhill_tensor::autograd::fused;
-use downhill_tensor::kernels::{self, Chunk, Logits};
-use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, memory};
+use downhill_tensor::kernels::{self, Logits, inlined};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor};
 
 impl CrossEntropyLoss {
     /// For a target of class probabilities. Everything beyond the exponentials is computed in `f64` and rounded once.
@@ -36,13 +36,10 @@ impl CrossEntropyLoss {
     fn factors<T: Float>(&self, classes: usize) -> Result<impl Fn(T, usize) -> f64 + Sync + use<'_, T>> {
         let weights = self.weight.as_ref().map(|w| w.as_slice::<T>()).transpose()?;
         let (share, every) = (1.0 - self.label_smoothing, self.label_smoothing / classes as f64);
-        Ok(
-            #[inline(always)]
-            move |t: T, c: usize| {
-                let t = share * t.cast::<f64>() + every;
-                weights.map_or(t, |w| w[c].cast::<f64>() * t)
-            },
-        )
+        Ok(inlined!(move |t: T, c: usize| {
+            let t = share * t.cast::<f64>() + every;
+            weights.map_or(t, |w| w[c].cast::<f64>() * t)
+        }))
     }
 
     fn dense<T: Logits>(&self, rows: &Rows, targets: &Rows) -> Result<Tensor> {
@@ -53,27 +50,22 @@ impl CrossEntropyLoss {
         let value = {
             let factor = this.factors::<T>(count)?;
             let (x, t) = (rows.input.as_slice::<T>()?, targets.input.as_slice::<T>()?);
-            let mut terms = memory::vec(OP, 0.0, n)?;
             // As a trait object: the loops that gain by vectors are in the kernels.
-            let f: &(dyn Fn(usize, &mut [f64]) + Sync) = &|start, out| {
-                for (i, o) in out.iter_mut().enumerate() {
-                    let (x, t) = (&x[(start + i) * count..][..count], &t[(start + i) * count..][..count]);
-                    let (max, _, sums) = T::max_and_wide_sums(x);
-                    let (max, ln_sum) = (max.cast::<f64>(), log_sum(sums));
-                    *o = kernels::sum_terms(
-                        count,
-                        2,
-                        #[inline(always)]
-                        |at, out: &mut [f64]| {
-                            for (j, o) in out.iter_mut().enumerate() {
-                                let x = x[at + j].cast::<f64>();
-                                *o = factor(t[at + j], at + j) * (ln_sum - (x - max));
-                            }
-                        },
-                    );
-                }
+            let term: &(dyn Fn(usize) -> f64 + Sync) = &|r| {
+                let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
+                let (max, _, sums) = T::max_and_wide_sums(x);
+                let (max, ln_sum) = (max.cast::<f64>(), log_sum(sums));
+                kernels::sum_terms(
+                    count,
+                    2,
+                    inlined!(|at, out: &mut [f64]| {
+                        for (j, o) in out.iter_mut().enumerate() {
+                            *o = factor(t[at + j], at + j) * (ln_sum - (x[at + j].cast::<f64>() - max));
+                        }
+                    }),
+                )
             };
-            kernels::rows::<f64, _>(count, &mut terms, 4, f);
+            let terms = of_rows(OP, (n, count), 4, term)?;
             if self.reduction == Reduction::None {
                 Tensor::build(rows.shape, |out: &mut [T]| {
                     out.iter_mut().zip(&terms).for_each(|(o, &x)| *o = T::lit(x));
@@ -110,54 +102,38 @@ impl CrossEntropyLoss {
             #[inline(always)]
             move |c: usize| weights.map_or(share, |w| share * w[c].cast::<f64>())
         };
-        let (x, t, g) = (input.as_slice::<T>()?, target.as_slice::<T>()?, g.try_contiguous()?);
-        let each = g.as_slice::<T>()?;
-        let f: &(dyn Fn(usize, &mut Chunk<'_, T>, &mut [()]) + Sync) = &|first, out, _| {
-            for (k, out) in out.chunks_exact_mut(count).enumerate() {
-                let r = first + k;
-                let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
-                let g = (if each.len() == 1 { each[0] } else { each[r] }).cast::<f64>() / divisor;
-                let (max, top, [most, rest]) = T::max_and_wide_sums(x);
-                if i == 1 {
-                    let (max, ln_sum) = (max.cast::<f64>(), log_sum([most, rest]));
-                    for (c, o) in out.iter_mut().enumerate() {
-                        *o = T::lit(slope_of_target(c) * (ln_sum - (x[c].cast::<f64>() - max)) * g);
+        let (x, t) = (input.as_slice::<T>()?, target.as_slice::<T>()?);
+        let slope: &(dyn Fn(usize, f64, &mut [T]) + Sync) = &|r, g, out| {
+            let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
+            let (max, top, [most, rest]) = T::max_and_wide_sums(x);
+            if i == 1 {
+                let (max, ln_sum) = (max.cast::<f64>(), log_sum([most, rest]));
+                for (c, o) in out.iter_mut().enumerate() {
+                    *o = T::lit(slope_of_target(c) * (ln_sum - (x[c].cast::<f64>() - max)) * g);
+                }
+                return;
+            }
+            // Without the largest entry's.
+            let others = kernels::sum_terms(
+                count,
+                1,
+                inlined!(|at, out: &mut [f64]| {
+                    out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
+                    if let Some(o) = out.get_mut(top.wrapping_sub(at)) {
+                        *o = 0.0;
                     }
-                    continue;
-                }
-                // Without the largest entry's.
-                let others = kernels::sum_terms(
-                    count,
-                    1,
-                    #[inline(always)]
-                    |at, out: &mut [f64]| {
-                        out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
-                        if let Some(o) = out.get_mut(top.wrapping_sub(at)) {
-                            *o = 0.0;
-                        }
-                    },
-                );
-                let q = t.get(top).map_or(0.0, |&t| factor(t, top));
-                let (factors, sum) = (others + q, most + rest);
-                // p Σ q − q cancels.
-                kernels::map_softmax(
-                    x,
-                    (max, sum),
-                    out,
-                    #[inline(always)]
-                    |c, p| (p * factors - factor(t[c], c)) * g,
-                );
-                if let Some(o) = out.get_mut(top) {
-                    // Of the largest, p (Σ q − q) − (1 − p) q does not.
-                    *o = T::lit((most / sum * others - rest / sum * q) * g);
-                }
+                }),
+            );
+            let q = t.get(top).map_or(0.0, |&t| factor(t, top));
+            let (factors, sum) = (others + q, most + rest);
+            // p Σ q − q cancels.
+            kernels::map_softmax(x, (max, sum), out, inlined!(|c, p| (p * factors - factor(t[c], c)) * g));
+            if let Some(o) = out.get_mut(top) {
+                // Of the largest, p (Σ q − q) − (1 − p) q does not.
+                *o = T::lit((most / sum * others - rest / sum * q) * g);
             }
         };
-        Tensor::build(input.shape(), |out| {
-            if count > 0 {
-                kernels::write_rows::<f64, _, _>(count, out, &mut vec![(); x.len() / count], 4, f);
-            }
-        })
+        slopes_of_rows(input.shape(), (g, divisor), 4, slope)
     }
 
     /// The loss of probabilities in tensor operations, for matrices.

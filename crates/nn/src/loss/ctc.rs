@@ -62,7 +62,7 @@ use std::sync::Arc;
 pub struct CTCLoss {
     /// The class that stands for no label.
     pub blank: usize,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
     /// Whether targets that do not fit into their inputs count as 0 instead of ∞.
     pub zero_infinity: bool,

@@ -4,6 +4,7 @@
 //! exponentials of differences of such, which in `f32` have three digits left.
 
 use super::scratch;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::real::Real;
 use downhill_tensor::{
     Element, Float, IntoShape, Result, Shape, Tensor, arange, full, kernels, memory, no_grad,
@@ -47,7 +48,7 @@ fn unless(barred: bool, way: f64) -> f64 {
 }
 
 impl Alignments {
-    /// What a mean divides the samples by.
+    /// The divisor of each sample's loss in a mean: the length of its target, at least 1.
     #[inline]
     pub(super) fn lengths(&self) -> impl Iterator<Item = usize> {
         self.targets.iter().map(|&length| length.max(1))
@@ -100,51 +101,58 @@ impl Alignments {
     /// Minus the log-likelihoods. Fills `alpha`: of each step and state the log-probability of all ways there.
     fn forward<T: Float>(&self, x: &[T], alpha: &mut [f64], nll: &mut [f64]) {
         let size = (self.steps + 1) * self.row();
-        kernels::write_pairs(
-            (alpha, size),
-            (nll, 1),
+        kernels::write_rows::<f64, _, _>(
+            size,
+            alpha,
+            nll,
             WORK,
-            #[inline(always)]
-            |n, alpha, nll| {
-                let none = f64::NEG_INFINITY;
-                let (labels, row) = (self.states_of(n), self.row());
-                let (barred, count) = (Self::barred(labels), labels.len());
-                let mut own = scratch(repeat_n(none, count));
-                alpha[..row].fill(none);
-                alpha[2] = 0.0;
-                for (t, start) in (0..self.inputs[n]).map(|t| (t, t * row)) {
-                    let (before, now) = alpha[start..].split_at_mut(row);
-                    self.pick(x, n, t, labels, &mut own);
-                    if t == 0 {
-                        // It begins with the first blank or the first label; what other states have, if it be NaN, is not seen.
-                        let begin = count.min(2);
-                        now.fill(none);
-                        now[2..][..begin].copy_from_slice(&own[..begin]);
-                        continue;
-                    }
-                    now[..2].fill(none);
-                    let now = &mut now[2..][..count];
-                    let (stay, step, jump) = (&before[2..][..count], &before[1..][..count], &before[..count]);
-                    for (s, o) in now.iter_mut().enumerate() {
-                        *o = log_add(stay[s], step[s], unless(barred[s], jump[s])) + own[s];
-                    }
+            inlined!(|first, alpha, nll| {
+                for (i, nll) in nll.iter_mut().enumerate() {
+                    *nll = self.forward_one(x, first + i, &mut alpha[i * size..][..size]);
                 }
-                let last = &alpha[self.inputs[n] * row..][..count + 2];
-                // It ends in the last blank or the last label, if there is one.
-                nll[0] = if count > 1 { -log_add(last[count + 1], last[count], none) } else { -last[2] };
-            },
+            }),
         );
     }
 
-    /// Of each sample, step and state the probability that an alignment is there; what `alpha` holds is from `forward`.
+    /// [`forward`](Self::forward) of sample `n`.
+    #[inline(always)]
+    fn forward_one<T: Float>(&self, x: &[T], n: usize, alpha: &mut [f64]) -> f64 {
+        let none = f64::NEG_INFINITY;
+        let (labels, row) = (self.states_of(n), self.row());
+        let (barred, count) = (Self::barred(labels), labels.len());
+        let mut own = scratch(repeat_n(none, count));
+        alpha[..row].fill(none);
+        alpha[2] = 0.0;
+        for (t, start) in (0..self.inputs[n]).map(|t| (t, t * row)) {
+            let (before, now) = alpha[start..].split_at_mut(row);
+            self.pick(x, n, t, labels, &mut own);
+            if t == 0 {
+                // It begins with the first blank or the first label; what other states have, if it be NaN, is not seen.
+                let begin = count.min(2);
+                now.fill(none);
+                now[2..][..begin].copy_from_slice(&own[..begin]);
+                continue;
+            }
+            now[..2].fill(none);
+            let now = &mut now[2..][..count];
+            let (stay, step, jump) = (&before[2..][..count], &before[1..][..count], &before[..count]);
+            for (s, o) in now.iter_mut().enumerate() {
+                *o = log_add(stay[s], step[s], unless(barred[s], jump[s])) + own[s];
+            }
+        }
+        let last = &alpha[self.inputs[n] * row..][..count + 2];
+        // It ends in the last blank or the last label, if there is one.
+        if count > 1 { -log_add(last[count + 1], last[count], none) } else { -last[2] }
+    }
+
+    /// For each sample, step and state the probability that an alignment passes it. `alpha` is from [`forward`](Self::forward).
     fn posterior<T: Float>(&self, x: &[T], alpha: &[f64], nll: &[f64], out: &mut [f64]) {
         let size = self.steps * self.states;
         kernels::for_chunks(
             out,
             size,
             WORK,
-            #[inline(always)]
-            |start, out| {
+            inlined!(|start, out| {
                 let none = f64::NEG_INFINITY;
                 let (n, row) = (start / size, self.row());
                 let alpha = &alpha[n * (self.steps + 1) * row..][..(self.steps + 1) * row];
@@ -175,7 +183,7 @@ impl Alignments {
                         *o = behind + own;
                     }
                 }
-            },
+            }),
         );
     }
 
@@ -198,8 +206,7 @@ impl Alignments {
                 out,
                 rows_a_chunk * self.classes,
                 4,
-                #[inline(always)]
-                |start, out| {
+                inlined!(|start, out| {
                     let mut row = scratch(repeat_n(0.0, self.classes));
                     for (i, out) in out.chunks_exact_mut(self.classes).enumerate() {
                         let r = start / self.classes + i;
@@ -223,7 +230,7 @@ impl Alignments {
                             *o = T::select(undefined, T::lit(f64::NAN), (slope * g).cast());
                         }
                     }
-                },
+                }),
             );
         };
         Tensor::build(shape, write)

@@ -49,7 +49,7 @@ use downhill_tensor::{Error, Result, Tensor};
 pub struct DiceLoss {
     /// Added above and below the fraction bar.
     pub smooth: f64,
-    /// What becomes of the samples' losses.
+    /// The reduction of the samples' losses: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

@@ -65,7 +65,7 @@ pub struct FocalLoss {
     pub weight: Option<Tensor>,
     /// The target of rows that do not count.
     pub ignore_index: i64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
@@ -142,7 +142,7 @@ pub struct BinaryFocalLoss {
     pub gamma: f64,
     /// The weight of positive targets; that of negative ones is `1 − alpha`.
     pub alpha: Option<f64>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

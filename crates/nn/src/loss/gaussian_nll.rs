@@ -55,7 +55,7 @@ pub struct GaussianNLLLoss {
     pub full: bool,
     /// The smallest variance that is used.
     pub eps: f64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

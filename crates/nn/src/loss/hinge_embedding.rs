@@ -48,7 +48,7 @@ use downhill_tensor::{Result, Tensor};
 pub struct HingeEmbeddingLoss {
     /// The distance from which dissimilar pairs cost nothing.
     pub margin: f64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

@@ -56,7 +56,7 @@ use downhill_tensor::{Error, Result, Tensor};
 pub struct HuberLoss {
     /// A factor for each element, of the input's shape.
     pub weight: Option<Tensor>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
     /// Where squares become lines, in units of the input; positive.
     pub delta: f64,

@@ -89,7 +89,7 @@ impl std::str::FromStr for KLDivReduction {
 /// [`torch.nn.KLDivLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.KLDivLoss.html); it warns about `Mean`.
 #[derive(Clone, Debug, Default, Module)]
 pub struct KLDivLoss {
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: KLDivReduction,
     /// Whether the target holds logarithms.
     pub log_target: bool,

@@ -50,7 +50,7 @@ use downhill_tensor::{DType, Error, Result, Tensor};
 pub struct L1Loss {
     /// A factor for each element, of the input's shape.
     pub weight: Option<Tensor>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

@@ -50,7 +50,7 @@ use downhill_tensor::{Error, Result, Tensor};
 pub struct MarginRankingLoss {
     /// How far apart the scores should be.
     pub margin: f64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

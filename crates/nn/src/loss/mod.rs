@@ -95,7 +95,7 @@ pub use triplet_margin_with_distance::{Distance, TripletMarginWithDistanceLoss};
 use downhill_tensor::autograd::edge;
 use downhill_tensor::{DType, Error, Result, Tensor, memory};
 
-/// What becomes of the terms of a loss.
+/// How the terms of a loss are reduced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reduction {
     /// Terms stay as they are: one number a term.
@@ -123,7 +123,7 @@ fn scratch<T>(items: impl Iterator<Item = T>) -> Vec<T> {
     memory::collect("scratch", items).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What was computed in `f64`, in this dtype and under the name of the operation that it is the result of.
+/// A result that was computed in `f64`, rounded to this dtype; `name` is its `grad_fn`.
 fn rounded(name: &'static str, x: &Tensor, dtype: DType) -> Result<Tensor> {
     let wide = edge(x, &(), |g, ()| g.try_to_dtype(DType::F64));
     Ok(Tensor::from_op(name, x.detach().try_to_dtype(dtype)?, [wide]))

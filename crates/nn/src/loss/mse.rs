@@ -53,7 +53,7 @@ use downhill_tensor::{Result, Tensor};
 pub struct MSELoss {
     /// A factor for each element, of the input's shape.
     pub weight: Option<Tensor>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

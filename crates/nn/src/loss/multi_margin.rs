@@ -3,6 +3,7 @@
 use super::rows::{RowWise, Rows, check_weight, row_wise};
 use super::{Loss, Reduction};
 use crate::Module;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, arange, kernels, memory};
 
 /// Wants the score of the right class above that of every other one by a margin.
@@ -57,7 +58,7 @@ pub struct MultiMarginLoss {
     pub margin: f64,
     /// A factor for each class.
     pub weight: Option<Tensor>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
@@ -120,12 +121,11 @@ impl Margins {
         kernels::sum(
             [others],
             others.len(),
-            #[inline(always)]
-            |[x]| {
+            inlined!(|[x]| {
                 let z = offset + x.cast::<f64>();
                 let z = if z > 0.0 { z } else { 0.0 };
                 if self.square { z * z } else { z }
-            },
+            }),
         )
     }
 }
@@ -151,14 +151,7 @@ impl RowWise for Margins {
         for (o, &x) in out.iter_mut().zip(row) {
             *o = T::lit(slope(x));
         }
-        let sum = |part: &[T]| {
-            kernels::sum(
-                [part],
-                part.len(),
-                #[inline(always)]
-                |[x]| slope(x),
-            )
-        };
+        let sum = |part: &[T]| kernels::sum([part], part.len(), inlined!(|[x]| slope(x)));
         out[t] = T::lit(-(sum(&row[..t]) + sum(&row[t + 1..])));
     }
 

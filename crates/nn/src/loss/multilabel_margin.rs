@@ -3,6 +3,7 @@
 use super::rows::{RowWise, Rows, row_wise};
 use super::{Loss, Reduction, scratch};
 use crate::Module;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memory};
 use std::iter::repeat_n;
 
@@ -54,7 +55,7 @@ use std::iter::repeat_n;
 /// which has no second derivative.
 #[derive(Clone, Debug, Default, Module)]
 pub struct MultiLabelMarginLoss {
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
@@ -114,11 +115,10 @@ impl RowWise for Labels {
             sum += kernels::sum(
                 [&others],
                 others.len(),
-                #[inline(always)]
-                |[x]| {
+                inlined!(|[x]| {
                     let z = offset + x.cast::<f64>();
                     if z > 0.0 { z } else { 0.0 }
-                },
+                }),
             );
         }
         sum / row.len() as f64

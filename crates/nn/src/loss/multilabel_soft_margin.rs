@@ -47,7 +47,7 @@ use downhill_tensor::{DType, Error, Result, Shape, Tensor};
 pub struct MultiLabelSoftMarginLoss {
     /// A factor for each class, broadcast to the input.
     pub weight: Option<Tensor>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

@@ -4,6 +4,7 @@ use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
 use downhill_tensor::autograd::fused;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, kernels};
 
 /// Minus the log-probability of the right class.
@@ -51,7 +52,7 @@ pub struct NLLLoss {
     pub weight: Option<Tensor>,
     /// The target of rows that do not count.
     pub ignore_index: i64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
@@ -121,8 +122,7 @@ fn gradient<T: Float>(
             out,
             &mut vec![(); targets.len()],
             1,
-            #[inline(always)]
-            |first, out, _| {
+            inlined!(|first, out, _| {
                 out.fill(T::default());
                 for (i, row) in out.chunks_exact_mut(count.max(1)).enumerate() {
                     let r = first + i;
@@ -131,7 +131,7 @@ fn gradient<T: Float>(
                         row[c] = T::lit(weights.map_or(slope, |w| w[c].cast::<f64>() * slope));
                     }
                 }
-            },
+            }),
         );
     })
 }

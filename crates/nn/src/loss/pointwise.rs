@@ -2,7 +2,7 @@
 
 use super::Reduction;
 use downhill_tensor::autograd::{Edge, Ready, edge};
-use downhill_tensor::kernels::{self, SHORT_SUM, TILE, Tiles, each};
+use downhill_tensor::kernels::{self, SHORT_SUM, TILE, Tiles, each, inlined};
 use downhill_tensor::real::{FastMath, Real, Traced};
 use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, grad_enabled};
 use std::sync::Arc;
@@ -237,32 +237,17 @@ impl<T: Float, L: Pointwise<N>, const N: usize> Loops<T, N> for L {
             self.wide_terms(x, false, &mut wide[..out.len()]);
             return narrow(&wide, out);
         }
-        each(
-            &x,
-            out,
-            #[inline(always)]
-            |x| Pointwise::value(self, x),
-        );
+        each(&x, out, inlined!(|x| Pointwise::value(self, x)));
     }
 
     fn wide_terms(&self, x: Tiles<'_, T, N>, many: bool, out: &mut [f64]) {
         if const { L::WIDE || size_of::<T>() == 8 } || many && L::WIDE_SUMS {
-            return each(
-                &x,
-                out,
-                #[inline(always)]
-                |x| Pointwise::value(self, cast::<T, f64, N>(x)),
-            );
+            return each(&x, out, inlined!(|x| Pointwise::value(self, cast::<T, f64, N>(x))));
         }
         let mut terms = [T::default(); TILE];
         let terms = &mut terms[..out.len()];
         if many {
-            each(
-                &x,
-                terms,
-                #[inline(always)]
-                |x| Pointwise::value(self, fast_math(x)).0,
-            );
+            each(&x, terms, inlined!(|x| Pointwise::value(self, fast_math(x)).0));
         } else {
             self.terms(x, terms);
         }
@@ -271,19 +256,9 @@ impl<T: Float, L: Pointwise<N>, const N: usize> Loops<T, N> for L {
 
     fn slopes(&self, i: usize, x: Tiles<'_, T, N>, g: T, count: f64, out: &mut [T]) {
         if i == 0 {
-            each(
-                &x,
-                out,
-                #[inline(always)]
-                |x| scaled(self, x, g, count)[0],
-            );
+            each(&x, out, inlined!(|x| scaled(self, x, g, count)[0]));
         } else {
-            each(
-                &x,
-                out,
-                #[inline(always)]
-                |x| scaled(self, x, g, count)[i],
-            );
+            each(&x, out, inlined!(|x| scaled(self, x, g, count)[i]));
         }
     }
 
@@ -355,7 +330,7 @@ fn weigh<T: Float, U: Float>(x: &mut [U], weights: &[T]) {
     x.iter_mut().zip(weights).for_each(|(x, w)| *x = *x * w.cast());
 }
 
-/// What an edge needs: the inputs, and the gradient of the first one if the forward pass computed it.
+/// All that an edge needs: the inputs, and the gradient of the first one if the forward pass computed it.
 struct Saved<const N: usize, L: ?Sized> {
     inputs: [Tensor; N],
     weight: Option<Tensor>,
@@ -389,7 +364,7 @@ impl<T: Float, const N: usize> AnySaved<T, N> {
         Ok((slices, self.weight.as_ref().map(Tensor::as_slice).transpose()?))
     }
 
-    /// What the mean divides by; 1 for the others.
+    /// The divisor of the mean; 1 for the other reductions.
     fn count(&self) -> f64 {
         if self.reduction == Reduction::Mean { self.inputs[0].numel() as f64 } else { 1.0 }
     }

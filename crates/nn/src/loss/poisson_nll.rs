@@ -48,9 +48,9 @@ pub struct PoissonNLLLoss {
     pub log_input: bool,
     /// Whether to add Stirling's approximation of `ln t!`.
     pub full: bool,
-    /// What is added to a rate before its logarithm.
+    /// Added to a rate before its logarithm.
     pub eps: f64,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

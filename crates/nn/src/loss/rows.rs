@@ -2,7 +2,8 @@
 
 use super::Reduction;
 use downhill_tensor::autograd::fused;
-use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memory};
+use downhill_tensor::kernels::{self, Chunk, inlined};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, memory};
 use std::sync::Arc;
 
 /// An input of shape `(C)`, `(N, C)` or `(N, C, d₁ …)` as a matrix with one row a target.
@@ -104,7 +105,7 @@ impl Classes {
         self.weight.as_ref().map(Tensor::as_slice).transpose()
     }
 
-    /// What the reduction divides by: for a mean, the summed weights of the rows that count.
+    /// The divisor of the reduction: for a mean the summed weights of the rows that count, otherwise 1.
     /// Weights of type `T` are added up in `S`.
     pub(super) fn divisor<T: Float, S: Float>(&self) -> Result<S> {
         if self.reduction != Reduction::Mean {
@@ -142,12 +143,11 @@ pub(super) fn sum_rows<T: Float>(rows: usize, term: impl Fn(usize) -> Option<T> 
         return kernels::sum_terms(
             rows,
             4,
-            #[inline(always)]
-            |start, out| {
+            inlined!(|start, out| {
                 for (i, o) in out.iter_mut().enumerate() {
                     *o = term(start + i).unwrap_or_default();
                 }
-            },
+            }),
         );
     }
     let log = if rows < 2 { 0 } else { (rows - 1).ilog2() + 1 };
@@ -194,7 +194,7 @@ impl Classes {
         self.target.reshape([-1])?.eq(self.ignore_index)
     }
 
-    /// Of each row the entry of its class, times the class's weight; 0 of an ignored row.
+    /// For each row the entry of its class times the class's weight; 0 for an ignored row.
     pub(super) fn picked(&self, rows: &Tensor) -> Result<Tensor> {
         let ignored = self.ignored()?;
         let class = self.target.reshape([-1])?.masked_fill(&ignored, 0)?;
@@ -225,6 +225,54 @@ impl Classes {
 /// The last step of a definition: terms in the targets' shape, a reduced loss as it is.
 pub(super) fn in_shape(loss: Tensor, reduction: Reduction, shape: Shape) -> Result<Tensor> {
     if reduction == Reduction::None { loss.reshape(&shape) } else { Ok(loss) }
+}
+
+/// `f(r)` of each of `n` rows of `width` elements, in parallel; `work` is what an element costs, in additions.
+#[inline(always)]
+pub(super) fn of_rows<O: Clone + Default + Send>(
+    op: &'static str,
+    (n, width): (usize, usize),
+    work: usize,
+    f: impl Fn(usize) -> O + Sync,
+) -> Result<Vec<O>> {
+    let mut out = memory::vec(op, O::default(), n)?;
+    kernels::rows::<f64, _>(
+        width,
+        &mut out,
+        work,
+        inlined!(|first: usize, out: &mut [O]| {
+            out.iter_mut().enumerate().for_each(|(i, o)| *o = f(first + i));
+        }),
+    );
+    Ok(out)
+}
+
+/// The gradient of an input whose last dimension is a row: `f(r, g, out)` writes that of row `r`, for the gradient `g` of its term, which
+/// is one for all rows or one a row in `g`, divided by `divisor`.
+#[inline(always)]
+pub(super) fn slopes_of_rows<T: Float>(
+    shape: &Shape,
+    (g, divisor): (&Tensor, f64),
+    work: usize,
+    f: impl Fn(usize, f64, &mut [T]) + Sync,
+) -> Result<Tensor> {
+    let (g, width) = (g.try_contiguous()?, shape[shape.rank() - 1].max(1));
+    let each = g.as_slice::<T>()?;
+    Tensor::build(shape, |out| {
+        let mut nothing = vec![(); out.len() / width];
+        kernels::write_rows::<f64, _, _>(
+            width,
+            out,
+            &mut nothing,
+            work,
+            inlined!(|first, out: &mut Chunk<'_, T>, _: &mut [()]| {
+                for (r, out) in (first..).zip(out.chunks_exact_mut(width)) {
+                    let g = if each.len() > 1 { each[r] } else { each[0] };
+                    f(r, g.cast::<f64>() / divisor, out);
+                }
+            }),
+        );
+    })
 }
 
 /// A loss with a term for each row of a matrix, computed from the whole row, in `f64` and rounded once.
@@ -261,29 +309,21 @@ fn run<T: Float, L: RowWise>(
 ) -> Result<Tensor> {
     let (count, shape) = (rows.classes, rows.shape);
     let x = rows.input.as_slice::<T>()?;
-    let mut terms = memory::vec(name, 0.0, shape.numel())?;
-    kernels::rows::<f64, _>(count, &mut terms, 1, |start, out| {
-        for (i, o) in out.iter_mut().enumerate() {
-            *o = loss.term(start + i, &x[(start + i) * count..][..count]);
-        }
-    });
+    let terms =
+        of_rows(name, (shape.numel(), count), 1, inlined!(|r| loss.term(r, &x[r * count..][..count])))?;
     // Without a row the mean is 0, and not 0 / 0.
     let divisor = if reduction == Reduction::Mean { shape.numel().max(1) as f64 } else { 1.0 };
     let value = reduce::<T, f64>(rows, reduction, divisor, |r| Some(terms[r]))?;
     let loss = Arc::new(loss);
     let definition = loss.clone();
     let backward = move |_: usize, g: &Tensor, [x]: [&Tensor; 1]| {
-        let g = g.try_contiguous()?;
-        let (x, g) = (x.as_slice::<T>()?, g.as_slice::<T>()?);
-        Tensor::build([shape.numel(), count], |out| {
-            kernels::write_rows::<f64, _, _>(count, out, &mut vec![(); shape.numel()], 2, |first, out, _| {
-                for (i, out) in out.chunks_exact_mut(count).enumerate() {
-                    let r = first + i;
-                    let g = if reduction == Reduction::None { g[r] } else { g[0] };
-                    loss.slope(r, &x[r * count..][..count], g.cast::<f64>() / divisor, out);
-                }
-            });
-        })
+        let slice = x.as_slice::<T>()?;
+        slopes_of_rows(
+            x.shape(),
+            (g, divisor),
+            2,
+            inlined!(|r, g, out: &mut [T]| loss.slope(r, &slice[r * count..][..count], g, out)),
+        )
     };
     Ok(fused(name, [&rows.input], value, backward, move |[x]| {
         let terms = definition.definition(x)?;

@@ -49,7 +49,7 @@ use downhill_tensor::{Error, Result, Tensor};
 /// shapes broadcast.
 #[derive(Clone, Debug, Module)]
 pub struct SmoothL1Loss {
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
     /// Where squares become absolute values, in units of the input; not negative.
     pub beta: f64,

@@ -46,7 +46,7 @@ use downhill_tensor::{Result, Tensor};
 /// [`torch.nn.SoftMarginLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.SoftMarginLoss.html).
 #[derive(Clone, Debug, Default, Module)]
 pub struct SoftMarginLoss {
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 

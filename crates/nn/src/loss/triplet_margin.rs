@@ -2,10 +2,12 @@
 
 use super::Reduction;
 use super::row_norm::{Pair, RowNorm};
+use super::rows::{of_rows, slopes_of_rows};
 use crate::{Module, PairwiseDistance};
 use downhill_tensor::autograd::{edge, fused};
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::real::Real;
-use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor, kernels, memory};
+use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor};
 
 /// Draws an anchor to a positive example and away from a negative one, until they differ by a margin.
 ///
@@ -59,11 +61,11 @@ pub struct TripletMarginLoss {
     pub margin: f64,
     /// The norm of the distance.
     pub p: f64,
-    /// What is added to each difference.
+    /// Added to each difference.
     pub eps: f64,
     /// Whether the positive example's distance to the negative one counts if it is smaller.
     pub swap: bool,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
@@ -123,15 +125,17 @@ impl TripletMarginLoss {
         let (a, p, n) = (dense(a)?, dense(p)?, dense(n)?);
         let norm = RowNorm { p: self.p, eps: self.eps };
         let (count, shape) = (shape[shape.rank() - 1], Shape::new(op, &shape[..shape.rank() - 1])?);
-        let mut triplets = memory::vec(op, Triplet::default(), shape.numel())?;
         let (x, y, z) = (a.as_slice::<T>()?, p.as_slice::<T>()?, n.as_slice::<T>()?);
-        kernels::rows::<f64, _>(count, &mut triplets, 4, |start, out| {
-            for (i, o) in out.iter_mut().enumerate() {
-                let [x, y, z] = [x, y, z].map(|x| &x[(start + i) * count..][..count]);
+        let triplets = of_rows(
+            op,
+            (shape.numel(), count),
+            4,
+            inlined!(|r| {
+                let [x, y, z] = [x, y, z].map(|x| &x[r * count..][..count]);
                 let across = if self.swap { norm.distance(y, z) } else { f64::INFINITY };
-                *o = Triplet { near: norm.distance(x, y), far: norm.distance(x, z), across };
-            }
-        });
+                Triplet { near: norm.distance(x, y), far: norm.distance(x, z), across }
+            }),
+        )?;
         let terms = Tensor::build(shape, |out: &mut [f64]| {
             for (o, triplet) in out.iter_mut().zip(&triplets) {
                 *o = Real::max(triplet.excess(self.margin), 0.0);
@@ -146,37 +150,28 @@ impl TripletMarginLoss {
         let divisor = if self.reduction == Reduction::Mean { triplets.len() as f64 } else { 1.0 };
         let (this, definition) = (self.clone(), self.clone());
         let backward = move |i: usize, g: &Tensor, inputs: [&Tensor; 3]| {
-            let g = g.try_contiguous()?;
-            let g = g.as_slice::<T>()?;
             let [x, y, z] =
                 [inputs[0].as_slice::<T>()?, inputs[1].as_slice::<T>()?, inputs[2].as_slice::<T>()?];
-            Tensor::build(inputs[i].shape(), |out| {
-                kernels::write_rows::<f64, _, _>(
-                    count,
-                    out,
-                    &mut vec![(); triplets.len()],
-                    4,
-                    |first, out, _| {
-                        for (k, out) in out.chunks_exact_mut(count).enumerate() {
-                            let r = first + k;
-                            let [x, y, z] = [x, y, z].map(|x| &x[r * count..][..count]);
-                            let g = if this.reduction == Reduction::None { g[r] } else { g[0] };
-                            let triplet = &triplets[r];
-                            let [near, far, across] = triplet.slopes(g.cast::<f64>() / divisor, &this);
-                            let near = |g| Pair { u: x, v: y, distance: triplet.near, g: g * near };
-                            let far = |g| Pair { u: x, v: z, distance: triplet.far, g: g * far };
-                            let across = |g| Pair { u: y, v: z, distance: triplet.across, g: g * across };
-                            match (i, this.swap) {
-                                (0, _) => norm.gradient([near(1.0), far(1.0)], out),
-                                (1, true) => norm.gradient([near(-1.0), across(1.0)], out),
-                                (1, false) => norm.gradient([near(-1.0)], out),
-                                (_, true) => norm.gradient([far(-1.0), across(-1.0)], out),
-                                (_, false) => norm.gradient([far(-1.0)], out),
-                            }
-                        }
-                    },
-                );
-            })
+            slopes_of_rows(
+                inputs[i].shape(),
+                (g, divisor),
+                4,
+                inlined!(|r, g, out: &mut [T]| {
+                    let [x, y, z] = [x, y, z].map(|x| &x[r * count..][..count]);
+                    let triplet: &Triplet = &triplets[r];
+                    let [near, far, across] = triplet.slopes(g, &this);
+                    let near = |g| Pair { u: x, v: y, distance: triplet.near, g: g * near };
+                    let far = |g| Pair { u: x, v: z, distance: triplet.far, g: g * far };
+                    let across = |g| Pair { u: y, v: z, distance: triplet.across, g: g * across };
+                    match (i, this.swap) {
+                        (0, _) => norm.gradient([near(1.0), far(1.0)], out),
+                        (1, true) => norm.gradient([near(-1.0), across(1.0)], out),
+                        (1, false) => norm.gradient([near(-1.0)], out),
+                        (_, true) => norm.gradient([far(-1.0), across(-1.0)], out),
+                        (_, false) => norm.gradient([far(-1.0)], out),
+                    }
+                }),
+            )
         };
         Ok(fused(name, [&a, &p, &n], value, backward, move |inputs| definition.definition(op, inputs)))
     }
@@ -191,7 +186,7 @@ struct Triplet {
 }
 
 impl Triplet {
-    /// What the term is where it is positive.
+    /// The term before it is clamped at 0.
     #[inline(always)]
     fn excess(&self, margin: f64) -> f64 {
         self.near + margin - Real::min(self.far, self.across)

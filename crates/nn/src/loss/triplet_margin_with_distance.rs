@@ -6,7 +6,7 @@ use crate::{Member, Module, PairwiseDistance, Visit};
 use downhill_tensor::{Result, Tensor};
 use std::fmt;
 
-/// What tells two tensors apart: a closure, a [`PairwiseDistance`], or a module of one's own.
+/// A distance of rows: a closure, a [`PairwiseDistance`], or a module of one's own.
 ///
 /// ```
 /// use downhill::nn::{Distance, Linear, Forward, Module, PairwiseDistance, TripletMarginWithDistanceLoss};
@@ -129,7 +129,7 @@ pub struct TripletMarginWithDistanceLoss<D = PairwiseDistance> {
     pub margin: f64,
     /// Whether the positive example's distance to the negative one counts if it is smaller.
     pub swap: bool,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
 }
 
@@ -140,7 +140,7 @@ impl Default for TripletMarginWithDistanceLoss {
     }
 }
 
-/// Without the distance, which may be a closure.
+/// Leaves the distance out, which may be a closure.
 impl<D> fmt::Debug for TripletMarginWithDistanceLoss<D> {
     #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@
 use super::gemm::{Block, Matrix};
 use super::real::Float;
 use super::reduce::by_halves;
-use super::simd::vectorize;
+use super::simd::{inlined, vectorize};
 use crate::dtype::{DType, Element};
 use std::any::Any;
 
@@ -61,10 +61,7 @@ fn put<T: Float>(out: &mut T, sum: T, accumulate: bool) {
 #[inline(always)]
 fn products<T: Float, const N: usize>(x: [&[T]; N], y: &[T]) -> [T; N] {
     let (chunks, tail) = y.as_chunks::<LANES>();
-    let xs = x.map(
-        #[inline(always)]
-        |x| x.as_chunks::<LANES>().0,
-    );
+    let xs = x.map(inlined!(|x| x.as_chunks::<LANES>().0));
     let mut lanes = [[T::lit(0.0); LANES]; N];
     for (at, y) in chunks.iter().enumerate() {
         for i in 0..N {

@@ -5,10 +5,8 @@
 
 use super::parallel;
 use super::simd::{fetch, vectorize};
+use super::sizes::PACKED;
 use crate::dtype::Element;
-
-/// Elements of a block: three operands of 8 bytes fill the 32 KiB of a first-level cache less than half.
-const BLOCK: usize = 512;
 
 /// An operand: element `[i, j, …]` is `data[i·strides[0] + j·strides[1] + …]`.
 #[derive(Debug)]
@@ -29,7 +27,7 @@ impl<T: Element> Strided<'_, T> {
 
     /// Elements `start..start + len` of a row-major operand. Of one that is read in small parts the next is fetched.
     fn part(&self, start: usize, len: usize) -> &[T] {
-        if len <= BLOCK {
+        if len <= PACKED {
             fetch(self.data, start + len, len);
         }
         &self.data[start..start + len]
@@ -139,45 +137,34 @@ pub(crate) fn map2<A: Element, O: Element>(a: &[A], b: &[A], out: &mut [O], f: i
     });
 }
 
-/// Calls `run` for parts of an operand and of the output that belong together. Not generic in the loop, so that it is compiled
+/// Calls `run` for parts of operands and of the output that belong together. Not generic in the loop, so that it is compiled
 /// once a pair of types.
-pub(crate) fn each1<A: Element, O: Element>(
+pub(crate) fn each<A: Element, O: Element, const N: usize>(
     shape: &[usize],
-    a: Strided<'_, A>,
+    operands: [Strided<'_, A>; N],
     out: &mut [O],
-    run: &(dyn Fn(&[A], &mut [O]) + Sync),
+    run: &(dyn Fn(&[&[A]; N], &mut [O]) + Sync),
 ) {
-    let dense = a.is_row_major(shape);
+    // Loops and not `operands.map(…)`, which is compiled into twice the code.
+    let mut dense = [true; N];
+    for (dense, x) in dense.iter_mut().zip(&operands) {
+        *dense = x.is_row_major(shape);
+    }
     parallel::write_blocks(out, &|start, out| {
-        if dense {
-            return run(a.part(start, out.len()), out);
+        let mut parts = [&[][..]; N];
+        if dense == [true; N] {
+            for (part, x) in parts.iter_mut().zip(&operands) {
+                *part = x.part(start, out.len());
+            }
+            return run(&parts, out);
         }
-        let mut scratch = [A::default(); BLOCK];
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            run(a.block(shape, dense, start + i * BLOCK, out.len(), &mut scratch), out);
-        }
-    });
-}
-
-/// As [`each1`] for two operands.
-pub(crate) fn each2<A: Element, O: Element>(
-    shape: &[usize],
-    a: Strided<'_, A>,
-    b: Strided<'_, A>,
-    out: &mut [O],
-    run: &(dyn Fn(&[A], &[A], &mut [O]) + Sync),
-) {
-    let dense = (a.is_row_major(shape), b.is_row_major(shape));
-    parallel::write_blocks(out, &|start, out| {
-        if dense == (true, true) {
-            return run(a.part(start, out.len()), b.part(start, out.len()), out);
-        }
-        let (mut sa, mut sb) = ([A::default(); BLOCK], [A::default(); BLOCK]);
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            let at = start + i * BLOCK;
-            let a = a.block(shape, dense.0, at, out.len(), &mut sa);
-            let b = b.block(shape, dense.1, at, out.len(), &mut sb);
-            run(a, b, out);
+        let mut scratch = [[A::default(); PACKED]; N];
+        for (i, out) in out.chunks_mut(PACKED).enumerate() {
+            let mut parts = parts;
+            for (k, scratch) in scratch.iter_mut().enumerate() {
+                parts[k] = operands[k].block(shape, dense[k], start + i * PACKED, out.len(), scratch);
+            }
+            run(&parts, out);
         }
     });
 }
@@ -192,9 +179,9 @@ pub(crate) fn choose<T: Element>(
 ) {
     let dense = (c.is_row_major(shape), a.is_row_major(shape), b.is_row_major(shape));
     parallel::write_blocks(out, &|start, out| {
-        let (mut sc, mut sa, mut sb) = ([false; BLOCK], [T::default(); BLOCK], [T::default(); BLOCK]);
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            let at = start + i * BLOCK;
+        let (mut sc, mut sa, mut sb) = ([false; PACKED], [T::default(); PACKED], [T::default(); PACKED]);
+        for (i, out) in out.chunks_mut(PACKED).enumerate() {
+            let at = start + i * PACKED;
             let c = c.block(shape, dense.0, at, out.len(), &mut sc);
             let a = a.block(shape, dense.1, at, out.len(), &mut sa);
             let b = b.block(shape, dense.2, at, out.len(), &mut sb);
@@ -215,7 +202,7 @@ mod tests {
         let (shape, strides) = ([4, 3, 2], [1, 8, 4]);
         let mut out = vec![0; 24];
         let a = Strided { data: &data, strides: &strides };
-        each1(&shape, a, &mut out, &|a: &[i64], out| out.copy_from_slice(a));
+        each(&shape, [a], &mut out, &|[a]: &[&[i64]; 1], out| out.copy_from_slice(a));
         let mut k = 0;
         for i in 0..4 {
             for j in 0..3 {
@@ -234,7 +221,7 @@ mod tests {
         let b = [0.25, 0.5, 0.75];
         let mut out = vec![0.0; rows * columns];
         let (sa, sb) = (Strided { data: &a, strides: &[1, 0] }, Strided { data: &b, strides: &[0, 1] });
-        each2(&[rows, columns], sa, sb, &mut out, &|a, b, out| map2(a, b, out, |a, b| a + b));
+        each(&[rows, columns], [sa, sb], &mut out, &|[a, b], out| map2(a, b, out, |a, b| a + b));
         assert!((0..rows * columns).all(|i| out[i] == a[i / columns] + b[i % columns]));
     }
 }

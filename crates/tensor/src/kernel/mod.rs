@@ -23,6 +23,7 @@ pub(crate) mod parallel;
 pub(crate) mod real;
 pub(crate) mod reduce;
 pub(crate) mod simd;
+pub(crate) mod sizes;
 pub(crate) mod softmax;
 pub(crate) mod sort;
 pub(crate) mod update;

@@ -4,33 +4,17 @@
 //! The thread that calls does its share, and rayon's help as soon as they are awake ([`share`]).
 
 use super::simd::StreamingStores;
+use super::sizes::{BLOCK, PARALLEL_MIN, ROW_BLOCK, STREAM_MIN, TILE};
 use crate::dtype::Element;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Mutex, PoisonError};
 
-/// Elements below which one thread does the work.
-// Waking another thread costs 5 µs where it still spins and up to 75 µs asleep; 2^16 streamed f32 take about 10 µs.
-pub(crate) const PARALLEL_MIN: usize = 1 << 16;
-
-/// Elements of a block of parallel work.
-pub(crate) const BLOCK: usize = 1 << 15;
-
-/// Bytes from which a result is written by streaming stores.
-// A result of this size is gone from a last-level cache of 32 MiB before it is read again, and would be read from memory only to be overwritten.
-pub(crate) const STREAM_MIN: usize = 16 << 20;
-
-/// Elements that are streamed at once: of `f32`, as many lines as a processor writes while it goes on.
-// (x·y + z).sigmoid().sum() of 2^24, one thread of a Sapphire Rapids: 54 ms with 512, 48 with 256, 50 with 128.
-const PIECE: usize = 1 << 8;
-
 /// The threads beside the caller's.
 #[cfg(feature = "parallel")]
 mod pool {
+    use super::super::sizes::SPIN;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
-
-    /// Turns of a loop in which the caller waits for the others' last items, about 10 µs, before it sleeps.
-    const SPIN: usize = 1 << 9;
 
     /// The process that started the threads.
     static OWNER: OnceLock<u32> = OnceLock::new();
@@ -41,7 +25,7 @@ mod pool {
         rayon::current_num_threads()
     }
 
-    /// This process, where there are several.
+    /// The number of this process; 0 where there is only one.
     fn process() -> u32 {
         if cfg!(target_family = "wasm") { 0 } else { std::process::id() }
     }
@@ -110,7 +94,8 @@ fn share<S, I: Send>(
     pool::on_all(&work);
 }
 
-/// Neighbouring chunks that a thread takes at once: its memory is fetched ahead then. Enough remain for every thread to have its share.
+/// How many neighbouring chunks a thread takes at once: the processor prefetches from one to the next. There remain at least 64 groups
+/// to share.
 fn group(chunks: usize) -> usize {
     (chunks / 64).clamp(1, 16)
 }
@@ -139,50 +124,68 @@ pub(crate) fn for_jobs<J: Send>(jobs: Vec<J>, f: &(dyn Fn(J) + Sync)) {
     share(jobs.into_iter(), &|| (), &|(), job| f(job));
 }
 
-/// What is called for each chunk: its first place and its elements. Not a type parameter, so that sharing work is compiled once
-/// an element type and not once a loop.
+/// A function of a chunk's first place and its elements. Not a type parameter, so that sharing work is compiled once an element type and
+/// not once a loop.
 pub(crate) type Each<'a, T> = dyn Fn(usize, &mut [T]) + Sync + 'a;
+
+/// A function of a thread's state, a pair's number, and a pair of chunks.
+type EachPair<'a, S, T, U> = dyn Fn(&mut S, usize, &mut [T], &mut [U]) + Sync + 'a;
+
+/// Calls `f(state, i, chunk, side_chunk)` for the `i`-th chunks of `size` and `side_size` elements, in parallel where `out.len() · work`
+/// is at least [`PARALLEL_MIN`]; each thread has a state of its own, from `start`.
+fn for_pairs<S, T: Send, U: Send>(
+    (out, size): (&mut [T], usize),
+    (side, side_size): (&mut [U], usize),
+    work: usize,
+    start: &(dyn Fn() -> S + Sync),
+    f: &EachPair<'_, S, T, U>,
+) {
+    let each = |state: &mut S, first: usize, (out, side): (&mut [T], &mut [U])| {
+        let chunks = out.chunks_mut(size.max(1)).zip(side.chunks_mut(side_size.max(1)));
+        chunks.enumerate().for_each(|(i, (a, b))| f(state, first + i, a, b));
+    };
+    if out.len() <= size || out.len().saturating_mul(work) < PARALLEL_MIN {
+        return each(&mut start(), 0, (out, side));
+    }
+    let group = group(out.len().div_ceil(size));
+    let groups = out.chunks_mut(group * size).zip(side.chunks_mut(group * side_size)).enumerate();
+    share(groups, start, &|state, (i, pair)| each(state, i * group, pair));
+}
+
+/// Calls `f(start, chunk)` for chunks of `size` elements, in parallel where `len · work` is at least [`PARALLEL_MIN`].
+pub(crate) fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: &Each<'_, T>) {
+    match out.len() {
+        0 => {}
+        n if n <= size => f(0, out),
+        n => {
+            let mut nothing = vec![(); n.div_ceil(size)];
+            for_pairs((out, size), (&mut nothing, 1), work, &|| (), &|(), i, chunk, _| f(i * size, chunk));
+        }
+    }
+}
 
 /// Calls `f(start, block)` for disjoint blocks that cover `out`.
 pub(crate) fn for_blocks<T: Send>(out: &mut [T], f: &Each<'_, T>) {
     for_chunks(out, BLOCK, 1, f);
 }
 
-/// Calls `f(start, chunk)` for chunks of `size` elements, in parallel where `len · work` is at least [`PARALLEL_MIN`].
-pub(crate) fn for_chunks<T: Send>(out: &mut [T], size: usize, work: usize, f: &Each<'_, T>) {
-    if out.len() <= size || out.len().saturating_mul(work) < PARALLEL_MIN {
-        for (i, chunk) in out.chunks_mut(size.max(1)).enumerate() {
-            f(i * size, chunk);
-        }
-    } else {
-        let group = size * group(out.len().div_ceil(size));
-        share(out.chunks_mut(group).enumerate(), &|| (), &|(), (i, chunks)| {
-            for (j, chunk) in chunks.chunks_mut(size).enumerate() {
-                f(i * group + j * size, chunk);
-            }
-        });
-    }
-}
-
-/// As [`for_blocks`] for an output that `f` only writes: a large one is computed in scratch and streamed.
+/// [`for_blocks`] for an output that `f` only writes: a large one is computed in scratch and streamed.
 pub(crate) fn write_blocks<T: Element>(out: &mut [T], f: &Each<'_, T>) {
     if size_of_val(out) < STREAM_MIN {
         return for_blocks(out, f);
     }
-    for_blocks(out, &|start, block| {
-        let (mut scratch, stream) = ([T::default(); PIECE], StreamingStores::new());
-        for (i, out) in block.chunks_mut(PIECE).enumerate() {
-            let scratch = &mut scratch[..out.len()];
-            f(start + i * PIECE, scratch);
-            stream.copy(scratch, out);
+    let mut nothing = vec![(); out.len().div_ceil(BLOCK)];
+    sink_blocks(out, &mut nothing, &|i, mut sink, ()| {
+        for at in (0..sink.len()).step_by(TILE) {
+            sink.fill(at, TILE.min(sink.len() - at), &mut |out| f(i * BLOCK + at, out));
         }
     });
 }
 
-/// A block of an output that is only written, which is streamed if it is part of a large one.
+/// A block of an output that is only written; if it is part of a large one, it is streamed from scratch.
 pub(crate) struct Sink<'a, T> {
     out: &'a mut [T],
-    stream: Option<StreamingStores>,
+    stream: Option<&'a mut ([T; TILE], StreamingStores)>,
 }
 
 impl<T: Element> Sink<'_, T> {
@@ -190,13 +193,12 @@ impl<T: Element> Sink<'_, T> {
         self.out.len()
     }
 
-    /// Elements `start..start + n` are what `f` writes; at most [`PIECE`] of them.
+    /// Elements `start..start + n` are what `f` writes; at most [`TILE`] of them where they are streamed.
     #[inline(always)]
     pub(crate) fn fill(&mut self, start: usize, n: usize, f: &mut dyn FnMut(&mut [T])) {
         let out = &mut self.out[start..start + n];
-        match &self.stream {
-            Some(stream) => {
-                let mut scratch = [T::default(); PIECE];
+        match &mut self.stream {
+            Some((scratch, stream)) => {
                 f(&mut scratch[..n]);
                 stream.copy(&scratch[..n], out);
             }
@@ -212,8 +214,9 @@ pub(crate) fn sink_blocks<T: Element, U: Send>(
     f: &(dyn Fn(usize, Sink<'_, T>, &mut U) + Sync),
 ) {
     let large = size_of_val(out) >= STREAM_MIN;
-    for_pairs((out, BLOCK), (numbers, 1), 1, &|i, out, number| {
-        f(i, Sink { out, stream: large.then(StreamingStores::new) }, &mut number[0]);
+    let start = || large.then(|| ([T::default(); TILE], StreamingStores::new()));
+    for_pairs((out, BLOCK), (numbers, 1), 1, &start, &|stream, i, out, number| {
+        f(i, Sink { out, stream: stream.as_mut() }, &mut number[0]);
     });
 }
 
@@ -257,18 +260,17 @@ impl<T: Element> Chunk<'_, T> {
     ///
     /// ```
     /// let mut squares = vec![0.0; 10];
-    /// downhill::kernels::write_pairs((&mut squares, 5), (&mut [0.0; 2], 1), 1, |chunk, out, sum| {
-    ///     out.stream(0..5, |at, piece| {
-    ///         piece.iter_mut().enumerate().for_each(|(i, x)| *x = ((5 * chunk + at + i) as f64).powi(2));
+    /// downhill::kernels::write_rows::<f64, _, _>(5, &mut squares, &mut [(); 2], 1, |first, out, _| {
+    ///     out.stream(0..out.len(), |at, piece| {
+    ///         piece.iter_mut().enumerate().for_each(|(i, x)| *x = ((5 * first + at + i) as f64).powi(2));
     ///     });
-    ///     sum[0] = out.iter().sum();
     /// });
     /// assert_eq!(squares[9], 81.0);
     /// ```
     #[inline(always)]
     pub fn stream(&mut self, range: Range<usize>, mut f: impl FnMut(usize, &mut [T])) {
-        for at in range.clone().step_by(PIECE) {
-            let end = (at + PIECE).min(range.end);
+        for at in range.clone().step_by(TILE) {
+            let end = (at + TILE).min(range.end);
             f(at - range.start, &mut self.values[at..end]);
             self.send(end);
         }
@@ -283,73 +285,31 @@ impl<T: Element> Chunk<'_, T> {
     }
 }
 
-/// As [`for_chunks`] for an output that `f` only writes.
-pub(crate) fn write_chunks<T: Element>(
-    out: &mut [T],
-    size: usize,
-    work: usize,
-    f: &(dyn Fn(usize, &mut Chunk<'_, T>) + Sync),
-) {
-    let mut nothing = vec![(); out.len().div_ceil(size.max(1))];
-    write_pairs((out, size), (&mut nothing, 1), work, &|i, out, _| f(i * size, out));
+/// Rows of `n` elements in a chunk.
+pub(crate) fn rows_at_once(n: usize) -> usize {
+    (ROW_BLOCK / n.max(1)).max(1)
 }
 
-/// As [`write_chunks`] for two outputs: `f(i, chunk, side_chunk)` for the `i`-th chunk of each; only `out` may be scratch.
-pub(crate) fn write_pairs<T: Element, U: Send>(
-    (out, size): (&mut [T], usize),
-    (side, side_size): (&mut [U], usize),
+/// Calls `f(first, rows, numbers)` for chunks of whole rows of `n` elements with a number each. `f` only writes the rows: those of a large
+/// output are computed in scratch and streamed.
+pub(crate) fn write_rows<T: Element, U: Send>(
+    n: usize,
+    out: &mut [T],
+    numbers: &mut [U],
     work: usize,
     f: &(dyn Fn(usize, &mut Chunk<'_, T>, &mut [U]) + Sync),
 ) {
-    if size_of_val(out) < STREAM_MIN || out.len() <= size {
-        return for_pairs((out, size), (side, side_size), work, &|i, values, b| {
-            f(i, &mut values.into(), b);
-        });
-    }
-    let start = || (reserved(size), StreamingStores::new());
-    share_pairs((out, size), (side, side_size), &start, &|(scratch, stream), i, out, b| {
+    let rows = rows_at_once(n);
+    let size = rows * n.max(1);
+    let large = size_of_val(out) >= STREAM_MIN && out.len() > size;
+    let start = || if large { Some((reserved(size)?, StreamingStores::new())) } else { None };
+    for_pairs((out, size), (numbers, rows), work, &start, &|state, i, out, numbers| {
         // Without memory for scratch, in its place.
-        let Some(scratch) = scratch else { return f(i, &mut out.into(), b) };
+        let Some((scratch, stream)) = state else { return f(i * rows, &mut out.into(), numbers) };
         scratch.resize(size, T::default());
         let values = &mut scratch[..out.len()];
         let mut chunk = Chunk { values, stream: Some((stream, out)), sent: 0 };
-        f(i, &mut chunk, b);
+        f(i * rows, &mut chunk, numbers);
         chunk.send(chunk.len());
     });
-}
-
-/// A function of a thread's state, a pair's number, and a pair of chunks.
-type EachPair<'a, S, T, U> = dyn Fn(&mut S, usize, &mut [T], &mut [U]) + Sync + 'a;
-
-fn share_pairs<S, T: Send, U: Send>(
-    (out, size): (&mut [T], usize),
-    (side, side_size): (&mut [U], usize),
-    start: &(dyn Fn() -> S + Sync),
-    f: &EachPair<'_, S, T, U>,
-) {
-    let group = group(out.len().div_ceil(size));
-    let groups = out.chunks_mut(group * size).zip(side.chunks_mut(group * side_size)).enumerate();
-    share(groups, start, &|state, (i, (a, b))| {
-        for (j, (a, b)) in a.chunks_mut(size).zip(b.chunks_mut(side_size)).enumerate() {
-            f(state, i * group + j, a, b);
-        }
-    });
-}
-
-/// A function of a pair's number and a pair of chunks.
-type Pair<'a, T, U> = dyn Fn(usize, &mut [T], &mut [U]) + Sync + 'a;
-
-/// `f` is not generic here: what shares the work is compiled once a pair of types, not once a loop.
-fn for_pairs<T: Send, U: Send>(
-    (out, size): (&mut [T], usize),
-    (side, side_size): (&mut [U], usize),
-    work: usize,
-    f: &Pair<'_, T, U>,
-) {
-    if out.len() > size && out.len().saturating_mul(work) >= PARALLEL_MIN {
-        share_pairs((out, size), (side, side_size), &|| (), &|(), i, a, b| f(i, a, b));
-    } else {
-        let chunks = out.chunks_mut(size.max(1)).zip(side.chunks_mut(side_size.max(1)));
-        chunks.enumerate().for_each(|(i, (a, b))| f(i, a, b));
-    }
 }

@@ -4,7 +4,7 @@ use super::math::{erf, exp, log, trig};
 use crate::dtype::Element;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-/// What a formula may do with its variables.
+/// The operations that a formula may apply to its variables.
 ///
 /// ```
 /// use downhill::real::Real;

@@ -13,7 +13,7 @@ use crate::dtype::Element;
 /// A vector unit a loop is compiled for, narrowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    /// What every processor of the target has: SSE2 on x86-64, NEON on arm64.
+    /// The features that every processor of the target has: SSE2 on x86-64, NEON on arm64.
     Baseline,
     /// AVX2 with fused multiply-add: 8 `f32` lanes.
     Avx2,
@@ -80,7 +80,7 @@ pub(crate) fn dispatch<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// As [`dispatch`], but for AVX2 at most. Loops over `f64` gain little from wider vectors, and each version of a loop is a third of
+/// [`dispatch`] to AVX2 at most. Loops over `f64` gain little from wider vectors, and each version of a loop is a third of
 /// its build time.
 #[inline]
 pub(crate) fn dispatch_to_avx2<R>(f: impl FnOnce() -> R) -> R {
@@ -126,6 +126,24 @@ macro_rules! vectorize {
     };
 }
 pub(crate) use vectorize;
+
+/// `inlined!(|x| …)` is a closure that is inlined wherever it is called, and so compiled for the vector unit of the loop around it. Left
+/// to itself the compiler calls larger ones, which are compiled for every processor of the target.
+///
+/// ```
+/// use downhill::kernels::{inlined, map};
+/// let mut out = [0.0_f32; 2];
+/// map([&[3.0, 4.0]], &mut out, inlined!(|[x]| x * x));
+/// assert_eq!(out, [9.0, 16.0]);
+/// ```
+#[macro_export]
+macro_rules! inlined {
+    ($closure:expr) => {
+        #[inline(always)]
+        $closure
+    };
+}
+pub use inlined;
 
 /// Prefetches `n` elements from `start` on, as far as there are any. The processor by itself reads ahead no further than a page.
 #[inline(always)]

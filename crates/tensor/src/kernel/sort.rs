@@ -3,9 +3,6 @@
 use super::parallel;
 use std::cmp::Ordering;
 
-/// Elements of the rows of a block of parallel work, at least.
-const BLOCK: usize = 1 << 12;
-
 /// Places up to which a row is scanned for what comes before the last of them, and elements that are compared at once.
 // The largest five of 3,000 numbers take a fifth of the time that selecting among all takes.
 const FEW: usize = 32;
@@ -17,7 +14,7 @@ fn by_size<T: PartialOrd>(a: &T, b: &T) -> Ordering {
     a.partial_cmp(b).unwrap_or_else(|| (a != a).cmp(&(b != b)))
 }
 
-/// Of each row of `n` elements, the places of the `k` smallest (or largest) in order, equal ones as they come.
+/// The places of the `k` smallest (or largest) elements of each row of `n`, in order; equal elements keep theirs.
 pub(crate) fn first<T>(data: &[T], n: usize, k: usize, largest: bool, out: &mut [i64])
 where
     T: Copy + PartialOrd + Send + Sync,
@@ -27,7 +24,7 @@ where
         let by_size = if largest { by_size(b, a) } else { by_size(a, b) };
         by_size.then(i.cmp(j))
     };
-    let rows = (BLOCK / n.max(1)).max(1);
+    let rows = parallel::rows_at_once(n);
     parallel::for_chunks(out, k * rows, n / k.max(1), &|start, out| {
         let mut pairs = parallel::scratch(n);
         for (r, out) in out.chunks_exact_mut(k).enumerate() {

@@ -4,14 +4,10 @@
     reason = "several arrays at one index vectorise, zipped iterators need not"
 )]
 
-use super::parallel::{self, BLOCK, PARALLEL_MIN};
+use super::parallel;
 use super::simd::{fetch, vectorize};
+use super::sizes::{BLOCK, PARALLEL_MIN, TILE};
 use crate::dtype::Element;
-
-/// Elements that are copied to the stack, computed there and copied back: of such arrays the compiler knows that they do not
-/// overlap, and vectorises. Four of them in `f64` fill a quarter of a first-level cache.
-// Momentum, f32, 30,000 elements, a 2-core Zen 5: 1.66 ns an element on the slices themselves, 0.33 with tiles of 64, 0.26 with 256.
-const TILE: usize = 256;
 
 /// Elements up to which copies cost more than they gain.
 const SHORT: usize = 32;

@@ -43,14 +43,9 @@ impl Tensor {
     fn add_operand(&self, other: Operand) -> Result<Tensor> {
         let dtype = promote(self, &other);
         let value = pointwise2!("add", self, &other, dtype, Element::plus);
-        Ok(attach(
-            "AddBackward0",
-            value,
-            [
-                edge(self, &(), |g, ()| Ok((**g).clone())),
-                other.tensor().and_then(|b| edge(b, &(), |g, ()| Ok((**g).clone()))),
-            ],
-        ))
+        let left = edge(self, &(), |g, ()| Ok((**g).clone()));
+        let right = other.tensor().and_then(|b| edge(b, &(), |g, ()| Ok((**g).clone())));
+        Ok(attach("AddBackward0", value, [left, right]))
     }
 
     /// `self − other`. [`torch.sub`](https://docs.pytorch.org/docs/stable/generated/torch.sub.html).
@@ -72,14 +67,9 @@ impl Tensor {
         self.check_sub(&other)?;
         let dtype = promote(self, &other);
         let value = pointwise2!("sub", self, &other, dtype, Element::minus);
-        Ok(attach(
-            "SubBackward0",
-            value,
-            [
-                edge(self, &(), |g, ()| Ok((**g).clone())),
-                other.tensor().and_then(|b| edge(b, &(), |g, ()| g.neg())),
-            ],
-        ))
+        let left = edge(self, &(), |g, ()| Ok((**g).clone()));
+        let right = other.tensor().and_then(|b| edge(b, &(), |g, ()| g.neg()));
+        Ok(attach("SubBackward0", value, [left, right]))
     }
 
     fn check_sub(&self, other: &Operand) -> Result<()> {
@@ -142,14 +132,9 @@ impl Tensor {
             let alpha = alpha.cast::<T>();
             zip::<T, T>(op, &a, &b, &shape, |x, y| x.plus(alpha.times(y)))
         })?;
-        Ok(attach(
-            name,
-            value,
-            [
-                edge(self, &(), |g, ()| Ok((**g).clone())),
-                other.tensor().and_then(|b| edge(b, &alpha, |g, &alpha| g.mul(alpha))),
-            ],
-        ))
+        let left = edge(self, &(), |g, ()| Ok((**g).clone()));
+        let right = other.tensor().and_then(|b| edge(b, &alpha, |g, &alpha| g.mul(alpha)));
+        Ok(attach(name, value, [left, right]))
     }
 
     /// `number − self`, what `1.0 - x` calls.
@@ -181,14 +166,9 @@ impl Tensor {
     fn mul_operand(&self, other: Operand) -> Result<Tensor> {
         let dtype = promote(self, &other);
         let value = pointwise2!("mul", self, &other, dtype, Element::times);
-        Ok(attach(
-            "MulBackward0",
-            value,
-            [
-                edge(self, &other, |g, b| g.mul(b)),
-                other.tensor().and_then(|b| edge(b, self, |g, a| g.mul(a))),
-            ],
-        ))
+        let left = edge(self, &other, |g, b| g.mul(b));
+        let right = other.tensor().and_then(|b| edge(b, self, |g, a| g.mul(a)));
+        Ok(attach("MulBackward0", value, [left, right]))
     }
 
     /// `self / other`; integers divide to `f32`.
@@ -213,14 +193,10 @@ impl Tensor {
         let dtype = promote(self, &other).to_float();
         let value = pointwise2!(float "div", self, &other, dtype, |a, b| a / b);
         let quotient = (self.clone(), other.clone());
-        Ok(attach(
-            "DivBackward0",
-            value,
-            [
-                edge(self, &other, |g, b| g.div(b)),
-                other.tensor().and_then(|b| edge(b, &quotient, |g, (a, b)| g.neg()?.mul(&a.div(b)?.div(b)?))),
-            ],
-        ))
+        let left = edge(self, &other, |g, b| g.div(b));
+        let right =
+            other.tensor().and_then(|b| edge(b, &quotient, |g, (a, b)| g.neg()?.mul(&a.div(b)?.div(b)?)));
+        Ok(attach("DivBackward0", value, [left, right]))
     }
 
     /// `self / other` rounded to an integer (still in the operands' dtype); its gradient is 0.
@@ -255,14 +231,9 @@ impl Tensor {
                 })
             }
         };
-        Ok(attach(
-            "DivBackward1",
-            value,
-            [
-                edge(self, &(), |g, ()| g.try_zeros_like()),
-                other.tensor().and_then(|b| edge(b, &(), |g, ()| g.try_zeros_like())),
-            ],
-        ))
+        let left = edge(self, &(), |g, ()| g.try_zeros_like());
+        let right = other.tensor().and_then(|b| edge(b, &(), |g, ()| g.try_zeros_like()));
+        Ok(attach("DivBackward1", value, [left, right]))
     }
 
     fallible! {
@@ -348,15 +319,12 @@ impl Tensor {
         let base = base.into();
         let dtype = promote(self, &Operand::from(base));
         let value = power(&Operand::from(base).to_tensor(dtype)?, &self.into(), dtype)?;
-        Ok(crate::autograd::node::record_output(
-            "PowBackward2",
-            value,
-            [edge(self, &(self.clone(), base), |g, (y, base)| {
-                let base = base.cast::<f64>();
-                let slope = g.output().mul(base.ln())?;
-                if base == 0.0 { g.mul(&Tensor::where_(&y.ge(0)?, 0.0, &slope)?) } else { g.mul(&slope) }
-            })],
-        ))
+        let back = edge(self, &(self.clone(), base), |g, (y, base)| {
+            let base = base.cast::<f64>();
+            let slope = g.output().mul(base.ln())?;
+            if base == 0.0 { g.mul(&Tensor::where_(&y.ge(0)?, 0.0, &slope)?) } else { g.mul(&slope) }
+        });
+        Ok(crate::autograd::node::record_output("PowBackward2", value, [back]))
     }
 }
 

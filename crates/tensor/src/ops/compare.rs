@@ -138,14 +138,9 @@ impl Tensor {
         let dtype = promote(self, &b);
         let value = pointwise2!("maximum", self, &b, dtype, larger);
         let both = (self.clone(), other.clone());
-        Ok(attach(
-            "MaximumBackward0",
-            value,
-            [
-                edge(self, &both, |g, (a, b)| chosen(g, &a.lt(b)?, &a.eq(b)?)),
-                edge(other, &both, |g, (a, b)| chosen(g, &b.lt(a)?, &a.eq(b)?)),
-            ],
-        ))
+        let left = edge(self, &both, |g, (a, b)| chosen(g, &a.lt(b)?, &a.eq(b)?));
+        let right = edge(other, &both, |g, (a, b)| chosen(g, &b.lt(a)?, &a.eq(b)?));
+        Ok(attach("MaximumBackward0", value, [left, right]))
     }
 
     /// The smaller element of two tensors; a NaN wins. At a tie each side gets half of the gradient.
@@ -166,14 +161,9 @@ impl Tensor {
         let dtype = promote(self, &b);
         let value = pointwise2!("minimum", self, &b, dtype, smaller);
         let both = (self.clone(), other.clone());
-        Ok(attach(
-            "MinimumBackward0",
-            value,
-            [
-                edge(self, &both, |g, (a, b)| chosen(g, &a.gt(b)?, &a.eq(b)?)),
-                edge(other, &both, |g, (a, b)| chosen(g, &b.gt(a)?, &a.eq(b)?)),
-            ],
-        ))
+        let left = edge(self, &both, |g, (a, b)| chosen(g, &a.gt(b)?, &a.eq(b)?));
+        let right = edge(other, &both, |g, (a, b)| chosen(g, &b.gt(a)?, &a.eq(b)?));
+        Ok(attach("MinimumBackward0", value, [left, right]))
     }
 
     /// `a` where `condition` holds, `b` elsewhere.
@@ -210,14 +200,9 @@ impl Tensor {
         let (x, y) = (a.to_tensor(dtype)?, b.to_tensor(dtype)?);
         let value =
             dispatch!(dtype, T => choose::<T>("where", condition.value(), x.value(), y.value(), shape))?;
-        Ok(record(
-            "WhereBackward0",
-            value,
-            [
-                a.tensor().and_then(|a| edge(a, condition, |g, c| Tensor::where_(c, &**g, 0.0))),
-                b.tensor().and_then(|b| edge(b, condition, |g, c| Tensor::where_(c, 0.0, &**g))),
-            ],
-        ))
+        let left = a.tensor().and_then(|a| edge(a, condition, |g, c| Tensor::where_(c, &**g, 0.0)));
+        let right = b.tensor().and_then(|b| edge(b, condition, |g, c| Tensor::where_(c, 0.0, &**g)));
+        Ok(record("WhereBackward0", value, [left, right]))
     }
 
     /// `self` where `mask` is false, `value` (a number or a 0-d tensor) where it is true.
@@ -254,16 +239,10 @@ impl Tensor {
         let (x, y) = (self.value(), value.to_tensor(self.dtype())?);
         let filled =
             dispatch!(self.dtype(), T => choose::<T>("masked_fill", mask.value(), y.value(), x, shape))?;
-        Ok(record(
-            "MaskedFillBackward0",
-            filled,
-            [
-                edge(self, mask, |g, mask| g.masked_fill(mask, 0)),
-                value
-                    .tensor()
-                    .and_then(|v| edge(v, mask, |g, mask| Tensor::where_(mask, &**g, 0.0)?.try_sum())),
-            ],
-        ))
+        let left = edge(self, mask, |g, mask| g.masked_fill(mask, 0));
+        let right =
+            value.tensor().and_then(|v| edge(v, mask, |g, mask| Tensor::where_(mask, &**g, 0.0)?.try_sum()));
+        Ok(record("MaskedFillBackward0", filled, [left, right]))
     }
 
     /// `min` where smaller, `max` where larger, also where `min > max`. The gradient is 0 where it clips, for NaN

@@ -179,14 +179,9 @@ impl Tensor {
         let column = vector.value().with_layout(vector.value().layout.unsqueeze(1));
         let value = product("mv", self.value(), &column)?;
         let value = value.with_layout(Layout::contiguous(value.shape().without(1)));
-        Ok(record(
-            "MvBackward0",
-            value,
-            [
-                edge(self, vector, |g, v| g.unsqueeze(1)?.mul(&v.unsqueeze(0)?)),
-                edge(vector, self, |g, m| m.t()?.mv(g)),
-            ],
-        ))
+        let left = edge(self, vector, |g, v| g.unsqueeze(1)?.mul(&v.unsqueeze(0)?));
+        let right = edge(vector, self, |g, m| m.t()?.mv(g));
+        Ok(record("MvBackward0", value, [left, right]))
     }
 
     /// The inner product of two vectors.
@@ -210,11 +205,9 @@ impl Tensor {
         let column = other.value().with_layout(other.value().layout.unsqueeze(1));
         let value = product("dot", &row, &column)?;
         let value = value.with_layout(Layout::contiguous(Shape::SCALAR));
-        Ok(record(
-            "DotBackward0",
-            value,
-            [edge(self, other, |g, b| g.mul(b)), edge(other, self, |g, a| g.mul(a))],
-        ))
+        let left = edge(self, other, |g, b| g.mul(b));
+        let right = edge(other, self, |g, a| g.mul(a));
+        Ok(record("DotBackward0", value, [left, right]))
     }
 
     /// The matrix product of tensors of any rank: vectors are rows or columns, leading dimensions are batches and

@@ -3,6 +3,7 @@
 use crate::array::Array;
 use crate::construct::Number;
 use crate::kernel::map;
+use crate::kernel::simd::inlined;
 use crate::{DType, Element, Result, Shape, Tensor};
 use std::borrow::Cow;
 
@@ -140,29 +141,9 @@ pub(crate) fn zip<A: Element, O: Element>(
     shape: &Shape,
     f: impl Fn(A, A) -> O + Sync,
 ) -> Result<Tensor> {
-    zip_parts(
-        op,
-        a,
-        b,
-        shape,
-        &|n, x, out| {
-            map::map1(
-                x,
-                out,
-                #[inline(always)]
-                |x| f(x, n),
-            );
-        },
-        &|x, y, out| {
-            map::map2(
-                x,
-                y,
-                out,
-                #[inline(always)]
-                |x, y| f(x, y),
-            );
-        },
-    )
+    zip_parts(op, a, b, shape, &|n, x, out| map::map1(x, out, inlined!(|x| f(x, n))), &|&[x, y], out| {
+        map::map2(x, y, out, inlined!(|x, y| f(x, y)))
+    })
 }
 
 /// [`zip`] of two loops: with a number, and with an array.
@@ -172,15 +153,15 @@ fn zip_parts<A: Element, O: Element>(
     b: &Side<'_>,
     shape: &Shape,
     number: &(dyn Fn(A, &[A], &mut [O]) + Sync),
-    array: &(dyn Fn(&[A], &[A], &mut [O]) + Sync),
+    array: &(dyn Fn(&[&[A]; 2], &mut [O]) + Sync),
 ) -> Result<Tensor> {
     let a = spread(a, shape);
     let value = Array::build(op, *shape, |out| match b {
         Side::Number(n) => {
             let n = n.cast();
-            map::each1(shape, a.strided(), out, &|x, out| number(n, x, out));
+            map::each(shape, [a.strided()], out, &|[x], out| number(n, x, out));
         }
-        Side::Array(b) => map::each2(shape, a.strided(), spread(b, shape).strided(), out, array),
+        Side::Array(b) => map::each(shape, [a.strided(), spread(b, shape).strided()], out, array),
     });
     value.map(Tensor::constant)
 }

@@ -13,20 +13,58 @@ use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
 
 /// What a derivative is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Saves {
+pub enum Saves {
     /// The input.
     Input,
     /// The result.
     Output,
 }
 
-/// A row of the table.
-trait Unary: 'static {
+/// A function of each element and its derivative, written once for every reading: loops over `f32` and `f64`, and the graph that second
+/// derivatives go through.
+///
+/// Each row of the table is one. A function of your own is one, too, and [`apply`] makes it vectorised, parallel and twice differentiable:
+///
+/// ```
+/// use downhill::pointwise::{Formula, apply};
+/// use downhill::{Tensor, real::Real};
+///
+/// /// `x / (s + |x|)`.
+/// #[derive(Clone, Copy)]
+/// struct Softsign(f64);
+///
+/// impl Formula for Softsign {
+///     const OP: &'static str = "softsign";
+///     const NAME: &'static str = "SoftsignBackward";
+///     fn value<R: Real>(self, x: R) -> R {
+///         x.clone() / (R::lit(self.0) + x.abs())
+///     }
+///     fn grad<R: Real>(self, g: R, x: R) -> R {
+///         let d = R::lit(self.0) + x.abs();
+///         g * R::lit(self.0) / (d.clone() * d)
+///     }
+/// }
+///
+/// let x = Tensor::from([-1.0, 0.0, 3.0]).requires_grad_()?;
+/// assert_eq!(apply(Softsign(1.0), &x)?, Tensor::from([-0.5, 0.0, 0.75]));
+/// downhill::check::gradgradcheck(|x| apply(Softsign(2.0), &x[0]), &[x])?;
+/// # Ok::<(), downhill::Error>(())
+/// ```
+pub trait Formula: Copy + Send + Sync + 'static {
+    /// The function's name, which its errors start with.
+    const OP: &'static str;
+
+    /// What a printed result shows as its `grad_fn`.
     const NAME: &'static str;
-    const SAVES: Saves;
-    fn value<R: Real>(x: R) -> R;
+
+    /// What [`grad`](Self::grad) is written in.
+    const SAVES: Saves = Saves::Input;
+
+    /// The function of one element.
+    fn value<R: Real>(self, x: R) -> R;
+
     /// The gradient of the input, from that of the result and what was saved.
-    fn grad<R: Real>(g: R, saved: R) -> R;
+    fn grad<R: Real>(self, g: R, saved: R) -> R;
 }
 
 /// A row, for the tests that go through all of them.
@@ -46,21 +84,27 @@ impl std::fmt::Debug for Row {
     }
 }
 
-fn unary<F: Unary>(op: &'static str, x: &Tensor) -> Result<Tensor> {
+/// The function of each element; integers and booleans are converted to `f32` first. See [`Formula`] for an example.
+///
+/// # Errors
+/// If there is no memory for the result.
+pub fn apply<F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
     let dtype = x.dtype().to_float();
-    let input = x.value().cast(op, dtype)?;
-    let value = dispatch!(float dtype, T => input.each(op, &|x: &[T], out: &mut [T]| {
-        vectorize!(T: for (o, &x) in out.iter_mut().zip(x) { *o = F::value(x) });
+    let input = x.value().cast(F::OP, dtype)?;
+    let value = dispatch!(float dtype, T => input.each(F::OP, &|&[x]: &[&[T]; 1], out: &mut [T]| {
+        vectorize!(T: for (o, &x) in out.iter_mut().zip(x) { *o = f.value(x) });
     }))?;
     Ok(match F::SAVES {
-        Saves::Input => record(F::NAME, value, [edge(x, x, |g, x| gradient::<F>(g, x))]),
-        Saves::Output => record_output(F::NAME, value, [edge(x, &(), |g, ()| gradient::<F>(g, &g.output()))]),
+        Saves::Input => record(F::NAME, value, [edge(x, x, move |g, x| gradient(f, g, x))]),
+        Saves::Output => {
+            record_output(F::NAME, value, [edge(x, &(), move |g, ()| gradient(f, g, &g.output()))])
+        }
     })
 }
 
-fn gradient<F: Unary>(g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
+fn gradient<F: Formula>(f: F, g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
     if grad_enabled() {
-        return match F::grad(Traced::from(&**g), Traced::from(saved)) {
+        return match f.grad(Traced::from(&**g), Traced::from(saved)) {
             Traced::Lit(slope) => saved.try_full_like(slope),
             slope => slope.try_into_tensor(),
         };
@@ -68,29 +112,30 @@ fn gradient<F: Unary>(g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
     let shape = *saved.shape();
     let (g, s) = (g.value(), saved.value());
     let value = dispatch!(float s.dtype(), T => Array::build(F::NAME, shape, |out: &mut [T]| {
-        map::each2(&shape, g.strided(), s.strided(), out, &|g: &[T], s: &[T], out: &mut [T]| {
-            vectorize!(T: for ((o, &g), &s) in out.iter_mut().zip(g).zip(s) { *o = F::grad(g, s) });
+        map::each(&shape, [g.strided(), s.strided()], out, &|&[g, s]: &[&[T]; 2], out: &mut [T]| {
+            vectorize!(T: for ((o, &g), &s) in out.iter_mut().zip(g).zip(s) { *o = f.grad(g, s) });
         });
     }));
     Ok(Tensor::constant(value?))
 }
 
-/// Each row becomes a type that implements [`Unary`], a method of [`Tensor`] and an entry of [`TABLE`].
+/// Each row becomes a type that implements [`Formula`], a method of [`Tensor`] and an entry of [`TABLE`].
 macro_rules! pointwise {
     ($($(#[$doc:meta])* $method:ident $try_method:ident as $name:ident = |$x:ident| $value:expr,
         saves $saves:ident, grad |$g:ident, $s:ident| $grad:expr, on $domain:expr;)*) => {
         mod rows {
-            $(#[allow(non_camel_case_types)] pub(super) struct $method;)*
+            $(#[allow(non_camel_case_types)] #[derive(Clone, Copy)] pub(super) struct $method;)*
         }
-        $(impl Unary for rows::$method {
+        $(impl Formula for rows::$method {
+            const OP: &'static str = stringify!($method);
             const NAME: &'static str = stringify!($name);
             const SAVES: Saves = Saves::$saves;
             #[inline(always)]
-            fn value<R: Real>($x: R) -> R {
+            fn value<R: Real>(self, $x: R) -> R {
                 $value
             }
             #[inline(always)]
-            fn grad<R: Real>($g: R, $s: R) -> R {
+            fn grad<R: Real>(self, $g: R, $s: R) -> R {
                 $grad
             }
         })*
@@ -98,7 +143,7 @@ macro_rules! pointwise {
         impl Tensor {
             fallible! {$(
                 $(#[$doc])*
-                $method $try_method |self| unary::<rows::$method>(stringify!($method), self);
+                $method $try_method |self| apply(rows::$method, self);
             )*}
         }
         /// Every row of the table.
@@ -236,16 +281,18 @@ macro_rules! keep {
         impl Tensor { fallible! {$(
             $(#[$doc])*
             $method $try_method |self| {
+                #[derive(Clone, Copy)]
                 struct Row;
-                impl Unary for Row {
+                impl Formula for Row {
+                    const OP: &'static str = stringify!($method);
                     const NAME: &'static str = stringify!($name);
                     const SAVES: Saves = Saves::$saves;
                     #[inline(always)]
-                    fn value<R: Real>($x: R) -> R {
+                    fn value<R: Real>(self, $x: R) -> R {
                         $float
                     }
                     #[inline(always)]
-                    fn grad<R: Real>($g: R, $s: R) -> R {
+                    fn grad<R: Real>(self, $g: R, $s: R) -> R {
                         $grad
                     }
                 }
@@ -254,7 +301,7 @@ macro_rules! keep {
                     crate::DType::I64 => {
                         Ok(Tensor::constant(self.value().map(stringify!($method), |$i: i64| -> i64 { $int })?))
                     }
-                    crate::DType::F32 | crate::DType::F64 => unary::<Row>(stringify!($method), self),
+                    crate::DType::F32 | crate::DType::F64 => apply(Row, self),
                 }
             };
         )*}}

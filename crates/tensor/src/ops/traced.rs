@@ -147,74 +147,39 @@ impl Neg for Traced {
 }
 
 /// What the losses' gradients call is compiled here, the rest in the crate that calls it.
+/// The functions of one number, each with that of a tensor.
+macro_rules! functions {
+    ($($name:ident $of_tensor:expr;)*) => {$(
+        fn $name(self) -> Self {
+            self.map(Real::$name, $of_tensor)
+        }
+    )*};
+}
+
 impl Real for Traced {
     type Mask = Self;
     #[inline]
     fn lit(x: f64) -> Self {
         Self::Lit(x)
     }
-    fn exp(self) -> Self {
-        self.map(Real::exp, Tensor::try_exp)
-    }
-    #[inline]
-    fn expm1(self) -> Self {
-        self.map(Real::expm1, Tensor::try_expm1)
-    }
-    fn ln(self) -> Self {
-        self.map(Real::ln, Tensor::try_log)
-    }
-    fn log1p(self) -> Self {
-        self.map(Real::log1p, Tensor::try_log1p)
-    }
-    #[inline]
-    fn log2(self) -> Self {
-        self.map(Real::log2, Tensor::try_log2)
-    }
-    #[inline]
-    fn sqrt(self) -> Self {
-        self.map(Real::sqrt, Tensor::try_sqrt)
-    }
-    fn abs(self) -> Self {
-        self.map(Real::abs, Tensor::try_abs)
-    }
-    fn sign(self) -> Self {
-        self.map(Real::sign, Tensor::try_sign)
-    }
-    #[inline]
-    fn sin(self) -> Self {
-        self.map(Real::sin, Tensor::try_sin)
-    }
-    #[inline]
-    fn cos(self) -> Self {
-        self.map(Real::cos, Tensor::try_cos)
-    }
-    #[inline]
-    fn tanh(self) -> Self {
-        self.map(Real::tanh, Tensor::try_tanh)
-    }
-    #[inline]
-    fn sigmoid(self) -> Self {
-        self.map(Real::sigmoid, exact_sigmoid)
-    }
-    #[inline]
-    fn erf(self) -> Self {
-        self.map(Real::erf, Tensor::try_erf)
-    }
-    #[inline]
-    fn floor(self) -> Self {
-        self.map(Real::floor, Tensor::try_floor)
-    }
-    #[inline]
-    fn ceil(self) -> Self {
-        self.map(Real::ceil, Tensor::try_ceil)
-    }
-    #[inline]
-    fn round(self) -> Self {
-        self.map(Real::round, Tensor::try_round)
-    }
-    #[inline]
-    fn trunc(self) -> Self {
-        self.map(Real::trunc, Tensor::try_trunc)
+    functions! {
+        exp Tensor::try_exp;
+        expm1 Tensor::try_expm1;
+        ln Tensor::try_log;
+        log1p Tensor::try_log1p;
+        log2 Tensor::try_log2;
+        sqrt Tensor::try_sqrt;
+        abs Tensor::try_abs;
+        sign Tensor::try_sign;
+        sin Tensor::try_sin;
+        cos Tensor::try_cos;
+        tanh Tensor::try_tanh;
+        sigmoid exact_sigmoid;
+        erf Tensor::try_erf;
+        floor Tensor::try_floor;
+        ceil Tensor::try_ceil;
+        round Tensor::try_round;
+        trunc Tensor::try_trunc;
     }
     #[inline]
     fn powr(self, y: Self) -> Self {

@@ -3,15 +3,12 @@
 use super::Generator;
 use super::uniform::{Uniform, unit};
 use crate::Element;
+use crate::kernel::simd::inlined;
 
 impl Generator {
     /// Fills `out` with ones (`true`), each with probability `p`, and zeros; two words an element whatever the type.
     pub(crate) fn fill_bernoulli<T: Element>(&mut self, out: &mut [T], p: f64) {
-        self.engine.map_u64(
-            out,
-            #[inline(always)]
-            move |words| T::of_bool(unit(words) < p),
-        );
+        self.engine.map_u64(out, inlined!(move |words| T::of_bool(unit(words) < p)));
     }
 
     /// Fills `out` with ones and zeros, each a one with its own probability; one word an `f32`, two an `f64`.

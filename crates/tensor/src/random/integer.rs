@@ -2,6 +2,7 @@
 
 use super::Generator;
 use crate::Element;
+use crate::kernel::simd::inlined;
 
 /// An element type, and which integers it can hold.
 pub(crate) trait Integer: Element {
@@ -46,17 +47,11 @@ impl Generator {
     fn fill_range<T: Integer>(&mut self, out: &mut [T], low: i64, range: u64) {
         if range < ONE_WORD {
             let range = range as u32;
-            self.engine.map_u32(
-                out,
-                #[inline(always)]
-                move |word| T::of_i64(low.wrapping_add(i64::from(word % range))),
-            );
+            self.engine
+                .map_u32(out, inlined!(move |word| T::of_i64(low.wrapping_add(i64::from(word % range)))));
         } else {
-            self.engine.map_u64(
-                out,
-                #[inline(always)]
-                move |words| T::of_i64(low.wrapping_add((words % range) as i64)),
-            );
+            self.engine
+                .map_u64(out, inlined!(move |words| T::of_i64(low.wrapping_add((words % range) as i64))));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The engine: MT19937 of Matsumoto and Nishimura, "Mersenne Twister" (1998), with their seeding of 2002.
 
-use crate::kernel::simd::vectorize;
+use crate::kernel::simd::{inlined, vectorize};
 
 /// Words of state.
 pub(super) const WORDS: usize = 624;
@@ -43,12 +43,7 @@ impl Mt19937 {
             let words = self.unspent();
             let n = words.len().min(out.len());
             let (now, later) = out.split_at_mut(n);
-            vectorize!(map(
-                now,
-                &words[..n],
-                #[inline(always)]
-                move |&word| f(temper(word))
-            ));
+            vectorize!(map(now, &words[..n], inlined!(move |&word| f(temper(word)))));
             self.next += n;
             out = later;
         }
@@ -64,12 +59,7 @@ impl Mt19937 {
                 // One word is left: the pair straddles two blocks.
                 now[0] = f(self.next_u64());
             } else {
-                vectorize!(map(
-                    now,
-                    &pairs[..n],
-                    #[inline(always)]
-                    move |pair| f(join(pair.map(temper)))
-                ));
+                vectorize!(map(now, &pairs[..n], inlined!(move |pair| f(join(pair.map(temper))))));
                 self.next += 2 * n;
             }
             out = later;

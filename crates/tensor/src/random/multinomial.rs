@@ -4,6 +4,7 @@ use super::uniform::unit;
 use super::{Generator, with_default};
 use crate::array::Array;
 use crate::dtype::dispatch;
+use crate::kernel::simd::inlined;
 use crate::{DType, Element, Error, Float, Result, Tensor, memory};
 
 const OP: &str = "multinomial";
@@ -112,11 +113,7 @@ impl Generator {
     /// Fills `out` with each weight's part of an exponential number: the largest of them is an index drawn.
     #[inline]
     fn fill_scores<T: Float>(&mut self, out: &mut [T], weights: &[T]) {
-        self.engine.map_u64(
-            out,
-            #[inline(always)]
-            move |words| T::of_f64(-(-unit(words)).ln_1p()),
-        );
+        self.engine.map_u64(out, inlined!(move |words| T::of_f64(-(-unit(words)).ln_1p())));
         // A uniform number of 0 gives an exponential one of 0, by which a weight of 0 cannot be divided.
         let least = T::lit(f64::from(f32::MIN_POSITIVE));
         for (x, &w) in out.iter_mut().zip(weights) {

@@ -3,6 +3,7 @@
 use super::Generator;
 use super::mt19937::Mt19937;
 use crate::Float;
+use crate::kernel::simd::inlined;
 
 /// A float that can be drawn uniformly.
 pub(crate) trait Uniform: Float {
@@ -16,11 +17,10 @@ impl Uniform for f32 {
         let width = to - from;
         engine.map_u32(
             out,
-            #[inline(always)]
-            move |word| {
+            inlined!(move |word| {
                 let u = (word & 0xff_ffff) as f32 * 2.0_f32.powi(-24);
                 below(u.mul_add(width, from), from, to)
-            },
+            }),
         );
     }
 }
@@ -28,11 +28,7 @@ impl Uniform for f32 {
 impl Uniform for f64 {
     fn fill(engine: &mut Mt19937, out: &mut [Self], from: f64, to: f64) {
         let width = to - from;
-        engine.map_u64(
-            out,
-            #[inline(always)]
-            move |words| below(unit(words).mul_add(width, from), from, to),
-        );
+        engine.map_u64(out, inlined!(move |words| below(unit(words).mul_add(width, from), from, to)));
     }
 }
 

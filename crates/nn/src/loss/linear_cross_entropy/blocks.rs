@@ -11,12 +11,13 @@
 use super::cut::{Cut, SMALL_TILE, Sizes};
 use super::stats::{Lanes, Stat};
 use crate::loss::rows::Classes;
+use downhill_tensor::kernels::inlined;
 use downhill_tensor::{Float, Result, Tensor, kernels, memory};
 use std::ops::Range;
 
 pub(super) const OP: &str = "linear_cross_entropy";
 
-/// What the rows should be.
+/// The targets of the rows.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Target<'a, T> {
     /// Classes, one for each row and output.
@@ -47,29 +48,29 @@ pub(super) struct Blocks<'a, T> {
     pub(super) target: Target<'a, T>,
     /// A factor for each class.
     pub(super) weight: Option<&'a [T]>,
-    /// What label smoothing leaves to the target, and gives to every class.
+    /// The weight of the target with label smoothing, and that of every class.
     pub(super) shares: (f64, f64),
     pub(super) z_loss: f64,
     /// Bytes of logits and of partial sums at a time.
     pub(super) budget: usize,
 }
 
-/// What a pass gives.
+/// The results of a pass.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// Of each row and output the cross-entropy and the `z_loss` term; zeros of an ignored one.
+    /// For each row and output the cross-entropy and the `z_loss` term; zeros for an ignored one.
     pub(super) terms: Vec<[f64; 2]>,
     /// The gradients of input, linear weight, bias and probabilities that were wanted.
     pub(super) slopes: [Option<Tensor>; 4],
 }
 
-/// What the second pass needs of a row.
+/// The numbers of each row that the second pass needs.
 #[derive(Clone, Debug, Default)]
 struct Slopes<T> {
     max: Vec<T>,
-    /// What `exp(z − max)` is multiplied by.
+    /// The factor of `exp(z − max)`.
     scale: Vec<T>,
-    /// What the spread factors are multiplied by.
+    /// The factor of the spread factors.
     spread: Vec<f64>,
     /// The gradient of the target's logit but for its spread factor.
     own: Vec<f64>,
@@ -296,8 +297,7 @@ impl<T: Float> Block<'_, T> {
         kernels::for_jobs(
             jobs,
             work,
-            #[inline(always)]
-            |(group, (z, stats)): (usize, (&mut [T], &mut [Stat]))| {
+            inlined!(|(group, (z, stats)): (usize, (&mut [T], &mut [Stat]))| {
                 let mut lanes = Lanes::new(n);
                 for (classes, place) in self.tiles(group) {
                     let z = &mut z[place];
@@ -308,7 +308,7 @@ impl<T: Float> Block<'_, T> {
                     };
                     lanes.add(z, own, stats);
                 }
-            },
+            }),
         );
         let mut stats = vec![Stat::EMPTY; n];
         for part in parts.chunks(n) {
@@ -317,7 +317,7 @@ impl<T: Float> Block<'_, T> {
         Ok(stats)
     }
 
-    /// Of each row the sum of the logits times their spread factors.
+    /// Adds, for each row, the sum of the logits times their spread factors.
     #[inline(always)]
     fn add_spread(&self, classes: Range<usize>, z: &[T], sums: &mut [f64]) {
         if !self.all.spreads() {
@@ -412,8 +412,7 @@ impl<T: Float> Block<'_, T> {
         kernels::for_jobs(
             jobs,
             self.work(),
-            #[inline(always)]
-            |(group, z, dw, db, part): Job<'_, T>| {
+            inlined!(|(group, z, dw, db, part): Job<'_, T>| {
                 for (i, (classes, place)) in self.tiles(group).enumerate() {
                     let z = &mut z[place];
                     if !self.cut.kept {
@@ -437,7 +436,7 @@ impl<T: Float> Block<'_, T> {
                         kernels::matmul(sizes, (z, [1, n]), (w, [features, 1]), part, i > 0);
                     }
                 }
-            },
+            }),
         );
         Ok(())
     }

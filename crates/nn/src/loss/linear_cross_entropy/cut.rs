@@ -11,7 +11,7 @@ const MOST_ROWS: usize = 512;
 /// Rows below which computing the logits twice costs less than products of so few rows.
 const FEW_ROWS: usize = 64;
 
-/// What the loss is of.
+/// The sizes of the problem.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::loss) struct Sizes {
     /// Rows of the input.

@@ -97,7 +97,7 @@ pub struct LinearCrossEntropyLoss {
 pub struct LinearCrossEntropyOptions {
     /// A factor for each class.
     pub weight: Option<Tensor>,
-    /// What becomes of the terms.
+    /// The reduction of the terms: their mean, their sum, or none.
     pub reduction: Reduction,
     /// The target of rows that do not count; without it, −100.
     pub ignore_index: Option<i64>,
@@ -136,7 +136,7 @@ impl LinearCrossEntropyLoss {
         Self::with_outputs(in_features, num_classes, &[], false, options)
     }
 
-    /// With several targets a row, and perhaps a bias.
+    /// A layer and loss with several targets a row, with or without a bias.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -404,7 +404,7 @@ fn run<T: Float>(
     ))
 }
 
-/// What the kernels and the definition share.
+/// The checked problem, which the kernels and the definition share.
 #[derive(Clone)]
 struct Fused {
     sizes: Sizes,
@@ -421,7 +421,7 @@ struct Ready {
 }
 
 impl Fused {
-    /// What the sum of the cross-entropies is divided by, and that of the `z_loss` terms.
+    /// The divisors of the summed cross-entropies and of the summed `z_loss` terms.
     fn divisors<T: Float>(&self) -> Result<(f64, f64)> {
         let all = self.shape.numel() as f64;
         if self.options.reduction != Reduction::Mean {

@@ -5,7 +5,7 @@ use downhill_tensor::{Float, kernels};
 /// Terms that are added up in the element type before they go to an `f64`.
 const RUN: usize = 16;
 
-/// What the logits of one row say.
+/// Statistics of one row of logits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stat {
     pub(super) max: f64,
@@ -18,11 +18,11 @@ pub(super) struct Stat {
 }
 
 impl Stat {
-    /// Of no logits.
+    /// The statistics of no logits.
     pub(super) const EMPTY: Self =
         Self { max: f64::NEG_INFINITY, others: 0.0, own: f64::NEG_INFINITY, spread: 0.0 };
 
-    /// With the statistics of further classes.
+    /// The statistics of these classes and of `more` together.
     #[inline]
     pub(super) fn and(self, more: Self) -> Self {
         let own = if more.own == f64::NEG_INFINITY { self.own } else { more.own };
@@ -56,11 +56,11 @@ impl Stat {
     }
 }
 
-/// What a tile of logits is summed up in: a lane for each row.
+/// Running sums over a tile of logits, with a lane for each row.
 #[derive(Debug)]
 pub(super) struct Lanes<T> {
     max: Vec<T>,
-    /// What is subtracted before the exponential.
+    /// The number that is subtracted before the exponential.
     shift: Vec<T>,
     run: Vec<T>,
     sum: Vec<f64>,

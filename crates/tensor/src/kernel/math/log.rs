@@ -2,6 +2,7 @@
 
 use super::exp::{LN2_HI, LN2_LO, ROUND};
 use super::pair::Pair;
+use crate::kernel::simd::inlined;
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, LOG2_E};
 
 const SQRT_HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
@@ -109,20 +110,12 @@ pub(crate) fn quick_ln_f32(x: f32) -> f32 {
 
 #[inline(always)]
 pub(crate) fn log1p_f32(x: f32) -> f32 {
-    log1p_by(
-        x,
-        #[inline(always)]
-        |e, f, lost| round_once(e, f64::from(f) + f64::from(lost), f + lost),
-    )
+    log1p_by(x, inlined!(|e, f, lost| round_once(e, f64::from(f) + f64::from(lost), f + lost)))
 }
 
 #[inline(always)]
 pub(crate) fn quick_log1p_f32(x: f32) -> f32 {
-    log1p_by(
-        x,
-        #[inline(always)]
-        |e, f, lost| short_series(e, f + lost),
-    )
+    log1p_by(x, inlined!(|e, f, lost| short_series(e, f + lost)))
 }
 
 #[inline(always)]

@@ -2,9 +2,10 @@
 
 use super::super::parallel;
 use super::super::real::{Float, Real};
-use super::super::simd::vectorize;
+use super::super::simd::{inlined, vectorize};
+use super::super::sizes::ROW_BLOCK;
 use super::rows::{
-    BLOCK, SURE, SURE_LOG, WORK, centred, for_rows, larger, largest_log, log_sum, place, shift, sure_slope,
+    SURE, SURE_LOG, WORK, centred, for_rows, larger, largest_log, log_sum, place, shift, sure_slope,
     vector_len,
 };
 
@@ -18,7 +19,7 @@ fn for_columns<T: Float>(
     f: impl Fn(usize, usize, bool, &mut [T]) + Sync,
 ) {
     let whole = inner / vector_len::<T>() * vector_len::<T>();
-    parallel::for_chunks(out, (BLOCK / n).max(vector_len::<T>()), n * WORK, &|start, chunk| {
+    parallel::for_chunks(out, (ROW_BLOCK / n).max(vector_len::<T>()), n * WORK, &|start, chunk| {
         let mut done = 0;
         while done < chunk.len() {
             let (entry, column) = ((start + done) / inner, (start + done) % inner);
@@ -45,14 +46,13 @@ fn finish<T: Float>(
     for_rows(
         out,
         inner,
-        #[inline(always)]
-        |at, out, row| {
+        inlined!(|at, out, row| {
             let column = at / (n * inner) * inner;
             let (a, b, c) = (&a[at..], &b[if dense { at } else { column }..], &c[column..]);
             let (vectors, tail) = out[row].split_at_mut(whole);
             zip(vectors, a, b, c, &f);
             zip(tail, &a[whole..], &b[whole..], &c[whole..], &rest);
-        },
+        }),
     );
 }
 
@@ -72,19 +72,17 @@ fn column_stats<T: Float>(x: &[T], n: usize, inner: usize) -> (Vec<T>, Vec<T>) {
         n,
         inner,
         &mut maxima,
-        #[inline(always)]
-        |first, _, _, max| {
+        inlined!(|first, _, _, max| {
             for i in 0..n {
                 max.iter_mut().zip(&x[first + i * inner..]).for_each(|(m, &x)| *m = larger(*m, x));
             }
-        },
+        }),
     );
     for_columns(
         n,
         inner,
         &mut sums,
-        #[inline(always)]
-        |first, at, vector, sum| {
+        inlined!(|first, at, vector, sum| {
             for i in 0..n {
                 let columns = sum.iter_mut().zip(&x[first + i * inner..]).zip(&maxima[at..]);
                 if vector {
@@ -93,7 +91,7 @@ fn column_stats<T: Float>(x: &[T], n: usize, inner: usize) -> (Vec<T>, Vec<T>) {
                     columns.for_each(|((s, &x), &m)| *s += Real::exp(x - m));
                 }
             }
-        },
+        }),
     );
     (maxima, sums)
 }
@@ -105,8 +103,7 @@ fn column_sums<T: Float>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Ve
         n,
         inner,
         &mut sums,
-        #[inline(always)]
-        |first, _, _, sum| {
+        inlined!(|first, _, _, sum| {
             for at in (first..).step_by(inner).take(n) {
                 let columns = sum.iter_mut().zip(&g[at..]);
                 match y {
@@ -114,7 +111,7 @@ fn column_sums<T: Float>(g: &[T], y: Option<&[T]>, n: usize, inner: usize) -> Ve
                     Some(y) => columns.zip(&y[at..]).for_each(|((s, &g), &y)| *s = Real::mul_add(g, y, *s)),
                 }
             }
-        },
+        }),
     );
     sums
 }
@@ -129,12 +126,11 @@ pub(super) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [
         [n, inner],
         [x, x],
         out,
-        #[inline(always)]
-        |x, _| {
+        inlined!(|x, _| {
             let max = x.iter().copied().fold(x[0], larger);
             let at = place(x, max);
             (at, largest_log(x, at, max))
-        },
+        }),
     );
 }
 
@@ -167,10 +163,8 @@ pub(super) fn softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) 
         [n, inner],
         [x, &maxima, &sums],
         out,
-        #[inline(always)]
-        |x, max, sum| Float::fast_exp(x - max) / sum,
-        #[inline(always)]
-        |x, max, sum| Real::exp(x - max) / sum,
+        inlined!(|x, max, sum| Float::fast_exp(x - max) / sum),
+        inlined!(|x, max, sum| Real::exp(x - max) / sum),
     );
 }
 
@@ -187,17 +181,15 @@ pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usiz
         [n, inner],
         [y, g, &sums],
         out,
-        #[inline(always)]
-        |y, g, sum| Real::mul_add(-Float::fast_exp(y), sum, g),
-        #[inline(always)]
-        |y, g, sum| Real::mul_add(-Real::exp(y), sum, g),
+        inlined!(|y, g, sum| Real::mul_add(-Float::fast_exp(y), sum, g)),
+        inlined!(|y, g, sum| Real::mul_add(-Real::exp(y), sum, g)),
     );
     // Where a probability is near 1, an entry is.
     let near = |y: &T| *y >= T::lit(SURE_LOG);
     let mut sure = Vec::new();
-    for (i, part) in y.chunks(BLOCK).enumerate() {
+    for (i, part) in y.chunks(ROW_BLOCK).enumerate() {
         if vectorize!(T: part.iter().fold(false, |any, y| any | near(y))) {
-            let places = (i * BLOCK..).zip(part).filter(|(_, y)| near(y));
+            let places = (i * ROW_BLOCK..).zip(part).filter(|(_, y)| near(y));
             sure.extend(places.map(|(at, _)| at / (n * inner) * inner + at % inner));
         }
     }

@@ -3,7 +3,7 @@
 
 use super::super::parallel::Chunk;
 use super::super::real::{Float, Real};
-use super::super::simd::vectorize;
+use super::super::simd::{inlined, vectorize};
 use super::rows::{exponentials_apart, fast_exps, max_and_sums, max_and_wide_sums};
 
 /// The most rows that [`Logits::softmax_apart`] takes at once.
@@ -149,7 +149,7 @@ fn softmax_apart<T: Float>(
     }
 }
 
-/// Of each row the maximum, the logarithm of the sum of its exponentials, that sum as it is in `T`, and the probability of all
+/// Numbers of each row: its maximum, the logarithm of the sum of its exponentials, that sum in `T`, and the probability of all
 /// entries but the one apart.
 struct Sums<T> {
     max: [T; LOGIT_ROWS],
@@ -241,15 +241,14 @@ fn long<T: Float>(
                 let (scale, slope) = (T::lit(g / sum), T::lit(-others / sum * g));
                 out.stream(
                     row,
-                    #[inline(always)]
-                    |at, out| {
+                    inlined!(|at, out| {
                         for o in out.iter_mut() {
                             *o = *o * scale;
                         }
                         if let Some(o) = out.get_mut(c.wrapping_sub(at)) {
                             *o = slope;
                         }
-                    },
+                    }),
                 );
                 (max, own, others)
             }

@@ -11,12 +11,12 @@ pub(crate) mod logits;
 mod rows;
 mod short;
 
-use super::parallel::{self, Chunk};
+use super::parallel::{self, Chunk, rows_at_once};
 use super::real::{Float, Real};
-use super::simd::{fetch, vectorize};
+use super::simd::{fetch, inlined, vectorize};
 use rows::{
-    BLOCK, SURE, WORK, centred, dot, each, for_rows, largest_log, log_sum, max_and_sum, place, shift,
-    sure_slope, total, vector_len,
+    SURE, WORK, centred, dot, each, for_rows, largest_log, log_sum, max_and_sum, place, shift, sure_slope,
+    total, vector_len,
 };
 use std::ops::Range;
 
@@ -31,15 +31,14 @@ fn log_softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize
     let sure = if sum < T::lit(SURE) { place(&x[..n], max) } else { usize::MAX };
     out.stream(
         range,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             for (o, &x) in out.iter_mut().zip(&x[at..]) {
                 *o = shift(x, max, log);
             }
             if let Some(o) = out.get_mut(sure.wrapping_sub(at)) {
                 *o = largest_log(&x[..n], sure, max);
             }
-        },
+        }),
     );
 }
 
@@ -50,12 +49,11 @@ fn softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize>) {
     let scale = T::lit(1.0) / sum;
     out.stream(
         range,
-        #[inline(always)]
-        |_, out| {
+        inlined!(|_, out| {
             for o in out {
                 *o = *o * scale;
             }
-        },
+        }),
     );
 }
 
@@ -67,21 +65,19 @@ fn log_softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, rang
     let (sure, slope) = sure_slope(&y[..n], &g[..n]);
     out.stream(
         range,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             fetch(y, at + n, out.len());
             fetch(g, at + n, out.len());
             each(
                 &y[at..at + out.len()],
                 &g[at..at + out.len()],
                 out,
-                #[inline(always)]
-                |y, g| Real::mul_add(-Float::fast_exp(y), sum, g),
+                inlined!(|y, g| Real::mul_add(-Float::fast_exp(y), sum, g)),
             );
             if let Some(o) = out.get_mut(sure.wrapping_sub(at)) {
                 *o = slope;
             }
-        },
+        }),
     );
 }
 
@@ -92,68 +88,75 @@ fn softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: R
     let sum = dot(&g[..n], &y[..n]);
     out.stream(
         range,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             fetch(y, at + n, out.len());
             fetch(g, at + n, out.len());
             for ((o, &y), &g) in out.iter_mut().zip(&y[at..]).zip(&g[at..]) {
                 *o = centred(y, g, sum);
             }
-        },
+        }),
     );
+}
+
+/// How an array is worked on.
+enum Way {
+    /// Not at all: it has no elements.
+    None,
+    /// Down the columns of its matrices.
+    Columns,
+    /// Rows shorter than a vector, several at once.
+    ShortRows,
+    Rows,
+}
+
+/// The way for an array of `outer × n × inner` elements.
+fn way<T>(elements: usize, n: usize, inner: usize) -> Way {
+    match inner {
+        _ if elements == 0 => Way::None,
+        2.. => Way::Columns,
+        _ if n < vector_len::<T>() => Way::ShortRows,
+        _ => Way::Rows,
+    }
 }
 
 /// Log-softmax over the middle dimension.
 #[allow(clippy::eq_op, reason = "the difference of a number from itself is NaN if it is not finite")]
 pub(crate) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
-    if out.is_empty() {
-        return;
-    }
-    if n == 1 {
+    match way::<T>(out.len(), n, inner) {
+        Way::None => {}
         // Of an entry alone it is 0, or NaN if the entry is not finite.
-        return parallel::write_blocks(out, &|start, out| {
+        _ if n == 1 => parallel::write_blocks(out, &|start, out| {
             vectorize!(memory: out.iter_mut().zip(&x[start..]).for_each(|(o, &x)| *o = x - x));
-        });
+        }),
+        Way::Columns => columns::log_softmax(x, n, inner, out),
+        Way::ShortRows => short::log_softmax(x, n, out),
+        Way::Rows => for_rows(out, n, inlined!(|at, out, row| log_softmax_row(&x[at..], out, row))),
     }
-    if inner > 1 {
-        return columns::log_softmax(x, n, inner, out);
-    }
-    if n < vector_len::<T>() {
-        return short::log_softmax(x, n, out);
-    }
-    for_rows(
-        out,
-        n,
-        #[inline(always)]
-        |at, out, row| log_softmax_row(&x[at..], out, row),
-    );
 }
 
 /// Softmax over the middle dimension.
 pub(crate) fn softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
-    if out.is_empty() {
-        return;
+    match way::<T>(out.len(), n, inner) {
+        Way::None => {}
+        Way::Columns => columns::softmax(x, n, inner, out),
+        Way::ShortRows => short::softmax(x, n, out),
+        Way::Rows => for_rows(out, n, inlined!(|at, out, row| softmax_row(&x[at..], out, row))),
     }
-    if inner > 1 {
-        return columns::softmax(x, n, inner, out);
-    }
-    if n < vector_len::<T>() {
-        return short::softmax(x, n, out);
-    }
-    for_rows(
-        out,
-        n,
-        #[inline(always)]
-        |at, out, row| softmax_row(&x[at..], out, row),
-    );
 }
 
 /// `ln Σ exp(x)` over the middle dimension.
 pub(crate) fn log_sum_exp<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
-    if n == 0 || out.is_empty() {
-        return out.fill(T::lit(f64::NEG_INFINITY));
+    match way::<T>(x.len(), n, inner) {
+        Way::None => return out.fill(T::lit(f64::NEG_INFINITY)),
+        Way::Columns => columns::log_sum_exp(x, n, inner, out),
+        Way::ShortRows => short::log_sum_exp(x, n, out),
+        Way::Rows => parallel::for_chunks(out, rows_at_once(n), n * WORK, &|start, out| {
+            vectorize!(T: for (i, o) in out.iter_mut().enumerate() {
+                let (max, sum) = max_and_sum(&x[(start + i) * n..], n);
+                *o = log_sum(max, sum);
+            });
+        }),
     }
-    finite_log_sum_exp(x, n, inner, out);
     // The maximum leaves a NaN out, and where it is infinite the sum is not looked at.
     for (at, o) in out.iter_mut().enumerate().filter(|(_, o)| o.abs() == T::lit(f64::INFINITY)) {
         let column = x[at / inner * n * inner + at % inner..].iter().step_by(inner).take(n);
@@ -163,65 +166,34 @@ pub(crate) fn log_sum_exp<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [
     }
 }
 
-fn finite_log_sum_exp<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
-    if inner > 1 {
-        return columns::log_sum_exp(x, n, inner, out);
-    }
-    if n < vector_len::<T>() {
-        return short::log_sum_exp(x, n, out);
-    }
-    parallel::for_chunks(out, (BLOCK / n).max(1), n * WORK, &|start, out| {
-        vectorize!(T: for (i, o) in out.iter_mut().enumerate() {
-            let (max, sum) = max_and_sum(&x[(start + i) * n..], n);
-            *o = log_sum(max, sum);
-        });
-    });
-}
-
 /// The gradient of log-softmax from its result `y`.
 #[allow(clippy::eq_op, reason = "the difference of a number from itself is NaN if it is not finite")]
 pub(crate) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
-    if out.is_empty() {
-        return;
-    }
-    if n == 1 {
+    match way::<T>(out.len(), n, inner) {
+        Way::None => {}
         // `y` is 0 or NaN, and a probability of 1 has no gradient.
-        return parallel::write_blocks(out, &|start, out| {
+        _ if n == 1 => parallel::write_blocks(out, &|start, out| {
             let inputs = y[start..].iter().zip(&g[start..]);
             vectorize!(memory: out.iter_mut().zip(inputs).for_each(|(o, (&y, &g))| *o = (g - g) + y));
-        });
+        }),
+        Way::Columns => columns::log_softmax_grad(y, g, n, inner, out),
+        Way::ShortRows => short::log_softmax_grad(y, g, n, out),
+        Way::Rows => {
+            for_rows(out, n, inlined!(|at, out, row| log_softmax_grad_row(&y[at..], &g[at..], out, row)))
+        }
     }
-    if inner > 1 {
-        return columns::log_softmax_grad(y, g, n, inner, out);
-    }
-    if n < vector_len::<T>() {
-        return short::log_softmax_grad(y, g, n, out);
-    }
-    for_rows(
-        out,
-        n,
-        #[inline(always)]
-        |at, out, row| log_softmax_grad_row(&y[at..], &g[at..], out, row),
-    );
 }
 
 /// The gradient of softmax from its result `y`.
 pub(crate) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
-    if out.is_empty() {
-        return;
+    match way::<T>(out.len(), n, inner) {
+        Way::None => {}
+        Way::Columns => columns::softmax_grad(y, g, n, inner, out),
+        Way::ShortRows => short::softmax_grad(y, g, n, out),
+        Way::Rows => {
+            for_rows(out, n, inlined!(|at, out, row| softmax_grad_row(&y[at..], &g[at..], out, row)))
+        }
     }
-    if inner > 1 {
-        return columns::softmax_grad(y, g, n, inner, out);
-    }
-    if n < vector_len::<T>() {
-        return short::softmax_grad(y, g, n, out);
-    }
-    for_rows(
-        out,
-        n,
-        #[inline(always)]
-        |at, out, row| softmax_grad_row(&y[at..], &g[at..], out, row),
-    );
 }
 
 #[cfg(test)]

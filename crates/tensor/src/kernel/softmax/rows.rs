@@ -3,14 +3,12 @@
 use super::super::parallel::{self, Chunk};
 use super::super::real::{Float, Real};
 use super::super::reduce::by_halves;
-use super::super::simd::{fetch, vectorize};
+use super::super::simd::{fetch, inlined, vectorize};
+use super::super::sizes::TILE;
 use std::ops::Range;
 
 /// An element of an exponential row costs about eight times one that is streamed: 1 ns.
 pub(super) const WORK: usize = 8;
-
-/// Elements of a block of work.
-pub(super) const BLOCK: usize = 1 << 12;
 
 /// Lanes of the widest row.
 pub(super) const WIDE: usize = 16;
@@ -44,15 +42,13 @@ pub(super) fn for_rows<T: Float>(
     n: usize,
     f: impl Fn(usize, &mut Chunk<'_, T>, Range<usize>) + Sync,
 ) {
-    parallel::write_chunks(out, (BLOCK / n).max(1) * n, WORK, &|start, chunk| {
+    let mut nothing = vec![(); out.len() / n];
+    parallel::write_rows(n, out, &mut nothing, WORK, &|first, chunk, _| {
         vectorize!(T: for at in (0..chunk.len()).step_by(n) {
-            f(start + at, chunk, at..at + n);
+            f(first * n + at, chunk, at..at + n);
         });
     });
 }
-
-/// Elements of a row that are worked on at once.
-const PIECE: usize = 16 * WIDE;
 
 /// The elements of a row's end, the missing ones filled with `pad`.
 #[inline(always)]
@@ -99,24 +95,18 @@ pub(super) fn total<T: Float, S: Float>(row: &[T]) -> S {
 
 /// Scratch that begins with a line of the caches: vectors across two lines cost a quarter of a short row.
 #[repr(align(64))]
-struct Tile<T>([T; PIECE]);
+struct Tile<T>([T; TILE]);
 
 /// The term `f(x)` of entry `apart`, if there is one, and the sum of the others, added up in `S`; `next` is fetched. Terms are
 /// computed before any is added: a loop that does both stays scalar.
 #[inline(always)]
 fn sums<T: Float, S: Float>(row: &[T], next: &[T], apart: usize, f: impl Fn(T) -> T) -> (T, S) {
-    let (mut lanes, mut tile, mut own) = ([S::default(); WIDE], Tile([T::default(); PIECE]), T::default());
-    for (i, piece) in row.chunks(PIECE).enumerate() {
-        fetch(next, i * PIECE, PIECE);
+    let (mut lanes, mut tile, mut own) = ([S::default(); WIDE], Tile([T::default(); TILE]), T::default());
+    for (i, piece) in row.chunks(TILE).enumerate() {
+        fetch(next, i * TILE, TILE);
         let terms = &mut tile.0[..piece.len()];
-        each(
-            piece,
-            piece,
-            terms,
-            #[inline(always)]
-            |x, _| f(x),
-        );
-        if let Some(term) = terms.get_mut(apart.wrapping_sub(i * PIECE)) {
+        each(piece, piece, terms, inlined!(|x, _| f(x)));
+        if let Some(term) = terms.get_mut(apart.wrapping_sub(i * TILE)) {
             own = std::mem::take(term);
         }
         add(&mut lanes, terms);
@@ -209,13 +199,7 @@ pub(super) fn max_and_sum<T: Float>(x: &[T], n: usize) -> (T, T) {
 pub(super) fn max_and_sums<T: Float, S: Float>(x: &[T], n: usize, apart: usize) -> (T, T, S) {
     let (row, next) = x.split_at(n);
     let max = max(row);
-    let (own, others) = sums(
-        row,
-        next,
-        apart,
-        #[inline(always)]
-        |x| Float::fast_exp(x - max),
-    );
+    let (own, others) = sums(row, next, apart, inlined!(|x| Float::fast_exp(x - max)));
     (max, own, others)
 }
 
@@ -236,8 +220,7 @@ pub(super) fn largest_log<T: Float>(row: &[T], place: usize, max: T) -> T {
         row,
         &[],
         place,
-        #[inline(always)]
-        |x| Float::fast_exp(x - max),
+        inlined!(|x| Float::fast_exp(x - max)),
     ));
     T::lit(-Real::log1p(others + (own.cast::<f64>() - 1.0)))
 }
@@ -261,15 +244,9 @@ pub(super) fn exponentials<T: Float, S: Float>(x: &[T], out: &mut [T]) -> (T, S)
 pub(super) fn exponentials_apart<T: Float, S: Float>(x: &[T], apart: usize, out: &mut [T]) -> (T, T, S) {
     let (row, next) = x.split_at(out.len());
     let max = max(row);
-    for (i, (row, out)) in row.chunks(PIECE).zip(out.chunks_mut(PIECE)).enumerate() {
-        fetch(next, i * PIECE, PIECE);
-        each(
-            row,
-            row,
-            out,
-            #[inline(always)]
-            |x, _| Float::fast_exp(x - max),
-        );
+    for (i, (row, out)) in row.chunks(TILE).zip(out.chunks_mut(TILE)).enumerate() {
+        fetch(next, i * TILE, TILE);
+        each(row, row, out, inlined!(|x, _| Float::fast_exp(x - max)));
     }
     let own = out.get_mut(apart).map(std::mem::take).unwrap_or_default();
     (max, own, total(out))

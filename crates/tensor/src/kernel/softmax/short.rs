@@ -2,10 +2,11 @@
 
 use super::super::parallel;
 use super::super::real::{Float, Real};
-use super::super::simd::vectorize;
+use super::super::simd::{inlined, vectorize};
+use super::super::sizes::ROW_BLOCK;
 use super::rows::{
-    BLOCK, SURE, WIDE, WORK, centred, dot, exponentials_of_rows, fast_exps, largest_log, log_sum, place,
-    shift, sure_slope, total,
+    SURE, WIDE, WORK, centred, dot, exponentials_of_rows, fast_exps, largest_log, log_sum, place, shift,
+    sure_slope, total,
 };
 
 /// Rows that are worked on at once.
@@ -14,7 +15,7 @@ const ROWS: usize = 64;
 /// Calls `f(first, out)` for groups of at most [`ROWS`] rows of `n`, compiled for the vector unit.
 fn for_groups<T: Float>(n: usize, out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     let size = ROWS * n;
-    parallel::for_chunks(out, (BLOCK / size).max(1) * size, WORK, &|start, chunk| {
+    parallel::for_chunks(out, (ROW_BLOCK / size).max(1) * size, WORK, &|start, chunk| {
         vectorize!(T: for (i, out) in chunk.chunks_mut(size).enumerate() {
             f(start + i * size, out);
         });
@@ -33,8 +34,7 @@ pub(super) fn log_softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
     for_groups(
         n,
         out,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             let x = &x[at..at + out.len()];
             let stats = stats(x, n, out);
             let mut logs = [T::default(); ROWS];
@@ -51,7 +51,7 @@ pub(super) fn log_softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
                     out[at] = largest_log(row, at, max);
                 }
             }
-        },
+        }),
     );
 }
 
@@ -59,8 +59,7 @@ pub(super) fn softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
     for_groups(
         n,
         out,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             let stats = stats(&x[at..at + out.len()], n, out);
             for (row, (_, sum)) in out.chunks_exact_mut(n).zip(stats) {
                 let scale = T::lit(1.0) / sum;
@@ -68,12 +67,12 @@ pub(super) fn softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
                     *o = *o * scale;
                 }
             }
-        },
+        }),
     );
 }
 
 pub(super) fn log_sum_exp<T: Float>(x: &[T], n: usize, out: &mut [T]) {
-    parallel::for_chunks(out, BLOCK, n * WORK, &|start, out| {
+    parallel::for_chunks(out, ROW_BLOCK, n * WORK, &|start, out| {
         vectorize!(T: for (i, out) in out.chunks_mut(ROWS).enumerate() {
             let mut scratch = [T::default(); ROWS * WIDE];
             let x = &x[(start + i * ROWS) * n..][..out.len() * n];
@@ -89,8 +88,7 @@ pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [
     for_groups(
         n,
         out,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             let (y, g) = (&y[at..at + out.len()], &g[at..at + out.len()]);
             out.copy_from_slice(y);
             fast_exps(out);
@@ -104,7 +102,7 @@ pub(super) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [
                     *o = slope;
                 }
             }
-        },
+        }),
     );
 }
 
@@ -112,8 +110,7 @@ pub(super) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [T]) 
     for_groups(
         n,
         out,
-        #[inline(always)]
-        |at, out| {
+        inlined!(|at, out| {
             let (y, g) = (&y[at..at + out.len()], &g[at..at + out.len()]);
             for ((row, y), g) in out.chunks_exact_mut(n).zip(y.chunks_exact(n)).zip(g.chunks_exact(n)) {
                 let sum = dot(g, y);
@@ -121,6 +118,6 @@ pub(super) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, out: &mut [T]) 
                     *o = centred(y, g, sum);
                 }
             }
-        },
+        }),
     );
 }
