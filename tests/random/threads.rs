@@ -26,7 +26,7 @@ fn shape(d: &mut Draw<'_>) -> Vec<usize> {
 }
 
 /// What is computed of all pairs, of a vector alone too many.
-const PAIRS: [&str; 4] = ["einsum", "multilabel_margin", "cdist", "index"];
+const PAIRS: [&str; 6] = ["einsum", "multilabel_margin", "cdist", "index", "outer", "diag"];
 
 /// Ten numbers that are drawn, some of them absurd, among many that are not.
 fn tensor(d: &mut Draw<'_>, shape: &[usize]) -> Tensor {

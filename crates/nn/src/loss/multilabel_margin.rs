@@ -187,7 +187,13 @@ mod tests {
                 .collect();
             let target = Tensor::from_vec(target, [n, classes])?;
             let labels = Labels((0..n).map(|r| (0..listed(r)).map(|i| label(r, i)).collect()).collect());
-            for reduction in [Reduction::None, Reduction::Mean, Reduction::Sum] {
+            // Of the many rows one reduction: blocks do not know which it is.
+            let reductions = if n < 110 {
+                &[Reduction::None, Reduction::Mean, Reduction::Sum][..]
+            } else {
+                &[Reduction::Mean]
+            };
+            for &reduction in reductions {
                 let loss = MultiLabelMarginLoss { reduction };
                 let definition = |x: &[Tensor]| reduction.of(labels.definition(&x[0])?);
                 check::fused(|x| loss.forward(&x[0], &target), definition, std::slice::from_ref(&x), 1e-12)?;

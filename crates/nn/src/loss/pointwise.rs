@@ -527,15 +527,25 @@ mod tests {
         (0..n).map(|i| low + (high - low) * ((f64::from(i) * k).sin() * 0.49 + 0.5)).collect()
     }
 
-    const SIZES: [(u32, Reduction); 4] =
-        [(5, Reduction::None), (7, Reduction::Mean), (40_000, Reduction::Mean), (70, Reduction::Sum)];
+    const SIZES: [(u32, Reduction); 3] = [(5, Reduction::None), (7, Reduction::Mean), (70, Reduction::Sum)];
+    /// More than a block, which no loss knows of: of two of them.
+    const LARGE: [(u32, Reduction); 1] = [(40_000, Reduction::Mean)];
 
     fn check_loss<L: Pointwise<2>>(
         loss: &L,
         input: fn(u32) -> Vec<f64>,
         target: fn(u32) -> Vec<f64>,
     ) -> Result<()> {
-        for (n, reduction) in SIZES {
+        check_sizes(&SIZES, loss, input, target)
+    }
+
+    fn check_sizes<L: Pointwise<2>>(
+        sizes: &[(u32, Reduction)],
+        loss: &L,
+        input: fn(u32) -> Vec<f64>,
+        target: fn(u32) -> Vec<f64>,
+    ) -> Result<()> {
+        for &(n, reduction) in sizes {
             let [x, t, w] = [input(n), target(n), noise(n, 0.5, 2.0, 0.9)].map(Tensor::from);
             let [x, t, w] = [x.requires_grad_()?, t.requires_grad_()?, w.requires_grad_()?];
             let run = |xs: &[Tensor]| pointwise(loss, [&xs[0], &xs[1]], reduction);
@@ -571,6 +581,8 @@ mod tests {
         let other_unit = |n| noise(n, 0.05, 0.95, 2.3);
         let counts = |n| noise(n, 1.2, 5.0, 2.3);
         check_loss(&MSELoss::default(), input, target)?;
+        check_sizes(&LARGE, &MSELoss::default(), input, target)?;
+        check_sizes(&LARGE, &BCELoss::default(), unit, other_unit)?;
         check_loss(&L1Loss::default(), input, target)?;
         check_loss(&SmoothL1Loss::default(), input, target)?;
         check_loss(&SmoothL1Loss { beta: 0.3, ..Default::default() }, input, target)?;
