@@ -2,9 +2,10 @@
 
 python benches/compare.py [NAME...] [--threads N] [--rounds N] [--python PATH] [--peers] [--write]
 python benches/compare.py --scale [--threads N] [--python PATH]
+python benches/compare.py --bars [--rounds N] [--python PATH]
 
-NAMEs are exact names or beginnings. --python is an interpreter that has numpy and torch (for --scale, this one needs
-matplotlib). Besides PyTorch as installed, PyTorch "tuned" is the better of two ways to keep it from giving memory back
+NAMEs are exact names or beginnings. --python is an interpreter that has numpy and torch (for --scale and
+--bars, this one needs matplotlib). Besides PyTorch as installed, PyTorch "tuned" is the better of two ways to keep it from giving memory back
 to the system. --peers builds and measures candle and burn (benches/peers), too, in the first round alone: they are slow.
 Exits with 1 where checksums differ.
 """
@@ -25,6 +26,8 @@ TUNED = {
     "tuned by huge pages": {"THP_MEM_ALLOC_ENABLE": "1"},
 }
 PEERS = ("candle", "burn")
+# Whose machines have tables.
+VENDORS = ("AMD", "Intel")
 
 # Ours ÷ PyTorch and ours ÷ tuned, at most: what fused kernels without autograd around them reached, and some room. The
 # second only where memory decides.
@@ -163,8 +166,12 @@ def limits(ours, options, results):
     return {"bytes": max(best), "flop": max(flop, default=float("inf"))}
 
 
+def processor():
+    return next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown")
+
+
 def machine(options, results, limit):
-    cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown")
+    cpu = processor()
     flags = next((l for l in open("/proc/cpuinfo") if l.startswith("flags")), "")
     vectors = "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else "no AVX2"
     rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.split()[1]
@@ -184,11 +191,42 @@ def table(options, results, limit):
     return "\n".join(lines + [row(name, options, of, limit) for name, of in results.items()])
 
 
+def cut(page, mark):
+    """What is before the part of the page that has this mark, the part, and what is behind it."""
+    before, rest = page.split(f"<!-- {mark} -->\n")
+    part, after = rest.split(f"<!-- end of {mark} -->")
+    return f"{before}<!-- {mark} -->\n", part, f"<!-- end of {mark} -->{after}"
+
+
+def quotients(part):
+    """Of a table, what ours takes of PyTorch's time and of tuned PyTorch's, by workload."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("|")]
+    if not rows:
+        return {}
+    torch, tuned = rows[0].index("÷ torch"), rows[0].index("÷ tuned")
+    return {row[0]: (row[torch], row[tuned]) for row in rows[2:]}
+
+
+def side_by_side(page):
+    """The quotients of all tables, a column each, with the day it was measured."""
+    parts = {(vendor, n): cut(page, f"table of {n} on {vendor}")[1] for vendor in VENDORS for n in (2, 1)}
+    found = {of: quotients(part) for of, part in parts.items()}
+    head = [f"{vendor}, {n} thread{'s' * (n > 1)} ({parts[vendor, n].split(',')[0]})" for vendor, n in parts]
+    lines = ["| ÷ torch (÷ tuned) | " + " | ".join(head) + " |", "|" + " --- |" * (len(head) + 1)]
+    spelled = lambda torch, tuned: torch if tuned == "–" else f"{torch} ({tuned})"
+    for name in TARGETS:
+        cells = [spelled(*of.get(f"`{name}`", ("–", "–"))) for of in found.values()]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def write(text, threads):
-    page = ROOT / "docs" / "performance.md"
-    before, rest = page.read_text().split(f"<!-- table of {threads} -->\n")
-    _, after = rest.split(f"<!-- end of {threads} -->")
-    page.write_text(f"{before}<!-- table of {threads} -->\n{text}\n<!-- end of {threads} -->{after}")
+    file = ROOT / "docs" / "performance.md"
+    vendor = next(vendor for vendor in VENDORS if vendor in processor())
+    for mark, make in ((f"table of {threads} on {vendor}", lambda page: text), ("side by side", side_by_side)):
+        page = file.read_text()
+        before, _, after = cut(page, mark)
+        file.write_text(f"{before}{make(page)}\n{after}")
 
 
 def main():
@@ -200,12 +238,19 @@ def main():
     parser.add_argument("--peers", action="store_true", help="candle and burn, too")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md, for this number of threads")
     parser.add_argument("--scale", action="store_true", help="the plots of docs/performance instead")
+    parser.add_argument("--bars", action="store_true", help="the picture at the beginning of docs/performance.md instead")
     options = parser.parse_args()
     ours = executable()
     if options.scale:
         import scale
 
         return scale.main(ours, options, measure)
+    if options.bars:
+        import bars
+
+        options.peers = True
+        times = {name: rounds(name, options, programs(options, ours)) for name in bars.WORKLOADS}
+        return bars.draw({name: {program: median(of) for program, of in lines.items()} for name, lines in times.items()})
     begun = lambda name: not options.names or name in options.names or any(
         name.startswith(other) for other in options.names if other not in TARGETS
     )
