@@ -147,9 +147,10 @@ impl Neg for Traced {
 }
 
 /// What the losses' gradients call is compiled here, the rest in the crate that calls it.
-/// The functions of one number, each with that of a tensor.
+/// The functions of one number, each with that of a tensor; what few use is compiled where it is used.
 macro_rules! functions {
-    ($($name:ident $of_tensor:expr;)*) => {$(
+    ($($(#[$inline:meta])? $name:ident $of_tensor:expr;)*) => {$(
+        $(#[$inline])?
         fn $name(self) -> Self {
             self.map(Real::$name, $of_tensor)
         }
@@ -164,22 +165,22 @@ impl Real for Traced {
     }
     functions! {
         exp Tensor::try_exp;
-        expm1 Tensor::try_expm1;
+        #[inline] expm1 Tensor::try_expm1;
         ln Tensor::try_log;
         log1p Tensor::try_log1p;
-        log2 Tensor::try_log2;
-        sqrt Tensor::try_sqrt;
+        #[inline] log2 Tensor::try_log2;
+        #[inline] sqrt Tensor::try_sqrt;
         abs Tensor::try_abs;
         sign Tensor::try_sign;
-        sin Tensor::try_sin;
-        cos Tensor::try_cos;
-        tanh Tensor::try_tanh;
-        sigmoid exact_sigmoid;
-        erf Tensor::try_erf;
-        floor Tensor::try_floor;
-        ceil Tensor::try_ceil;
-        round Tensor::try_round;
-        trunc Tensor::try_trunc;
+        #[inline] sin Tensor::try_sin;
+        #[inline] cos Tensor::try_cos;
+        #[inline] tanh Tensor::try_tanh;
+        #[inline] sigmoid exact_sigmoid;
+        #[inline] erf Tensor::try_erf;
+        #[inline] floor Tensor::try_floor;
+        #[inline] ceil Tensor::try_ceil;
+        #[inline] round Tensor::try_round;
+        #[inline] trunc Tensor::try_trunc;
     }
     #[inline]
     fn powr(self, y: Self) -> Self {
