@@ -141,9 +141,9 @@ pub(crate) fn zip<A: Element, O: Element>(
     shape: &Shape,
     f: impl Fn(A, A) -> O + Sync,
 ) -> Result<Tensor> {
-    zip_parts(op, a, b, shape, &|n, x, out| map::map1(x, out, inlined!(|x| f(x, n))), &|&[x, y], out| {
-        map::map2(x, y, out, inlined!(|x, y| f(x, y)))
-    })
+    let number = &|n, x: &[A], out: &mut [O]| map::map1(x, out, inlined!(|x| f(x, n)));
+    let array = &|&[x, y]: &[&[A]; 2], out: &mut [O]| map::map2(x, y, out, inlined!(|x, y| f(x, y)));
+    zip_parts(op, a, b, shape, number, array)
 }
 
 /// [`zip`] of two loops: with a number, and with an array.

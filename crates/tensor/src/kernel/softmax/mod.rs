@@ -179,7 +179,7 @@ pub(crate) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usiz
         Way::Columns => columns::log_softmax_grad(y, g, n, inner, out),
         Way::ShortRows => short::log_softmax_grad(y, g, n, out),
         Way::Rows => {
-            for_rows(out, n, inlined!(|at, out, row| log_softmax_grad_row(&y[at..], &g[at..], out, row)))
+            for_rows(out, n, inlined!(|at, out, row| log_softmax_grad_row(&y[at..], &g[at..], out, row)));
         }
     }
 }
@@ -191,7 +191,7 @@ pub(crate) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, o
         Way::Columns => columns::softmax_grad(y, g, n, inner, out),
         Way::ShortRows => short::softmax_grad(y, g, n, out),
         Way::Rows => {
-            for_rows(out, n, inlined!(|at, out, row| softmax_grad_row(&y[at..], &g[at..], out, row)))
+            for_rows(out, n, inlined!(|at, out, row| softmax_grad_row(&y[at..], &g[at..], out, row)));
         }
     }
 }
