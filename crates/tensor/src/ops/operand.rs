@@ -173,17 +173,11 @@ pub(crate) fn spread<'a>(a: &'a Array, shape: &Shape) -> Cow<'a, Array> {
 
 /// A pointwise operation on two operands; `$f` is read at every dtype's type.
 macro_rules! pointwise2 {
-    ($op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
+    ($($float:ident)? $op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
         let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
         let a = $a.value().cast($op, $dtype)?;
         let b = Side::new($op, $b, $dtype)?;
-        dispatch!($dtype, T => zip::<T, T>($op, &a, &b, &shape, $f))?
-    }};
-    (float $op:literal, $a:expr, $b:expr, $dtype:expr, $f:expr) => {{
-        let shape = Shape::broadcast($op, $a.shape(), $b.shape())?;
-        let a = $a.value().cast($op, $dtype)?;
-        let b = Side::new($op, $b, $dtype)?;
-        dispatch!(float $dtype, T => zip::<T, T>($op, &a, &b, &shape, $f))?
+        dispatch!($($float)? $dtype, T => zip::<T, T>($op, &a, &b, &shape, $f))?
     }};
 }
 pub(crate) use pointwise2;
