@@ -29,7 +29,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 600)
 }
 
-/// As many cases as PROPTEST_CASES says, where it is set: 50,000 of them call operations ten million times.
+/// As many cases as `PROPTEST_CASES` says, where it is set: 50,000 of them call operations ten million times.
 fn config(cases: u32) -> ProptestConfig {
     let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     if std::env::var_os("PROPTEST_CASES").is_some() { default } else { ProptestConfig { cases, ..default } }
