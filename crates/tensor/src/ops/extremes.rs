@@ -28,6 +28,9 @@ pub(crate) fn check_empty(op: &'static str, shape: &Shape, mask: &Mask) -> Resul
 
 #[inline]
 pub(crate) fn extreme(op: &'static str, plan: &Plan, end: End) -> Result<Array> {
+    if let Some(alone) = plan.alone() {
+        return Ok(alone);
+    }
     dispatch!(plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
         let (data, extents) = (plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner]);
         if out.is_empty() {
@@ -57,6 +60,9 @@ fn places(op: &'static str, plan: &Plan, values: &Array) -> Result<Array> {
             return;
         }
         out.fill(0);
+        if plan.n == 1 {
+            return;
+        }
         let (data, extents) = (plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner]);
         let values = values.slice::<T>().unwrap_or_default();
         fold::find_middle(data, extents, values, out, #[inline(always)] |a, b| a == b || (is_nan(&a) && is_nan(&b)));
@@ -127,8 +133,8 @@ impl Tensor {
     fn max_min(&self, op: &'static str, name: &'static str, end: End) -> Result<Tensor> {
         check_empty(op, self.shape(), &ALL)?;
         let plan = Plan::once(op, self.value(), &ALL, false)?;
-        let back = edge(self, self, split_among_equals);
-        Ok(record_output(name, extreme(op, &plan, end)?, [back]))
+        let value = plan.finish(op, extreme(op, &plan, end)?)?;
+        Ok(record_output(name, value, [edge(self, self, split_among_equals)]))
     }
 
     #[inline]

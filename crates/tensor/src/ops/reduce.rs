@@ -6,7 +6,8 @@ use crate::autograd::node::record;
 use crate::dtype::dispatch;
 use crate::error::fallible;
 use crate::kernel::{fold, reduce};
-use crate::shape::{Dims, Mask};
+use crate::layout::Layout;
+use crate::shape::{Dims, MAX_RANK, Mask};
 use crate::{DType, Element, Result, Shape, Tensor, memory};
 
 /// A reduction as the kernels see it: a row-major `outer × n × inner` array, reduced over the middle.
@@ -21,6 +22,8 @@ pub(crate) struct Plan {
     /// The result's shape, and that with the reduced dimensions kept at size 1.
     result: Shape,
     pub(crate) kept: Shape,
+    /// The dimensions as the kernels see them, if not in their order.
+    order: Option<Vec<usize>>,
 }
 
 impl Plan {
@@ -28,15 +31,7 @@ impl Plan {
     pub(crate) fn new(op: &'static str, input: &Array, mask: &Mask, keepdim: bool) -> Result<Self> {
         let old = *input.shape();
         let reduced: Vec<_> = (0..old.rank()).filter(|&d| mask.0[d]).collect();
-        let mut kept = old;
-        let mut dropped = Shape::SCALAR;
-        for d in 0..old.rank() {
-            if mask.0[d] {
-                kept = kept.reduced(d, 1);
-            } else {
-                dropped.push(old[d]);
-            }
-        }
+        let [kept, shape] = shapes(&old, mask, keepdim);
         let n = reduced.iter().map(|&d| old[d]).product();
         let neighbours = reduced.windows(2).all(|w| w[0] + 1 == w[1]);
         let (input, inner) = if neighbours {
@@ -45,36 +40,70 @@ impl Plan {
             let order: Vec<_> = (0..old.rank()).filter(|&d| !mask.0[d]).chain(reduced).collect();
             (input.with_layout(input.layout.permute(&order)).contiguous(op)?, 1)
         };
-        let shape = if keepdim { kept } else { dropped };
-        Ok(Self { input, n, inner, shape, times: 1, result: shape, kept })
+        Ok(Self { input, n, inner, shape, times: 1, result: shape, kept, order: None })
     }
 
-    /// A [`new`](Self::new) plan that reads a repeated element of an expanded view once: a copy of all of them may be larger than
-    /// memory. What the kernels make of it is [`finish`](Self::finish)ed.
+    /// A [`new`](Self::new) plan that reduces in the order in which the elements lie in memory, if it can: a transposed matrix is not
+    /// copied, which takes eight times as long as its sums. What the kernels make of it is [`finish`](Self::finish)ed.
+    pub(crate) fn in_any_order(op: &'static str, input: &Array, mask: &Mask, keepdim: bool) -> Result<Self> {
+        let order = input.layout.order().filter(|order| {
+            let (first, last) =
+                (order.iter().position(|&d| mask.0[d]), order.iter().rposition(|&d| mask.0[d]));
+            first.zip(last).is_some_and(|(first, last)| order[first..=last].iter().all(|&d| mask.0[d]))
+        });
+        let Some(order) = order else { return Self::new(op, input, mask, keepdim) };
+        let mut moved = Mask([false; MAX_RANK]);
+        order.iter().zip(&mut moved.0).for_each(|(&d, moved)| *moved = mask.0[d]);
+        let plan = Self::new(op, &input.with_layout(input.layout.permute(&order)), &moved, true)?;
+        let [kept, result] = shapes(input.shape(), mask, keepdim);
+        Ok(Self { result, kept, order: Some(order), ..plan })
+    }
+
+    /// A plan [`in_any_order`](Self::in_any_order) that reads a repeated element of an expanded view once: a copy of all of them may be
+    /// larger than memory.
     pub(crate) fn once(op: &'static str, input: &Array, mask: &Mask, keepdim: bool) -> Result<Self> {
         let (shape, repeats) = (input.shape(), |d: usize| input.layout.strides()[d] == 0);
         let once = input.with_layout(input.layout.cut(repeats));
-        let plan = Self::new(op, &once, mask, keepdim)?;
+        let plan = Self::in_any_order(op, &once, mask, keepdim)?;
         let times = (0..shape.rank()).filter(|&d| mask.0[d] && repeats(d)).map(|d| shape[d].max(1)).product();
-        let (mut result, mut kept) = (Shape::SCALAR, Shape::SCALAR);
-        for (d, &size) in shape.iter().enumerate() {
-            kept.push(if mask.0[d] { 1 } else { size });
-            if !mask.0[d] {
-                result.push(size);
-            }
-        }
-        Ok(Self { times, result: if keepdim { kept } else { result }, kept, ..plan })
+        let [kept, result] = shapes(shape, mask, keepdim);
+        Ok(Self { times, result, kept, ..plan })
     }
 
     /// This plan for other elements of the same layout.
     pub(crate) fn with(&self, input: Array) -> Self {
-        Self { input, ..*self }
+        Self { input, order: self.order.clone(), ..*self }
+    }
+
+    /// The input as what the kernels would make of it, if they reduce one element each: it is its own product and extreme.
+    pub(crate) fn alone(&self) -> Option<Array> {
+        let layout = if self.n == 1 { self.input.layout.view(&self.shape) } else { None };
+        layout.map(|layout| self.input.with_layout(layout))
     }
 
     /// The result in its shape: repeated as the input was along the dimensions that are not reduced.
-    pub(crate) fn finish(&self, op: &'static str, value: Array) -> Result<Array> {
-        if *value.shape() == self.result { Ok(value) } else { value.expand(&self.result).contiguous(op) }
+    pub(crate) fn finish(&self, op: &'static str, mut value: Array) -> Result<Array> {
+        if let Some(order) = &self.order {
+            value.layout = value.layout.unpermute(order);
+            value = value.expand(&self.kept).contiguous(op)?;
+            value.layout = Layout::contiguous(self.result);
+        } else if *value.shape() != self.result {
+            value = value.expand(&self.result).contiguous(op)?;
+        }
+        Ok(value)
     }
+}
+
+/// A shape with the dimensions in `mask` kept at size 1, and the result's.
+fn shapes(old: &Shape, mask: &Mask, keepdim: bool) -> [Shape; 2] {
+    let (mut kept, mut dropped) = (Shape::SCALAR, Shape::SCALAR);
+    for (d, &size) in old.iter().enumerate() {
+        kept.push(if mask.0[d] { 1 } else { size });
+        if !mask.0[d] {
+            dropped.push(size);
+        }
+    }
+    [kept, if keepdim { kept } else { dropped }]
 }
 
 /// Every dimension.
@@ -86,7 +115,7 @@ fn sum_array(op: &'static str, input: &Array, mask: &Mask, keepdim: bool) -> Res
     let plan = if input.numel() > reduce::EXACT {
         Plan::once(op, input, mask, keepdim)?
     } else {
-        Plan::new(op, input, mask, keepdim)?
+        Plan::in_any_order(op, input, mask, keepdim)?
     };
     let times = plan.times;
     let sum = match plan.input.dtype() {
@@ -109,6 +138,9 @@ fn sums(op: &'static str, plan: &Plan) -> Result<Array> {
     match input.dtype() {
         DType::Bool | DType::I64 => {
             let input = input.to_dtype(op, DType::I64)?;
+            if let Some(alone) = plan.with(input.clone()).alone() {
+                return Ok(alone);
+            }
             Array::build(op, plan.shape, |out: &mut [i64]| {
                 if n == 0 || out.is_empty() {
                     return out.fill(0);
@@ -118,11 +150,19 @@ fn sums(op: &'static str, plan: &Plan) -> Result<Array> {
             })
         }
         DType::F32 | DType::F64 => {
+            if let Some(alone) = plan.alone() {
+                return sums_of_one(op, &alone);
+            }
             dispatch!(float input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
                 reduce::sum_middle(input.slice::<T>().unwrap_or_default(), n, inner, out);
             }))
         }
     }
+}
+
+/// Sums of one number each: the number, but 0 for −0.
+pub(crate) fn sums_of_one(op: &'static str, x: &Array) -> Result<Array> {
+    dispatch!(float x.dtype(), T => x.map(op, |x: T| <T as Element>::of_bool(false) + x))
 }
 
 /// Sums and means.
@@ -204,8 +244,12 @@ impl Tensor {
         let (sum, kept) = sum_array("mean", self.value(), mask, keepdim)?;
         let n: usize = (0..self.dim()).filter(|&d| mask.0[d]).map(|d| self.shape()[d]).product();
         // A true division: the product with 1/n rounds differently in a quarter of the cases.
-        let mean =
-            dispatch!(float sum.dtype(), T => sum.map("mean", |x: T| x / <T as Element>::of_f64(n as f64)))?;
+        let mean = match n {
+            1 => sum,
+            _ => {
+                dispatch!(float sum.dtype(), T => sum.map("mean", |x: T| x / <T as Element>::of_f64(n as f64)))?
+            }
+        };
         let saved = (kept, *self.shape(), n);
         let back =
             edge(self, &saved, |g, &(kept, shape, n)| Ok(g.reshape(&kept)?.div(n as f64)?.expanded(&shape)));
