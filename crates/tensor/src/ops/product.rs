@@ -33,7 +33,7 @@ fn product(plan: &Plan) -> Result<Array> {
 }
 
 #[inline]
-fn has_zero(x: &Tensor) -> Result<bool> {
+pub(crate) fn has_zero(x: &Tensor) -> Result<bool> {
     let x = x.value().contiguous("prod")?;
     Ok(dispatch!(float x.dtype(), T => x.slice::<T>().unwrap_or_default().contains(&0.0)))
 }
@@ -203,11 +203,9 @@ fn scanned(op: &'static str, x: &Tensor, dim: usize, backwards: bool, product: b
             dispatch!(float input.dtype(), T => Array::build(op, shape, |out: &mut [T]| {
                 let data = input.slice::<T>().unwrap_or_default();
                 if product {
-                    let times = |acc: f64, x: T| acc * x.cast::<f64>();
-                    fold::scan_middle(data, extents, out, backwards, 1.0, times, Element::cast::<T>);
+                    fold::scan_middle(data, extents, out, backwards, 1.0, #[inline(always)] |acc: f64, x: T| acc * x.cast::<f64>(), T::of_f64);
                 } else {
-                    let add = |sum: f64, x: T| sum + x.cast::<f64>();
-                    fold::scan_middle(data, extents, out, backwards, 0.0, add, Element::cast::<T>);
+                    fold::scan_middle(data, extents, out, backwards, 0.0, #[inline(always)] |sum: f64, x: T| sum + x.cast::<f64>(), T::of_f64);
                 }
             }))
         }
