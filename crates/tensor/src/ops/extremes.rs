@@ -6,7 +6,6 @@ use crate::autograd::node::{Grad, record, record_output};
 use crate::dtype::dispatch;
 use crate::kernel::{fold, parallel};
 use crate::ops::compare::{is_nan, larger, smaller};
-use crate::ops::median::at_places;
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::{Dims, Mask};
 use crate::{DType, Element, Error, Result, Shape, Tensor, grad_enabled, memory};
@@ -69,6 +68,18 @@ fn places(op: &'static str, plan: &Plan, end: End) -> Result<Array> {
             _ if out.is_empty() || plan.n == 1 => out.fill(0),
             End::Largest => fold::first_middle(data, extents, out, larger::<T>, same::<T>),
             End::Smallest => fold::first_middle(data, extents, out, smaller::<T>, same::<T>),
+        }
+    }))
+}
+
+/// The elements at the places.
+#[inline]
+pub(crate) fn at_places(op: &'static str, plan: &Plan, places: &Array) -> Result<Array> {
+    let (n, inner) = (plan.n, plan.inner);
+    dispatch!(plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
+        let data = plan.input.slice::<T>().unwrap_or_default();
+        for (i, (o, &place)) in out.iter_mut().zip(places.slice::<i64>().unwrap_or_default()).enumerate() {
+            *o = data[(i / inner * n + place as usize) * inner + i % inner];
         }
     }))
 }

@@ -6,7 +6,7 @@ use crate::autograd::node::record_output;
 use crate::dtype::dispatch;
 use crate::kernel::parallel::{self, scratch};
 use crate::ops::compare::is_nan;
-use crate::ops::extremes::{check_empty, record_chosen, split_among_equals};
+use crate::ops::extremes::{at_places, check_empty, record_chosen, split_among_equals};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::Mask;
 use crate::{DType, Element, Error, Result, Tensor, memory};
@@ -43,18 +43,6 @@ fn median_places(plan: &Plan) -> Result<Array> {
                 *o = median_place::<T>(&row, &mut order) as i64;
             }
         });
-    }))
-}
-
-/// The elements at the places.
-#[inline]
-pub(crate) fn at_places(op: &'static str, plan: &Plan, places: &Array) -> Result<Array> {
-    let (n, inner) = (plan.n, plan.inner);
-    dispatch!(plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
-        let data = plan.input.slice::<T>().unwrap_or_default();
-        for (i, (o, &place)) in out.iter_mut().zip(places.slice::<i64>().unwrap_or_default()).enumerate() {
-            *o = data[(i / inner * n + place as usize) * inner + i % inner];
-        }
     }))
 }
 
