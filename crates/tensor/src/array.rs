@@ -79,7 +79,7 @@ impl Array {
     }
 
     pub(crate) fn strided<T: Element>(&self) -> Strided<'_, T> {
-        Strided { data: self.raw(), strides: self.layout.strides() }
+        Strided::new(self.raw(), self.shape(), self.layout.strides())
     }
 
     /// Itself if row-major, otherwise a row-major copy.
@@ -92,7 +92,7 @@ impl Array {
 
     /// Row-major, in memory of its own.
     fn copy<T: Element>(&self, op: &'static str) -> Result<Self> {
-        self.each(op, &|[a]: &[&[T]; 1], out| out.copy_from_slice(a))
+        Self::build(op, *self.shape(), |out| map::copy(&self.strided::<T>(), out))
     }
 
     /// `f` of every element.
@@ -105,14 +105,34 @@ impl Array {
         self.each(op, &|&[a], out| map::map1(a, out, inlined!(|x| f(x))))
     }
 
-    /// The array that `run` makes of parts of this one.
+    /// The array that `run` makes of parts of this one, in any order. What a view repeats is computed once.
     pub(crate) fn each<A: Element, O: Element>(
         &self,
         op: &'static str,
         run: &(dyn Fn(&[&[A]; 1], &mut [O]) + Sync),
     ) -> Result<Self> {
-        let shape = *self.shape();
-        Self::build(op, shape, |out| map::each(&shape, [self.strided()], out, run))
+        if self.layout.repeats() {
+            let once = self.with_layout(self.layout.cut(|d| self.layout.strides()[d] == 0));
+            return once.each(op, run)?.expand(self.shape()).copy::<O>(op);
+        }
+        Self::in_memory_order([self], &|shape, [x]| {
+            Self::build(op, shape, |out| map::each([x.strided()], out, run))
+        })
+    }
+
+    /// What `make` makes, element by element, of operands of one shape: with their dimensions in the order in which the first operand that
+    /// has an element for each place lies in memory. That is how the result lies, too, as in PyTorch.
+    pub(crate) fn in_memory_order<const N: usize>(
+        operands: [&Self; N],
+        make: &dyn Fn(Shape, [&Self; N]) -> Result<Self>,
+    ) -> Result<Self> {
+        let first = operands.iter().find(|x| !x.layout.repeats());
+        let Some(order) = first.and_then(|x| x.layout.order()) else {
+            return make(*operands[0].shape(), operands);
+        };
+        let moved = operands.map(|x| x.with_layout(x.layout.permute(&order)));
+        let made = make(*moved[0].shape(), moved.each_ref())?;
+        Ok(Self { layout: made.layout.unpermute(&order), ..made })
     }
 
     pub(crate) fn to_dtype(&self, op: &'static str, dtype: DType) -> Result<Self> {
@@ -161,7 +181,7 @@ impl Array {
             return memory::collect(op, elements.iter().copied());
         }
         let mut out = memory::vec(op, T::default(), self.numel())?;
-        map::each(self.shape(), [self.strided()], &mut out, &|[a]: &[&[T]; 1], out| out.copy_from_slice(a));
+        map::copy(&self.strided(), &mut out);
         Ok(out)
     }
 
@@ -172,12 +192,12 @@ impl Array {
         let repeats = |d: usize| a[d] == 0 && b[d] == 0;
         let once = |x: &Self| x.with_layout(x.layout.cut(repeats));
         let (x, y) = (once(self), once(other));
-        let (shape, n) = (*x.shape(), x.numel());
+        let (n, x, y) = (x.numel(), x.strided(), y.strided());
         let (mut a, mut b) = ([T::default(); 512], [T::default(); 512]);
         (0..n).step_by(a.len()).all(|start| {
             let len = (n - start).min(a.len());
-            map::pack(x.raw(), &shape, x.layout.strides(), start, &mut a[..len]);
-            map::pack(y.raw(), &shape, y.layout.strides(), start, &mut b[..len]);
+            x.pack(start, &mut a[..len]);
+            y.pack(start, &mut b[..len]);
             same(&a[..len], &b[..len])
         })
     }

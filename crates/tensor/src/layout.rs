@@ -45,6 +45,28 @@ impl Layout {
         true
     }
 
+    /// Whether elements stand for several places.
+    pub(crate) fn repeats(&self) -> bool {
+        self.shape.iter().zip(self.strides()).any(|(&d, &s)| d > 1 && s == 0)
+    }
+
+    /// The dimensions from the farthest steps to the nearest, as they lie in memory; `None` if that is row-major, or elements repeat.
+    pub(crate) fn order(&self) -> Option<Vec<usize>> {
+        if self.is_contiguous() || self.repeats() {
+            return None;
+        }
+        let mut order: Vec<usize> = (0..self.shape.rank()).collect();
+        order.sort_by_key(|&d| std::cmp::Reverse(self.strides[d]));
+        (!order.is_sorted()).then_some(order)
+    }
+
+    /// What [`permute`](Self::permute) made of this one's permutation.
+    pub(crate) fn unpermute(&self, dims: &[usize]) -> Self {
+        let mut back = [0; MAX_RANK];
+        dims.iter().enumerate().for_each(|(to, &from)| back[from] = to);
+        self.permute(&back[..dims.len()])
+    }
+
     pub(crate) fn permute(&self, dims: &[usize]) -> Self {
         let mut out = *self;
         out.shape = self.shape.permute(dims);

@@ -109,6 +109,21 @@ pub(crate) fn pick_back<T: Copy>(source: &[T], which: &Pick<'_>, out: &mut [T], 
     });
 }
 
+/// The rows of a row-major `outer × n × inner` array in reverse order, in each of its `outer` blocks.
+pub(crate) fn flip<T: Copy + Send + Sync>(data: &[T], [n, inner]: [usize; 2], out: &mut [T]) {
+    parallel::for_chunks(out, whole(n * inner), 1, &|start, out| {
+        let blocks = out.chunks_exact_mut(n * inner).zip(data[start..].chunks_exact(n * inner));
+        for (out, data) in blocks {
+            if inner == 1 {
+                out.iter_mut().zip(data.iter().rev()).for_each(|(o, &x)| *o = x);
+            } else {
+                let rows = out.chunks_exact_mut(inner).zip(data.chunks_exact(inner).rev());
+                rows.for_each(|(o, x)| o.copy_from_slice(x));
+            }
+        }
+    });
+}
+
 /// How many elements of a mask are true.
 pub(crate) fn count(mask: &[bool]) -> usize {
     mask.iter().filter(|&&b| b).count()
@@ -128,15 +143,15 @@ pub(crate) fn places(mask: &[bool], mut found: Vec<usize>) -> Vec<usize> {
     found
 }
 
-/// Lays parts side by side: of each, a run of its elements in turn.
-pub(crate) fn join<T: Copy + Send + Sync>(parts: &[(&[T], usize)], out: &mut [T]) {
-    let row = parts.iter().map(|(_, run)| run).sum::<usize>().max(1);
+/// Lays parts side by side: of each, a run of its elements in turn, one run so many elements after the other.
+pub(crate) fn join<T: Copy + Send + Sync>(parts: &[(&[T], usize, usize)], out: &mut [T]) {
+    let row = parts.iter().map(|(_, run, _)| run).sum::<usize>().max(1);
     parallel::for_chunks(out, whole(row), 1, &|start, out| {
         for (r, mut out) in out.chunks_exact_mut(row).enumerate() {
             let row = start / row + r;
-            for &(data, run) in parts {
+            for &(data, run, step) in parts {
                 let (to, rest) = out.split_at_mut(run);
-                to.copy_from_slice(&data[row * run..][..run]);
+                to.copy_from_slice(&data[row * step..][..run]);
                 out = rest;
             }
         }
@@ -174,7 +189,7 @@ mod tests {
     #[test]
     fn parts_are_laid_side_by_side() {
         let mut out = [0; 9];
-        join(&[(&[1, 2, 3], 1), (&[4, 5, 6, 7, 8, 9], 2)], &mut out);
+        join(&[(&[1, 0, 2, 0, 3], 1, 2), (&[4, 5, 6, 7, 8, 9], 2, 2)], &mut out);
         assert_eq!(out, [1, 4, 5, 2, 6, 7, 3, 8, 9]);
     }
 }

@@ -8,21 +8,43 @@ use super::simd::{fetch, vectorize};
 use super::sizes::PACKED;
 use crate::dtype::Element;
 
-/// An operand: element `[i, j, …]` is `data[i·strides[0] + j·strides[1] + …]`.
+/// Columns that are transposed at once: of `f32`, as many as a line of a cache has elements.
+const STRIP: usize = 16;
+
+/// An operand, and the walk over its elements in row-major order. Dimensions of size 1 are left out, and neighbours that lie evenly are one:
+/// a column of a million elements is one run, not a million.
 #[derive(Debug)]
 pub(crate) struct Strided<'a, T> {
-    pub(crate) data: &'a [T],
-    pub(crate) strides: &'a [usize],
+    data: &'a [T],
+    /// Of each dimension, the outermost first.
+    sizes: [usize; 8],
+    strides: [usize; 8],
+    rank: usize,
 }
 
-impl<T: Element> Strided<'_, T> {
-    fn is_row_major(&self, shape: &[usize]) -> bool {
-        let mut step = 1;
-        shape.iter().zip(self.strides).rev().all(|(&d, &s)| {
-            let fits = d == 1 || s == step;
-            step *= d;
-            fits
-        })
+impl<'a, T: Element> Strided<'a, T> {
+    /// Element `[i, j, …]` is `data[i·strides[0] + j·strides[1] + …]`.
+    pub(crate) fn new(data: &'a [T], shape: &[usize], strides: &[usize]) -> Self {
+        let mut walk = Self { data, sizes: [1; 8], strides: [0; 8], rank: 0 };
+        for (&size, &stride) in shape.iter().zip(strides).filter(|&(&size, _)| size != 1) {
+            if walk.rank > 0 && walk.strides[walk.rank - 1] == size * stride {
+                walk.sizes[walk.rank - 1] *= size;
+            } else {
+                walk.sizes[walk.rank] = size;
+                walk.rank += 1;
+            }
+            walk.strides[walk.rank - 1] = stride;
+        }
+        walk
+    }
+
+    /// Whether the innermost two dimensions are the columns and rows of a matrix.
+    fn is_transposed(&self) -> bool {
+        self.rank > 1 && self.strides[self.rank - 1] > 1 && self.strides[self.rank - 2] == 1
+    }
+
+    fn is_row_major(&self) -> bool {
+        self.rank == 0 || self.rank == 1 && self.strides[0] == 1
     }
 
     /// Elements `start..start + len` of a row-major operand. Of one that is read in small parts the next is fetched.
@@ -34,58 +56,75 @@ impl<T: Element> Strided<'_, T> {
     }
 
     /// Elements `start..start + len` in row-major order: a part of the data itself, or packed into `scratch`.
-    fn block<'s>(
-        &'s self,
-        shape: &[usize],
-        dense: bool,
-        start: usize,
-        len: usize,
-        scratch: &'s mut [T],
-    ) -> &'s [T] {
+    fn block<'s>(&'s self, dense: bool, start: usize, len: usize, scratch: &'s mut [T]) -> &'s [T] {
         if dense {
             return self.part(start, len);
         }
-        pack(self.data, shape, self.strides, start, &mut scratch[..len]);
+        self.pack(start, &mut scratch[..len]);
         &scratch[..len]
+    }
+
+    /// Copies the elements `start..` in row-major order, as many as `out` takes.
+    pub(crate) fn pack(&self, start: usize, out: &mut [T]) {
+        let (data, sizes, strides) = (self.data, &self.sizes, &self.strides);
+        let Some(inner) = self.rank.checked_sub(1) else {
+            out.fill(data[0]);
+            return;
+        };
+        let transposed = self.is_transposed();
+        let (mut index, mut rest, mut at, mut done) = ([0; 8], start, 0, 0);
+        for d in (0..=inner).rev() {
+            index[d] = rest % sizes[d];
+            rest /= sizes[d];
+            at += index[d] * strides[d];
+        }
+        while done < out.len() {
+            let run = (sizes[inner] - index[inner]).min(out.len() - done);
+            if transposed && index[inner] == 0 && out.len() - done >= 2 * run {
+                let rows = (sizes[inner - 1] - index[inner - 1]).min((out.len() - done) / run);
+                transpose(&data[at..], strides[inner], run, &mut out[done..done + rows * run]);
+                // As after the last of these rows.
+                (index[inner - 1], at, done) =
+                    (index[inner - 1] + rows - 1, at + rows - 1, done + (rows - 1) * run);
+            } else {
+                let to = &mut out[done..done + run];
+                match strides[inner] {
+                    0 => to.fill(data[at]),
+                    1 => to.copy_from_slice(&data[at..at + run]),
+                    s => to.iter_mut().zip(data[at..].iter().step_by(s)).for_each(|(o, &x)| *o = x),
+                }
+            }
+            done += run;
+            at += run * strides[inner];
+            index[inner] += run;
+            for d in (1..=inner).rev() {
+                if index[d] < sizes[d] {
+                    break;
+                }
+                index[d] = 0;
+                at = at + strides[d - 1] - sizes[d] * strides[d];
+                index[d - 1] += 1;
+            }
+        }
     }
 }
 
-/// Copies the elements `start..` of a strided operand in row-major order, as many as `out` takes.
-pub(crate) fn pack<T: Copy>(data: &[T], shape: &[usize], strides: &[usize], start: usize, out: &mut [T]) {
-    let rank = shape.len();
-    let Some(inner) = rank.checked_sub(1) else {
-        out.fill(data[0]);
-        return;
-    };
-    let mut index = [0; 8];
-    let mut rest = start;
-    let mut at = 0;
-    for d in (0..rank).rev() {
-        index[d] = rest % shape[d];
-        rest /= shape[d];
-        at += index[d] * strides[d];
-    }
-    let mut done = 0;
-    while done < out.len() {
-        let run = (shape[inner] - index[inner]).min(out.len() - done);
-        let to = &mut out[done..done + run];
-        match strides[inner] {
-            0 => to.fill(data[at]),
-            1 => to.copy_from_slice(&data[at..at + run]),
-            s => to.iter_mut().zip(data[at..].iter().step_by(s)).for_each(|(o, &x)| *o = x),
-        }
-        done += run;
-        at += run * strides[inner];
-        index[inner] += run;
-        for d in (1..rank).rev() {
-            if index[d] < shape[d] {
-                break;
-            }
-            index[d] = 0;
-            at = at + strides[d - 1] - shape[d] * strides[d];
-            index[d - 1] += 1;
+/// Row `r`, column `c` of `out` is `data[c·stride + r]`: a few columns of all rows before the next, so that all elements of a line that is
+/// read are used while it is in a cache (1000 × 1000 takes 0.7 ms and not 0.9, 1024 × 1024 a ninth).
+fn transpose<T: Element>(data: &[T], stride: usize, columns: usize, out: &mut [T]) {
+    for c in (0..columns).step_by(STRIP) {
+        for (r, row) in out.chunks_exact_mut(columns).enumerate() {
+            let row = &mut row[c..(c + STRIP).min(columns)];
+            row.iter_mut().zip(data[c * stride + r..].iter().step_by(stride)).for_each(|(o, &x)| *o = x);
         }
     }
+}
+
+/// Copies all elements in row-major order.
+pub(crate) fn copy<T: Element>(from: &Strided<'_, T>, out: &mut [T]) {
+    // Not in the small pieces that are streamed, which hold no two rows.
+    let write = if from.is_transposed() { parallel::for_blocks } else { parallel::write_blocks };
+    write(out, &|start, out| from.pack(start, out));
 }
 
 /// Where element `index` in row-major order lies.
@@ -140,7 +179,6 @@ pub(crate) fn map2<A: Element, O: Element>(a: &[A], b: &[A], out: &mut [O], f: i
 /// Calls `run` for parts of operands and of the output that belong together. Not generic in the loop, so that it is compiled
 /// once a pair of types.
 pub(crate) fn each<A: Element, O: Element, const N: usize>(
-    shape: &[usize],
     operands: [Strided<'_, A>; N],
     out: &mut [O],
     run: &(dyn Fn(&[&[A]; N], &mut [O]) + Sync),
@@ -148,7 +186,7 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
     // Loops and not `operands.map(…)`, which is compiled into twice the code.
     let mut dense = [true; N];
     for (dense, x) in dense.iter_mut().zip(&operands) {
-        *dense = x.is_row_major(shape);
+        *dense = x.is_row_major();
     }
     parallel::write_blocks(out, &|start, out| {
         let mut parts = [&[][..]; N];
@@ -162,7 +200,7 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
         for (i, out) in out.chunks_mut(PACKED).enumerate() {
             let mut parts = parts;
             for (k, scratch) in scratch.iter_mut().enumerate() {
-                parts[k] = operands[k].block(shape, dense[k], start + i * PACKED, out.len(), scratch);
+                parts[k] = operands[k].block(dense[k], start + i * PACKED, out.len(), scratch);
             }
             run(&parts, out);
         }
@@ -171,20 +209,19 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
 
 /// `out[i] = if c[i] { a[i] } else { b[i] }`.
 pub(crate) fn choose<T: Element>(
-    shape: &[usize],
-    c: Strided<'_, bool>,
-    a: Strided<'_, T>,
-    b: Strided<'_, T>,
+    c: &Strided<'_, bool>,
+    a: &Strided<'_, T>,
+    b: &Strided<'_, T>,
     out: &mut [T],
 ) {
-    let dense = (c.is_row_major(shape), a.is_row_major(shape), b.is_row_major(shape));
+    let dense = (c.is_row_major(), a.is_row_major(), b.is_row_major());
     parallel::write_blocks(out, &|start, out| {
         let (mut sc, mut sa, mut sb) = ([false; PACKED], [T::default(); PACKED], [T::default(); PACKED]);
         for (i, out) in out.chunks_mut(PACKED).enumerate() {
             let at = start + i * PACKED;
-            let c = c.block(shape, dense.0, at, out.len(), &mut sc);
-            let a = a.block(shape, dense.1, at, out.len(), &mut sa);
-            let b = b.block(shape, dense.2, at, out.len(), &mut sb);
+            let c = c.block(dense.0, at, out.len(), &mut sc);
+            let a = a.block(dense.1, at, out.len(), &mut sa);
+            let b = b.block(dense.2, at, out.len(), &mut sb);
             simple_loop!(T: for (((o, &c), &a), &b) in out.iter_mut().zip(c).zip(a).zip(b) {
                 *o = if c { a } else { b };
             });
@@ -199,10 +236,9 @@ mod tests {
     #[test]
     fn strided_operands_are_read_in_row_major_order() {
         let data: Vec<i64> = (0..24).collect();
-        let (shape, strides) = ([4, 3, 2], [1, 8, 4]);
         let mut out = vec![0; 24];
-        let a = Strided { data: &data, strides: &strides };
-        each(&shape, [a], &mut out, &|[a]: &[&[i64]; 1], out| out.copy_from_slice(a));
+        let a = Strided::new(&data, &[4, 3, 2], &[1, 8, 4]);
+        each([a], &mut out, &|[a]: &[&[i64]; 1], out| out.copy_from_slice(a));
         let mut k = 0;
         for i in 0..4 {
             for j in 0..3 {
@@ -220,8 +256,9 @@ mod tests {
         let a: Vec<f64> = (0..rows).map(|x| x as f64).collect();
         let b = [0.25, 0.5, 0.75];
         let mut out = vec![0.0; rows * columns];
-        let (sa, sb) = (Strided { data: &a, strides: &[1, 0] }, Strided { data: &b, strides: &[0, 1] });
-        each(&[rows, columns], [sa, sb], &mut out, &|[a, b], out| map2(a, b, out, |a, b| a + b));
+        let shape = [rows, columns];
+        let (sa, sb) = (Strided::new(&a, &shape, &[1, 0]), Strided::new(&b, &shape, &[0, 1]));
+        each([sa, sb], &mut out, &|[a, b], out| map2(a, b, out, |a, b| a + b));
         assert!((0..rows * columns).all(|i| out[i] == a[i / columns] + b[i % columns]));
     }
 }

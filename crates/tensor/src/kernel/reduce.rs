@@ -185,6 +185,21 @@ fn column_sums<T: Float, const L: usize>(data: &[T], width: usize, out: &mut [T]
                 j += L;
             }
         }
+        // The last vector reaches back to where columns are done: their sums are not stored.
+        while j < width && width >= L {
+            let at = j.min(width - L);
+            let sums = interleaved(
+                rows,
+                #[inline(always)]
+                |i| {
+                    let mut lanes = Lanes::<T, L>::zero();
+                    lanes.0.copy_from_slice(&data[i * width + at..][..L]);
+                    lanes
+                },
+            );
+            out[j..at + L].copy_from_slice(&sums.0[j - at..]);
+            j = at + L;
+        }
         for (j, out) in out.iter_mut().enumerate().skip(j) {
             let column = Column { data, width, j };
             *out = if j < plain { column.cascade(rows) } else { column.interleaved(rows) };

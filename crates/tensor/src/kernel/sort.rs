@@ -1,50 +1,62 @@
-//! Sorting rows, as the places that their elements come from.
+//! Sorting rows, as the places that their elements come from: by keys, whole numbers in the same order, which compare in half the time.
 
 use super::parallel;
-use std::cmp::Ordering;
+use crate::dtype::{DType, Element};
 
 /// Places up to which a row is scanned for what comes before the last of them, and elements that are compared at once.
 // The largest five of 3,000 numbers take a fifth of the time that selecting among all takes.
 const FEW: usize = 32;
 const LANES: usize = 16;
 
-/// By size; a NaN is larger than all numbers, and equal to another.
-#[allow(clippy::eq_op, reason = "only a NaN differs from itself")]
-fn by_size<T: PartialOrd>(a: &T, b: &T) -> Ordering {
-    a.partial_cmp(b).unwrap_or_else(|| (a != a).cmp(&(b != b)))
+/// Whole numbers in the order of the elements, where a NaN is larger than all and 0 equals −0.
+#[inline(always)]
+fn key<T: Element>(x: T) -> u64 {
+    // Of negative numbers all bits, of others the sign.
+    let flip = |bits: i64| (bits ^ ((bits >> 63) | i64::MIN)) as u64;
+    match T::DTYPE {
+        DType::Bool | DType::I64 => x.cast::<i64>() as u64 ^ (1 << 63),
+        DType::F32 | DType::F64 => {
+            let x = x.cast::<f64>();
+            if x.is_nan() { u64::MAX } else { flip((x + 0.0).to_bits() as i64) }
+        }
+    }
+}
+
+/// A key, and the place that decides between equal ones: one number, which is compared without a branch.
+#[inline(always)]
+fn pair(key: u64, place: i64) -> u128 {
+    u128::from(key) << 64 | place as u128
 }
 
 /// The places of the `k` smallest (or largest) elements of each row of `n`, in order; equal elements keep theirs.
-pub(crate) fn first<T>(data: &[T], n: usize, k: usize, largest: bool, out: &mut [i64])
-where
-    T: Copy + PartialOrd + Send + Sync,
-{
+pub(crate) fn first<T: Element>(data: &[T], n: usize, k: usize, largest: bool, out: &mut [i64]) {
     assert!(k <= n);
-    let order = |(a, i): &(T, i64), (b, j): &(T, i64)| {
-        let by_size = if largest { by_size(b, a) } else { by_size(a, b) };
-        by_size.then(i.cmp(j))
-    };
+    let key = |x: T| if largest { !key(x) } else { key(x) };
     let rows = parallel::rows_at_once(n);
     parallel::for_chunks(out, k * rows, n / k.max(1), &|start, out| {
         let mut pairs = parallel::scratch(n);
         for (r, out) in out.chunks_exact_mut(k).enumerate() {
             let row = &data[(start / k + r) * n..][..n];
             pairs.clear();
-            if k <= FEW && k < n {
-                few(row, k, largest, &order, &mut pairs);
-                out.iter_mut().zip(&pairs).for_each(|(o, &(_, i))| *o = i);
-                continue;
+            if k <= FEW && k < n / 2 && n > 2 * FEW {
+                few(row, k, largest, &key, &mut pairs);
+            } else {
+                pairs.extend(row.iter().zip(0..).map(|(&x, i)| pair(key(x), i)));
+                rank(&mut pairs, k);
             }
-            pairs.extend(row.iter().zip(0..).map(|(&x, i)| (x, i)));
-            if k < n {
-                pairs.select_nth_unstable_by(k, order);
-                pairs.truncate(k);
-            }
-            // No two pairs are equal, so an unstable sort is stable.
-            pairs.sort_unstable_by(order);
-            out.iter_mut().zip(&pairs).for_each(|(o, &(_, i))| *o = i);
+            out.iter_mut().zip(&pairs).for_each(|(o, &pair)| *o = pair as i64);
         }
     });
+}
+
+/// Brings the first `k` to the front, in order. Compiled once, for keys of all types.
+fn rank(pairs: &mut Vec<u128>, k: usize) {
+    if k < pairs.len() {
+        pairs.select_nth_unstable(k);
+        pairs.truncate(k);
+    }
+    // No two pairs are equal, so an unstable sort is stable.
+    pairs.sort_unstable();
 }
 
 /// The first `k` in order of a row, where `k` is small: most chunks have none that comes before the last of those that were found.
@@ -52,20 +64,21 @@ fn few<T: Copy + PartialOrd>(
     row: &[T],
     k: usize,
     largest: bool,
-    order: &impl Fn(&(T, i64), &(T, i64)) -> Ordering,
-    found: &mut Vec<(T, i64)>,
+    key: &impl Fn(T) -> u64,
+    found: &mut Vec<u128>,
 ) {
     let Some(last) = k.checked_sub(1) else { return };
-    found.extend(row[..k].iter().zip(0..).map(|(&x, i)| (x, i)));
-    found.sort_unstable_by(order);
+    found.extend(row[..k].iter().zip(0..).map(|(&x, i)| pair((*key)(x), i)));
+    found.sort_unstable();
     for (start, chunk) in (k..).step_by(LANES).zip(row[k..].chunks(LANES)) {
-        if !any_before(chunk, found[last].0, largest) {
+        if !any_before(chunk, row[found[last] as i64 as usize], largest) {
             continue;
         }
         for (&x, i) in chunk.iter().zip(start as i64..) {
-            if any_before(&[x], found[last].0, largest) {
+            let pair = pair((*key)(x), i);
+            if pair < found[last] {
                 found.pop();
-                found.insert(found.partition_point(|pair| order(pair, &(x, i)).is_lt()), (x, i));
+                found.insert(found.partition_point(|before| *before < pair), pair);
             }
         }
     }

@@ -335,8 +335,8 @@ fn choose<T: Element>(
     shape: Shape,
 ) -> Result<Array> {
     let (c, a, b) = (spread(condition, &shape), spread(a, &shape), spread(b, &shape));
-    Array::build(op, shape, |out: &mut [T]| {
-        map::choose(&shape, c.strided(), a.strided(), b.strided(), out);
+    Array::in_memory_order([&c, &a, &b], &|shape, [c, a, b]| {
+        Array::build(op, shape, |out: &mut [T]| map::choose(&c.strided(), &a.strided(), &b.strided(), out))
     })
 }
 

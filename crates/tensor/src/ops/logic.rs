@@ -225,22 +225,18 @@ impl Tensor {
 #[inline]
 fn quantified(op: &'static str, x: &Tensor, mask: &Mask, keepdim: bool, all: bool) -> Result<Tensor> {
     let plan = Plan::once(op, x.value(), mask, keepdim)?;
-    let input = plan.input.cast(op, DType::Bool)?;
-    memory::check::<bool>(op, parallel::threads() * plan.inner.min(input.numel()))?;
-    let join: fn(bool, bool) -> bool = if all { BitAnd::bitand } else { BitOr::bitor };
-    let value = Array::build(op, plan.shape, |out: &mut [bool]| {
+    if let Some(alone) = plan.alone() {
+        return Ok(Tensor::constant(plan.finish(op, alone.to_dtype(op, DType::Bool)?)?));
+    }
+    memory::check::<bool>(op, parallel::threads() * plan.inner.min(plan.input.numel()))?;
+    let value = dispatch!(plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [bool]| {
         if plan.n == 0 || out.is_empty() {
             return out.fill(all);
         }
-        fold::fold_middle(
-            input.slice().unwrap_or_default(),
-            [plan.n, plan.inner],
-            out,
-            all,
-            join,
-            join,
-            |x| x,
-        );
-    })?;
+        // All are unless any is not.
+        let step = |any: bool, x: T| any | ((x != T::default()) != all);
+        let (data, extents) = (plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner]);
+        fold::fold_middle(data, extents, out, false, step, BitOr::bitor, |any| any != all);
+    }))?;
     Ok(Tensor::constant(plan.finish(op, value)?))
 }

@@ -6,7 +6,7 @@ use crate::autograd::node::record_output;
 use crate::dtype::dispatch;
 use crate::kernel::parallel::{self, scratch};
 use crate::ops::compare::is_nan;
-use crate::ops::extremes::{check_empty, record_chosen, split_among_equals};
+use crate::ops::extremes::{at_places, check_empty, record_chosen, split_among_equals};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::Mask;
 use crate::{DType, Element, Error, Result, Tensor, memory};
@@ -46,18 +46,6 @@ fn median_places(plan: &Plan) -> Result<Array> {
     }))
 }
 
-/// The elements at the places.
-#[inline]
-fn at_places(plan: &Plan, places: &Array) -> Result<Array> {
-    let (n, inner) = (plan.n, plan.inner);
-    dispatch!(plan.input.dtype(), T => Array::build("median", plan.shape, |out: &mut [T]| {
-        let data = plan.input.slice::<T>().unwrap_or_default();
-        for (i, (o, &place)) in out.iter_mut().zip(places.slice::<i64>().unwrap_or_default()).enumerate() {
-            *o = data[(i / inner * n + place as usize) * inner + i % inner];
-        }
-    }))
-}
-
 #[inline]
 fn check_dtype(x: &Tensor) -> Result<()> {
     if x.dtype() == DType::Bool {
@@ -88,7 +76,7 @@ impl Tensor {
         } else {
             check_dtype(self)?;
             check_empty("median", self.shape(), &ALL)?;
-            at_places(&plan, &median_places(&plan)?)?
+            at_places("median", &plan, &median_places(&plan)?)?
         };
         Ok(record_output("MedianBackward0", value, [edge(self, self, split_among_equals)]))
     }
@@ -117,7 +105,7 @@ impl Tensor {
         check_empty("median", self.shape(), &mask)?;
         let plan = Plan::new("median", self.value(), &mask, keepdim)?;
         let places = median_places(&plan)?;
-        let values = at_places(&plan, &places)?;
+        let values = at_places("median", &plan, &places)?;
         let places = Tensor::constant(places);
         Ok((record_chosen("MedianBackward1", self, dim, &plan, values, &places), places))
     }

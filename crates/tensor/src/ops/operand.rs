@@ -156,13 +156,15 @@ fn zip_parts<A: Element, O: Element>(
     array: &(dyn Fn(&[&[A]; 2], &mut [O]) + Sync),
 ) -> Result<Tensor> {
     let a = spread(a, shape);
-    let value = Array::build(op, *shape, |out| match b {
+    let value = match b {
         Side::Number(n) => {
             let n = n.cast();
-            map::each(shape, [a.strided()], out, &|[x], out| number(n, x, out));
+            a.each(op, &|[x], out| number(n, x, out))
         }
-        Side::Array(b) => map::each(shape, [a.strided(), spread(b, shape).strided()], out, array),
-    });
+        Side::Array(b) => Array::in_memory_order([&a, &spread(b, shape)], &|shape, [a, b]| {
+            Array::build(op, shape, |out| map::each([a.strided(), b.strided()], out, array))
+        }),
+    };
     value.map(Tensor::constant)
 }
 

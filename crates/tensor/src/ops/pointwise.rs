@@ -109,13 +109,13 @@ fn gradient<F: Formula>(f: F, g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
             slope => slope.try_into_tensor(),
         };
     }
-    let shape = *saved.shape();
-    let (g, s) = (g.value(), saved.value());
-    let value = dispatch!(float s.dtype(), T => Array::build(F::NAME, shape, |out: &mut [T]| {
-        map::each(&shape, [g.strided(), s.strided()], out, &|&[g, s]: &[&[T]; 2], out: &mut [T]| {
-            vectorize!(T: for ((o, &g), &s) in out.iter_mut().zip(g).zip(s) { *o = f.grad(g, s) });
-        });
-    }));
+    let value = Array::in_memory_order([g.value(), saved.value()], &|shape, [g, s]| {
+        dispatch!(float s.dtype(), T => Array::build(F::NAME, shape, |out: &mut [T]| {
+            map::each([g.strided(), s.strided()], out, &|&[g, s]: &[&[T]; 2], out: &mut [T]| {
+                vectorize!(T: for ((o, &g), &s) in out.iter_mut().zip(g).zip(s) { *o = f.grad(g, s) });
+            });
+        }))
+    });
     Ok(Tensor::constant(value?))
 }
 

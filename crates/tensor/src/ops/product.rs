@@ -6,7 +6,7 @@ use crate::autograd::{GradOptions, edge, grad_with};
 use crate::dtype::dispatch;
 use crate::error::fallible;
 use crate::kernel::{fold, parallel};
-use crate::ops::reduce::{ALL, Plan};
+use crate::ops::reduce::{ALL, Plan, sums_of_one};
 use crate::shape::Mask;
 use crate::{DType, Element, Error, Result, Tensor, enable_grad, grad_enabled, memory};
 
@@ -19,6 +19,9 @@ fn numbers(op: &'static str, x: &Array) -> Result<Array> {
 #[inline]
 fn product(plan: &Plan) -> Result<Array> {
     let input = numbers("prod", &plan.input)?;
+    if let Some(alone) = plan.with(input.clone()).alone() {
+        return Ok(alone);
+    }
     dispatch!(input.dtype(), T => Array::build("prod", plan.shape, |out: &mut [T]| {
         let one = T::of_bool(true);
         if plan.n == 0 || out.is_empty() {
@@ -30,7 +33,7 @@ fn product(plan: &Plan) -> Result<Array> {
 }
 
 #[inline]
-fn has_zero(x: &Tensor) -> Result<bool> {
+pub(crate) fn has_zero(x: &Tensor) -> Result<bool> {
     let x = x.value().contiguous("prod")?;
     Ok(dispatch!(float x.dtype(), T => x.slice::<T>().unwrap_or_default().contains(&0.0)))
 }
@@ -90,7 +93,7 @@ impl Tensor {
     #[inline]
     fn multiplied(&self, name: &'static str, dim: Option<usize>, keepdim: bool) -> Result<Tensor> {
         let mask = dim.map_or(ALL, Mask::one);
-        let plan = Plan::new("prod", self.value(), &mask, keepdim)?;
+        let plan = Plan::in_any_order("prod", self.value(), &mask, keepdim)?;
         let saved = (self.clone(), plan.kept);
         let back = edge(self, &saved, move |g, (x, kept)| {
             let g_kept = g.reshape(kept)?;
@@ -104,7 +107,7 @@ impl Tensor {
                 g_kept.mul(&others(x, &mask)?)
             }
         });
-        Ok(record_output(name, product(&plan)?, [back]))
+        Ok(record_output(name, plan.finish("prod", product(&plan)?)?, [back]))
     }
 
     fallible! {
@@ -183,8 +186,11 @@ fn scanned(op: &'static str, x: &Tensor, dim: usize, backwards: bool, product: b
     check_scratch(op, &plan)?;
     let (input, extents) = (numbers(op, &plan.input)?, [plan.n, plan.inner]);
     let shape = *x.shape();
-    if shape.numel() == 0 {
+    if shape.numel() == 0 || plan.n == 1 && (product || input.dtype() == DType::I64) {
         return Ok(input);
+    }
+    if plan.n == 1 {
+        return sums_of_one(op, &input);
     }
     match input.dtype() {
         DType::Bool => unreachable!("numbers has made them integers"),
@@ -197,11 +203,9 @@ fn scanned(op: &'static str, x: &Tensor, dim: usize, backwards: bool, product: b
             dispatch!(float input.dtype(), T => Array::build(op, shape, |out: &mut [T]| {
                 let data = input.slice::<T>().unwrap_or_default();
                 if product {
-                    let times = |acc: f64, x: T| acc * x.cast::<f64>();
-                    fold::scan_middle(data, extents, out, backwards, 1.0, times, Element::cast::<T>);
+                    fold::scan_middle(data, extents, out, backwards, 1.0, #[inline(always)] |acc: f64, x: T| acc * x.cast::<f64>(), T::of_f64);
                 } else {
-                    let add = |sum: f64, x: T| sum + x.cast::<f64>();
-                    fold::scan_middle(data, extents, out, backwards, 0.0, add, Element::cast::<T>);
+                    fold::scan_middle(data, extents, out, backwards, 0.0, #[inline(always)] |sum: f64, x: T| sum + x.cast::<f64>(), T::of_f64);
                 }
             }))
         }

@@ -5,7 +5,7 @@ use crate::autograd::edge;
 use crate::autograd::node::record_output;
 use crate::dtype::dispatch;
 use crate::kernel::softmax;
-use crate::ops::reduce::Plan;
+use crate::ops::reduce::{Plan, sums_of_one};
 use crate::shape::Dims;
 use crate::{MAX_RANK, Result, Tensor, grad_enabled, memory};
 
@@ -149,14 +149,17 @@ impl Tensor {
         let op = "logsumexp";
         let mask = self.shape().dims(op, dims)?;
         let x = self.try_to_dtype(self.dtype().to_float())?;
-        let plan = Plan::new(op, x.value(), &mask, keepdim)?;
+        let plan = Plan::in_any_order(op, x.value(), &mask, keepdim)?;
         check_scratch(op, &plan.input, plan.n, plan.inner)?;
-        let value = dispatch!(float x.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
-            softmax::log_sum_exp(plan.input.slice::<T>().unwrap_or_default(), plan.n, plan.inner, out);
-        }))?;
+        let value = match plan.alone() {
+            Some(alone) => sums_of_one(op, &alone)?,
+            None => dispatch!(float x.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
+                softmax::log_sum_exp(plan.input.slice::<T>().unwrap_or_default(), plan.n, plan.inner, out);
+            }))?,
+        };
         let back = edge(self, &(self.clone(), plan.kept), |g, (x, kept)| {
             g.reshape(kept)?.mul(&x.sub(&g.output().reshape(kept)?)?.try_exp()?)
         });
-        Ok(record_output("LogsumexpBackward0", value, [back]))
+        Ok(record_output("LogsumexpBackward0", plan.finish(op, value)?, [back]))
     }
 }

@@ -6,13 +6,19 @@ use crate::autograd::node::record;
 use crate::dtype::dispatch;
 use crate::kernel::{parallel, sort as kernel};
 use crate::ops::scatter::{gather_array, scattered_zeros};
-use crate::{DType, Error, Result, Tensor, memory};
+use crate::{DType, Error, Result, Shape, Tensor, memory};
 
-/// The indices of the first `k` entries of dimension `d` in order. A scalar counts as one entry.
+/// Whether there is one entry, which is taken: a scalar counts as one.
+#[inline]
+fn is_alone(shape: &Shape, d: usize, k: usize) -> bool {
+    shape.get(d).is_none_or(|&size| size == 1 && k == 1)
+}
+
+/// The indices of the first `k` entries of dimension `d` in order.
 #[inline]
 fn ranked(op: &'static str, x: &Array, d: usize, k: usize, largest: bool) -> Result<Tensor> {
     let shape = *x.shape();
-    if shape.rank() == 0 {
+    if is_alone(&shape, d, k) {
         return Ok(Tensor::constant(Array::full(op, shape, 0_i64)?));
     }
     let last = shape.rank() - 1;
@@ -31,6 +37,9 @@ fn ranked(op: &'static str, x: &Array, d: usize, k: usize, largest: bool) -> Res
 /// The values at indices that [`ranked`] found.
 #[inline]
 fn values(op: &'static str, name: &'static str, x: &Tensor, d: usize, indices: &Tensor) -> Result<Tensor> {
+    if is_alone(x.shape(), d, indices.shape().get(d).copied().unwrap_or(1)) {
+        return Ok(record(name, x.value().contiguous(op)?, [edge(x, &(), |g, ()| Ok((**g).clone()))]));
+    }
     let value = gather_array(op, x.value(), d, indices.value())?;
     let saved = (*x.shape(), d, indices.clone());
     let back = edge(x, &saved, |g, (shape, d, indices)| scattered_zeros(g, *shape, *d, indices));

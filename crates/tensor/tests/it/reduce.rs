@@ -219,6 +219,82 @@ fn long_reductions_agree_with_short_ones() -> Result<()> {
     Ok(())
 }
 
+/// Views in another order, and what they are as tensors of their own.
+#[test]
+fn reductions_of_permuted_views_are_those_of_their_copies() -> Result<()> {
+    let x = downhill_tensor::random::Generator::seeded(2).randn([3, 4, 5, 6], DType::F64)?.mul(2)?;
+    let near = |a: &Tensor, b: &Tensor| -> Result<bool> {
+        Ok(a.shape() == b.shape() && a.is_contiguous() && a.sub(b)?.abs().max()?.item::<f64>()? < 1e-12)
+    };
+    for order in [[3, 2, 1, 0], [1, 0, 2, 3], [0, 3, 1, 2], [2, 0, 3, 1]] {
+        for view in
+            [x.permute(order)?, x.narrow(2, 1, 3)?.permute(order)?, x.narrow(0, 1, 1)?.permute(order)?]
+        {
+            let copy = view.contiguous();
+            for keepdim in [false, true] {
+                for dims in
+                    [&[][..], &[0], &[1], &[2], &[3], &[1, 3], &[0, 2], &[0, 1], &[2, 3], &[0, 1, 2, 3]]
+                {
+                    let all = |x: &Tensor| -> Result<_> {
+                        let whole = x.requires_grad_()?;
+                        whole.amax(dims, keepdim)?.pow(2)?.sum().backward()?;
+                        Ok([
+                            x.sum_dim(dims, keepdim)?,
+                            x.mean_dim(dims, keepdim)?,
+                            x.amax(dims, keepdim)?,
+                            x.amin(dims, keepdim)?,
+                            x.var_dim(dims, 0.0, keepdim)?,
+                            x.norm_dim(2.0, dims, keepdim)?,
+                            x.norm_dim(3.0, dims, keepdim)?,
+                            x.logsumexp(dims, keepdim)?,
+                            x.gt(3)?.any_dim(dims, keepdim)?.to_dtype(DType::F64),
+                            whole.grad().expect("a leaf").contiguous(),
+                        ])
+                    };
+                    for (i, (ours, want)) in all(&view)?.iter().zip(all(&copy)?).enumerate() {
+                        assert!(near(ours, &want)?, "{order:?} {dims:?} {i}: {ours} {want}");
+                    }
+                }
+                for dim in 0..4 {
+                    assert_eq!(view.max_dim(dim, keepdim)?, copy.max_dim(dim, keepdim)?);
+                    assert_eq!(view.argmin(dim, keepdim)?, copy.argmin(dim, keepdim)?);
+                    assert!(near(&view.prod_dim(dim, keepdim)?, &copy.prod_dim(dim, keepdim)?)?);
+                    assert!(near(&view.cumsum(dim)?, &copy.cumsum(dim)?)?);
+                }
+            }
+            assert_eq!(view.max()?, copy.max()?);
+            assert_eq!(view.argmax(None, false)?, copy.argmax(None, false)?);
+            assert!(near(&view.var()?, &copy.var()?)? && near(&view.sum(), &copy.sum())?);
+        }
+    }
+    Ok(())
+}
+
+/// PyTorch's −0 and 0.
+#[test]
+fn one_element_is_its_own_product_and_extreme() -> Result<()> {
+    let x = Tensor::from([[-0.0_f32], [3.0]]);
+    for (result, sign) in [
+        (x.sum_dim(1, false)?, 1.0_f32),
+        (x.mean_dim(1, false)?, 1.0),
+        (x.logsumexp(1, false)?, 1.0),
+        (x.cumsum(1)?, 1.0),
+        (x.prod_dim(1, false)?, -1.0),
+        (x.cumprod(1)?, -1.0),
+        (x.amax(1, false)?, -1.0),
+        (x.amin(1, true)?, -1.0),
+    ] {
+        let values = result.to_vec::<f32>()?;
+        assert_eq!(values, [0.0, 3.0]);
+        assert_eq!(1.0_f32.copysign(values[0]), sign);
+    }
+    assert_eq!(x.argmax(1, false)?, Tensor::from([0, 0]));
+    assert_eq!(x.norm_dim(2.0, 1, false)?, Tensor::from([0.0_f32, 3.0]));
+    assert_eq!(x.any_dim(1, false)?, Tensor::from([false, true]));
+    assert_eq!(Tensor::from([[true]]).sum_dim(1, false)?, Tensor::from([1]));
+    Ok(())
+}
+
 /// Views that repeat, and what they are as tensors of their own.
 #[test]
 fn reductions_of_views_that_repeat_are_those_of_their_copies() -> Result<()> {
