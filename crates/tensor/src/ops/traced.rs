@@ -173,6 +173,7 @@ impl Real for Traced {
         sign Tensor::try_sign;
         sin Tensor::try_sin;
         cos Tensor::try_cos;
+        tan Tensor::try_tan;
         tanh Tensor::try_tanh;
         sigmoid exact_sigmoid;
         erf Tensor::try_erf;
