@@ -41,7 +41,8 @@ TARGETS = {
     "loss/nll/small": (0.03, None), "simplenn_step": (0.025, None), "bce_step": (0.025, None),
     "chain/10000": (0.027, None), "chain/1000000": (0.027, None), "mlp_step": (0.75, None),
     "mlp_wide_step": (0.80, None), "matmul/64": (0.7, None), "matmul/256": (1.0, None), "matmul/1024": (0.95, None),
-    "matmul/2048": (0.95, None), "matmul_bwd/1024": (0.90, None), "coldstart": (None, None),
+    "matmul/2048": (0.95, None), "matmul_bwd/1024": (0.90, None),
+    "serve/1": (1.0, None), "serve/8": (1.0, None), "serve/64": (1.0, None), "coldstart": (None, None),
 }  # fmt: skip
 # Ours in ns, at most, beside whatever PyTorch takes.
 COLDSTART = 2.5e6
@@ -188,7 +189,23 @@ def table(options, results, limit):
     head = ["", "torch", "tuned", *(PEERS if options.peers else ()), "downhill", "÷ torch", "target", "÷ tuned"]
     head += ["target", "bound", "÷ bound", "MiB", "torch's MiB"]
     lines = [machine(options, results, limit), "", "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join(lines + [row(name, options, of, limit) for name, of in results.items()])
+    return "\n".join(lines + [row(name, options, of, limit) for name, of in results.items()] + serving(results))
+
+
+def serving(results):
+    """What requests take, and how many there are in a second, by how many threads make them: the middle of the rounds."""
+    named = {name: of for name, of in results.items() if name.startswith("serve/")}
+    lines = [] if not named else [
+        "", "| | threads that call | torch: median | 99 % | requests/s | downhill: median | 99 % | requests/s |", "|" + " --- |" * 8
+    ]  # fmt: skip
+    for name, of in named.items():
+        for i, users in enumerate(line["users"] for line in of["downhill"][0]["serving"]):
+            cells = [f"`{name}`", str(users)]
+            for program in ("torch", "downhill"):
+                middle = lambda key: statistics.median(line["serving"][i][key] for line in of[program])
+                cells += [spell(middle("median_ns")), spell(middle("p99_ns")), f"{middle('per_s'):.0f}"]
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 def cut(page, mark):

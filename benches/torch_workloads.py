@@ -9,6 +9,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
 
 LARGE = 1 << 24
@@ -252,6 +253,44 @@ def measure(step):
     return samples[len(samples) // 2], samples[0], len(samples) * inner
 
 
+def serve(rows):
+    """As serve.rs: the time of a request without gradients, from several threads at once, and how many there are in a second."""
+    layers = []
+    for i, (inputs, outputs) in enumerate([(784, 256), (256, 128), (128, 10)]):
+        layers += [linear(10 + i, inputs, outputs), nn.ReLU()]
+    model, x = nn.Sequential(*layers[:-1]), normals(1, (rows, 784))
+    clock, seconds, serving = time.perf_counter, float(os.environ.get("BENCH_SECS", "1")), []
+    for users in (1, 2, 8):
+        barrier, done = threading.Barrier(users), []
+
+        def user():
+            with torch.no_grad():
+                barrier.wait()
+                begin = clock()
+                while clock() - begin < seconds / 5:
+                    model(x)
+                latencies, begin = [], clock()
+                while not latencies or clock() - begin < seconds:
+                    request = time.perf_counter_ns()
+                    model(x)
+                    latencies.append(time.perf_counter_ns() - request)
+                done.append((latencies, clock() - begin))
+
+        threads = [threading.Thread(target=user) for _ in range(users)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        all = sorted(ns for latencies, _ in done for ns in latencies)
+        at = lambda part: all[int((len(all) - 1) * part)]
+        rate = sum(len(latencies) / took for latencies, took in done)
+        serving.append({"users": users, "median_ns": at(0.5), "p99_ns": at(0.99), "per_s": round(rate, 1)})
+        if users == 1:
+            times = at(0.5), at(0), len(all)
+    with torch.no_grad():
+        return times, magnitude(model(x)), serving
+
+
 def peak_memory():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
@@ -264,15 +303,20 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     base = peak_memory()
-    work = Work(start) if options.name == "coldstart" else find(options.name)
-    checksum, gradient = work.checksums()
-    median, least, iterations = measure(work.step)
+    more = {}
+    if options.name.startswith("serve/"):
+        work, gradient = Work(None), 0.0
+        (median, least, iterations), checksum, more["serving"] = serve(int(options.name.split("/")[1]))
+    else:
+        work = Work(start) if options.name == "coldstart" else find(options.name)
+        checksum, gradient = work.checksums()
+        median, least, iterations = measure(work.step)
     print(json.dumps({
         "peer": "torch", "version": torch.__version__.split("+")[0], "workload": options.name,
         "threads": options.threads, "median_ns": round(median, 1), "min_ns": round(least, 1), "iters": iterations,
         "ns_per_op": round(median / work.operations, 2), "checksum": checksum, "checksum_grad_l1": gradient,
         "peak_rss_mib": round(peak_memory(), 1), "base_rss_mib": round(base, 1), "note": work.note,
-    }))  # fmt: skip
+    } | more))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ mod coldstart;
 mod inputs;
 mod measure;
 mod numbers;
+mod serve;
 mod sweep;
 mod work;
 
@@ -74,7 +75,7 @@ fn number(x: f64) -> String {
 /// Measures one workload in this process and prints its line.
 fn run(name: &str, threads: usize) -> Outcome<()> {
     let base = peak_memory();
-    let (mut operations, mut note) = (1, String::new());
+    let (mut operations, mut note, mut serving) = (1, String::new(), String::new());
     let (times, checksums) = if let Some((mut pass, bytes)) = bounds::find(name) {
         let times = measure(|| {
             pass();
@@ -85,6 +86,12 @@ fn run(name: &str, threads: usize) -> Outcome<()> {
     } else if name == "coldstart" {
         let checksum = coldstart::start()?;
         (measure(|| coldstart::start().map(drop))?, (checksum, 0.0))
+    } else if let Some(rows) = name.strip_prefix("serve/") {
+        let (served, checksum) = serve::serve(rows.parse()?)?;
+        serving = format!(r#","serving":[{}]"#, serve::json(&served)?);
+        let [alone, ..] = &served[..] else { return Err("nobody was served".into()) };
+        let (median, min) = (alone.quantile(0.5), alone.quantile(0.0));
+        (Times { median, min, iterations: alone.requests() }, (checksum, 0.0))
     } else {
         let mut work = work::find(name)?;
         (operations, note) = (work.operations, work.note.into());
@@ -93,7 +100,7 @@ fn run(name: &str, threads: usize) -> Outcome<()> {
     };
     let Times { median, min, iterations } = times;
     println!(
-        r#"{{"peer":"downhill","version":"{}","workload":"{name}","threads":{threads},"median_ns":{median:.1},"min_ns":{min:.1},"iters":{iterations},"ns_per_op":{:.2},"checksum":{},"checksum_grad_l1":{},"peak_rss_mib":{:.1},"base_rss_mib":{base:.1},"note":"{note}"}}"#,
+        r#"{{"peer":"downhill","version":"{}","workload":"{name}","threads":{threads},"median_ns":{median:.1},"min_ns":{min:.1},"iters":{iterations},"ns_per_op":{:.2},"checksum":{},"checksum_grad_l1":{},"peak_rss_mib":{:.1},"base_rss_mib":{base:.1},"note":"{note}"{serving}}}"#,
         env!("CARGO_PKG_VERSION"),
         median / operations as f64,
         number(checksums.0),

@@ -6,7 +6,7 @@ use downhill::nn::LinearCrossEntropyOptions;
 use downhill::prelude::*;
 
 /// Every workload that runs when none is named.
-pub(crate) const NAMES: [&str; 33] = [
+pub(crate) const NAMES: [&str; 36] = [
     "loss/mse/large",
     "loss/l1/large",
     "loss/smooth_l1/large",
@@ -37,6 +37,9 @@ pub(crate) const NAMES: [&str; 33] = [
     "matmul/1024",
     "matmul/2048",
     "matmul_bwd/1024",
+    "serve/1",
+    "serve/8",
+    "serve/64",
     "coldstart",
     "bounds/read",
     "bounds/copy",
@@ -62,7 +65,7 @@ fn item(value: &Tensor) -> Result<f64> {
 }
 
 /// Σ|x|, added in `f64`.
-fn magnitude(x: &Tensor) -> Result<f64> {
+pub(crate) fn magnitude(x: &Tensor) -> Result<f64> {
     Ok(x.contiguous().as_slice::<f32>()?.iter().map(|&x| f64::from(x.abs())).sum())
 }
 
@@ -137,7 +140,8 @@ fn linear(seed: u64, inputs: usize, outputs: usize) -> Result<Linear> {
     Ok(layer)
 }
 
-fn mlp(sizes: &[usize], batch: usize) -> Result<Work> {
+/// Linear layers of these sizes, with ReLU between them.
+pub(crate) fn network(sizes: &[usize]) -> Result<Sequential> {
     let mut model = Sequential::new();
     for (i, pair) in sizes.windows(2).enumerate() {
         model = model.add(linear(10 + i as u64, pair[0], pair[1])?);
@@ -145,9 +149,13 @@ fn mlp(sizes: &[usize], batch: usize) -> Result<Work> {
             model = model.add(ReLU);
         }
     }
+    Ok(model)
+}
+
+fn mlp(sizes: &[usize], batch: usize) -> Result<Work> {
     let data = (normals(1, [batch, sizes[0]], 1.0)?, classes(2, batch, *sizes.last().expect("some sizes"))?);
     let options = SgdOptions { lr: 0.1, momentum: 0.9, ..Default::default() };
-    Work::training(model, CrossEntropyLoss::default(), options, data)
+    Work::training(network(sizes)?, CrossEntropyLoss::default(), options, data)
 }
 
 fn loss(name: &str, size: &str) -> Outcome<Work> {

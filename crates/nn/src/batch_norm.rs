@@ -1,6 +1,7 @@
 //! Each channel brought to mean 0 and variance 1 over the batch.
 
-use crate::norm::{self, Moments, Rows};
+use crate::norm::{self, Rows};
+use crate::norm_loops::Moments;
 use crate::{Buffer, Error, Forward, Mode, Module, Parameter, Result, text};
 use downhill_tensor::autograd::fused;
 use downhill_tensor::{DType, IntoShape, Tensor};
@@ -155,9 +156,6 @@ impl BatchNorm1d {
         // Parameters and averages of shape (C, 1) where they are to broadcast to (C, …).
         let column = |t: &Tensor| t.unsqueeze(1);
         let Some((mean, var)) = averages else {
-            let [weight, bias] = parameters.map(|t| t.map(column).transpose());
-            let (weight, bias) = (weight?, bias?);
-            let parameters = [weight.as_ref(), bias.as_ref()];
             let (y, moments) = norm::normalize(NAME, Rows::Channels, x, parameters, self.eps)?;
             if training {
                 self.track(&moments, x.numel() / x.size(1)?.max(1))?;

@@ -48,6 +48,8 @@ pub mod loss;
 pub mod metrics;
 mod module;
 mod norm;
+mod norm_channels;
+mod norm_loops;
 pub mod optim;
 mod parameter;
 #[cfg(feature = "safetensors")]

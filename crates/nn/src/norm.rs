@@ -1,49 +1,28 @@
-//! What the normalisation layers share: rows brought to mean 0 and variance 1.
+//! What the normalisation layers share: numbers brought to mean 0 and variance 1.
 
 use crate::Result;
+use crate::norm_channels::Channels;
+use crate::norm_loops::{self as loops, Moments, scale};
 use downhill_tensor::autograd::fused;
-use downhill_tensor::{DType, Error, Float, Shape, Tensor, kernels, memory};
+use downhill_tensor::{DType, Error, Float, Shape, Tensor, memory};
 use std::sync::Arc;
 
-/// Which elements are normalised together; they become the rows of a matrix.
+/// Which elements are normalised together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rows {
-    /// This many at the end.
+    /// This many at the end. Weight and bias have as many elements.
     Last(usize),
-    /// All elements of an entry of dimension 1.
+    /// All elements of an entry of dimension 1, a channel, which have one weight and bias.
     Channels,
 }
 
-impl Rows {
-    #[inline]
-    fn split(self, x: &Tensor) -> Result<Tensor> {
-        match self {
-            Self::Last(n) => x.reshape([x.numel() / n.max(1), n]),
-            Self::Channels => {
-                let channels = x.size(1)?;
-                x.transpose(0, 1)?.reshape([channels, x.numel() / channels.max(1)])
-            }
-        }
-    }
-
-    #[inline]
-    fn join(self, rows: &Tensor, shape: &Shape) -> Result<Tensor> {
-        match self {
-            Self::Last(_) => rows.reshape(shape),
-            Self::Channels => {
-                let mut transposed = shape.to_vec();
-                transposed.swap(0, 1);
-                rows.reshape(&transposed[..])?.transpose(0, 1)?.try_contiguous()
-            }
-        }
-    }
+/// Dimension 1 of an input of 2 or 3 dimensions.
+fn channels(x: &Tensor) -> Channels {
+    let size = |dim: usize| x.shape().get(dim).copied().unwrap_or(1);
+    Channels { entries: size(0), channels: size(1), each: size(2) }
 }
 
-/// The mean and the variance (without correction) of a row.
-pub(crate) type Moments = [f64; 2];
-
-/// `(x − mean) / √(variance + eps) · weight + bias` for each row of `x`, with the moments of the rows. Weight and bias
-/// broadcast to the matrix of rows.
+/// `(x − mean) / √(variance + eps) · weight + bias`, with the moments of what is normalised together.
 #[inline]
 pub(crate) fn normalize(
     name: &'static str,
@@ -68,37 +47,36 @@ fn run<T: Float>(
 ) -> Result<(Tensor, Arc<Vec<Moments>>)> {
     let (has, none) = ([weight.is_some(), bias.is_some()], Tensor::from(0.0_f32));
     let [w, b] = [weight, bias].map(|t| t.unwrap_or(&none));
-    let flat = rows.split(&x.detach())?.try_contiguous()?;
-    let moments = Arc::new(moments::<T>(&flat)?);
-    let given = [weight, bias].map(|t| t.map(Tensor::detach));
-    let value = scaled::<T>(rows, &flat, &moments, [given[0].as_ref(), given[1].as_ref()], eps)?;
-    let value = rows.join(&value, x.shape())?;
+    let input = x.detach().try_contiguous()?;
+    let [weight, bias] = [weight, bias].map(|t| t.map(Tensor::detach));
+    let (value, moments) = scaled::<T>(rows, &input, [weight.as_ref(), bias.as_ref()], eps)?;
+    let moments = Arc::new(moments);
     let kept = moments.clone();
     let y = fused(
         name,
         [x, w, b],
         value,
-        move |i, g, [x, w, _]| {
-            let (shape, g) = (*x.shape(), rows.split(g)?);
-            if i == 2 {
-                return Ok(g);
+        move |i, g, [x, w, _]| slopes::<T>(rows, i, [g, x], has[0].then_some(w), &kept, eps),
+        move |[x, w, b]| match rows {
+            Rows::Last(n) => {
+                let y = unit(&x.reshape([x.numel() / n.max(1), n])?, &[1], eps)?;
+                affine(&y, has, [w, b])?.reshape(x.shape())
             }
-            let x = rows.split(x)?.try_contiguous()?;
-            if i == 1 {
-                return g.mul(&scaled::<T>(rows, &x, &kept, [None; 2], eps)?);
+            Rows::Channels if x.dim() == 2 => affine(&unit(x, &[0], eps)?, has, [w, b]),
+            Rows::Channels => {
+                let column = |has: bool, t: &Tensor| if has { t.unsqueeze(1) } else { Ok(t.clone()) };
+                affine(&unit(x, &[0, 2], eps)?, has, [&column(has[0], w)?, &column(has[1], b)?])
             }
-            let g = if has[0] { g.mul(w)? } else { g };
-            rows.join(&slopes::<T>(&g.try_contiguous()?, &x, &kept, eps)?, &shape)
-        },
-        move |[x, w, b]| {
-            let flat = rows.split(x)?;
-            let centred = flat.sub(&flat.mean_dim(1, true)?)?;
-            let variance = centred.try_square()?.mean_dim(1, true)?;
-            let unit = centred.mul(&variance.add(eps)?.try_rsqrt()?)?;
-            rows.join(&affine(&unit, has, [w, b])?, x.shape())
         },
     );
     Ok((y, moments))
+}
+
+/// `(x − mean) / √(variance + eps)` over these dimensions.
+fn unit(x: &Tensor, dims: &[isize], eps: f64) -> Result<Tensor> {
+    let centred = x.sub(&x.mean_dim(dims, true)?)?;
+    let variance = centred.try_square()?.mean_dim(dims, true)?;
+    centred.mul(&variance.add(eps)?.try_rsqrt()?)
 }
 
 #[inline]
@@ -107,131 +85,99 @@ pub(crate) fn affine(x: &Tensor, [scale, shift]: [bool; 2], [w, b]: [&Tensor; 2]
     if shift { x.add(b) } else { Ok(x) }
 }
 
-/// The sum of `f` of each pair of elements, in an order that depends on their number alone.
-#[inline(always)]
-fn sum<T: Float>(x: &[T], y: &[T], f: impl Fn(f64, f64) -> f64) -> f64 {
-    // Chunks of a fixed length are what vectorises.
-    let ((xs, x), (ys, y)) = (x.as_chunks::<16>(), y.as_chunks::<16>());
-    let mut lanes = [0.0; 16];
-    for (x, y) in xs.iter().zip(ys) {
-        for i in 0..16 {
-            lanes[i] += f(x[i].cast::<f64>(), y[i].cast::<f64>());
-        }
+/// The elements of a parameter, or as many times what stands for one that is not given.
+fn parameter<T: Float>(given: Option<&Tensor>, otherwise: f64, n: usize) -> Result<Vec<T>> {
+    match given {
+        Some(t) => t.to_vec::<T>(),
+        None => memory::vec("normalize", T::lit(otherwise), n),
     }
-    for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
-        *lane += f(x.cast::<f64>(), y.cast::<f64>());
-    }
-    lanes.iter().sum()
 }
 
-/// In two passes and in `f64`: nothing cancels, however far the mean is from 0.
-fn moments<T: Float>(x: &Tensor) -> Result<Vec<Moments>> {
-    let (data, n) = (x.as_slice::<T>()?, x.size(1)?);
-    let mut moments = memory::vec("normalize", [0.0; 2], x.size(0)?)?;
-    kernels::rows::<T, _>(
-        n,
-        &mut moments,
-        3,
-        #[inline(always)]
-        |start, chunk| {
-            for (i, out) in chunk.iter_mut().enumerate() {
-                let row = &data[(start + i) * n..][..n];
-                let mean = sum(row, row, |x, _| x) / n as f64;
-                *out = [mean, sum(row, row, |x, _| (x - mean) * (x - mean)) / n as f64];
-            }
-        },
-    );
-    Ok(moments)
+/// The means of channels, and what their elements are multiplied by.
+fn gains<T: Float>(moments: &[Moments], weight: Option<&Tensor>, eps: f64) -> Result<[Vec<f64>; 2]> {
+    let weight = parameter::<T>(weight, 1.0, moments.len())?;
+    let means = memory::collect("normalize", moments.iter().map(|[mean, _]| *mean))?;
+    let gain = |(w, &m): (T, &Moments)| w.cast::<f64>() * scale(m, eps);
+    Ok([means, memory::collect("normalize", weight.into_iter().zip(moments).map(gain))?])
 }
 
-/// `(x − mean) / √(variance + eps) · weight + bias`, rounded once.
 fn scaled<T: Float>(
     rows: Rows,
     x: &Tensor,
-    moments: &[Moments],
     [weight, bias]: [Option<&Tensor>; 2],
     eps: f64,
-) -> Result<Tensor> {
-    let (data, n) = (x.as_slice::<T>()?, x.size(1)?);
-    let row_major = |t: Option<&Tensor>| t.map(Tensor::try_contiguous).transpose();
-    let (weight, bias) = (row_major(weight)?, row_major(bias)?);
-    let [weight, bias] = [&weight, &bias].map(|t| t.as_ref().map(Tensor::as_slice::<T>));
-    let (weight, bias) = (weight.transpose()?, bias.transpose()?);
-    // A row of what is not given, where weight and bias are rows.
-    let missing = |given: Option<&[T]>, x: f64| {
-        let len = if given.is_none() && matches!(rows, Rows::Last(_)) { n } else { 0 };
-        memory::vec("normalize", T::lit(x), len)
-    };
-    let (ones, zeros) = (missing(weight, 1.0)?, missing(bias, 0.0)?);
-    Tensor::build(x.shape(), |out| {
-        for_rows(
-            out,
-            n,
-            2,
-            #[inline(always)]
-            |row, out| {
-                let [mean, variance] = moments[row];
-                let scale = 1.0 / (variance + eps).sqrt();
-                let x = &data[row * n..][..n];
-                if let Rows::Channels = rows {
-                    let w = weight.map_or(scale, |w| w[row].cast::<f64>() * scale);
-                    let b = bias.map_or(0.0, |b| b[row].cast::<f64>());
-                    for (o, x) in out.iter_mut().zip(x) {
-                        *o = T::lit((x.cast::<f64>() - mean) * w + b);
-                    }
-                } else {
-                    let (w, b) = (&weight.unwrap_or(&ones)[..n], &bias.unwrap_or(&zeros)[..n]);
-                    for (((o, x), w), b) in out.iter_mut().zip(x).zip(w).zip(b) {
-                        *o = T::lit((x.cast::<f64>() - mean) * scale * w.cast::<f64>() + b.cast::<f64>());
-                    }
-                }
-            },
-        );
-    })
-}
-
-/// The gradient of [`scaled`] without weight and bias for the gradient `g`: `(g − mean(g) − y · mean(g · y)) / √(variance + eps)`.
-fn slopes<T: Float>(g: &Tensor, x: &Tensor, moments: &[Moments], eps: f64) -> Result<Tensor> {
-    let (gs, xs, n) = (g.as_slice::<T>()?, x.as_slice::<T>()?, x.size(1)?);
-    Tensor::build(x.shape(), |out| {
-        for_rows(
-            out,
-            n,
-            6,
-            #[inline(always)]
-            |row, out| {
-                let (g, x) = (&gs[row * n..][..n], &xs[row * n..][..n]);
-                let [mean, variance] = moments[row];
-                let scale = 1.0 / (variance + eps).sqrt();
-                let unit = |x: f64| (x - mean) * scale;
-                let level = sum(g, g, |g, _| g) / n as f64;
-                let along = sum(g, x, |g, x| g * unit(x)) / n as f64;
-                for ((o, g), x) in out.iter_mut().zip(g).zip(x) {
-                    *o = T::lit((g.cast::<f64>() - level - unit(x.cast::<f64>()) * along) * scale);
-                }
-            },
-        );
-    })
-}
-
-/// Calls `f(row, out)` for each row of `n` elements, in parallel.
-fn for_rows<T: Float>(out: &mut [T], n: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    if out.is_empty() {
-        return;
+) -> Result<(Tensor, Vec<Moments>)> {
+    let data = x.as_slice::<T>()?;
+    match rows {
+        Rows::Last(n) => {
+            let (w, b) = (parameter::<T>(weight, 1.0, n)?, parameter::<T>(bias, 0.0, n)?);
+            let mut moments = memory::vec("normalize", [0.0; 2], x.numel() / n.max(1))?;
+            let value = Tensor::build(x.shape(), |out| {
+                loops::scaled_rows([data, &w, &b], n, eps, out, &mut moments)
+            })?;
+            Ok((value, moments))
+        }
+        Rows::Channels => {
+            let moments = channels(x).moments(data)?;
+            let [means, gains] = gains::<T>(&moments, weight, eps)?;
+            let bias = parameter::<T>(bias, 0.0, moments.len())?;
+            let shifts = memory::collect("normalize", bias.into_iter().map(T::cast::<f64>))?;
+            let value =
+                Tensor::build(x.shape(), |out| channels(x).scaled(data, [&means, &gains, &shifts], out))?;
+            Ok((value, moments))
+        }
     }
-    let rows = out.len() / n;
-    kernels::write_rows::<T, _, _>(
-        n,
-        out,
-        &mut vec![(); rows],
-        work,
-        #[inline(always)]
-        |first, chunk, _| {
-            for (i, out) in chunk.chunks_exact_mut(n).enumerate() {
-                f(first + i, out);
+}
+
+fn row<T: Float>(numbers: &[f64]) -> Result<Tensor> {
+    Tensor::build(numbers.len(), |out: &mut [T]| {
+        out.iter_mut().zip(numbers).for_each(|(o, &x)| *o = T::lit(x));
+    })
+}
+
+/// The gradient of the input, of the weight or of the bias, by its number.
+fn slopes<T: Float>(
+    rows: Rows,
+    i: usize,
+    [g, x]: [&Tensor; 2],
+    weight: Option<&Tensor>,
+    moments: &[Moments],
+    eps: f64,
+) -> Result<Tensor> {
+    if i == 2 {
+        // The engine adds up what was broadcast.
+        return match rows {
+            Rows::Last(n) => g.reshape([g.numel() / n.max(1), n]),
+            Rows::Channels if g.dim() == 3 => g.sum_dim(2, false),
+            Rows::Channels => Ok(g.clone()),
+        };
+    }
+    let (g, x) = (g.try_contiguous()?, x.try_contiguous()?);
+    let data = [g.as_slice::<T>()?, x.as_slice::<T>()?];
+    match rows {
+        Rows::Last(n) if i == 1 => row::<T>(&loops::weight_slopes(data, moments, n, eps)?),
+        Rows::Last(n) => {
+            let w = parameter::<T>(weight, 1.0, n)?;
+            Tensor::build(x.shape(), |out| {
+                loops::row_slopes([data[0], data[1], &w], moments, n, eps, out);
+            })
+        }
+        Rows::Channels => {
+            let [means, gains] = gains::<T>(moments, weight, eps)?;
+            let mut sums = channels(&x).sums(data, &means)?;
+            let (levels, along) = sums.split_at_mut(moments.len());
+            if i == 1 {
+                along.iter_mut().zip(moments).for_each(|(sum, &m)| *sum *= scale(m, eps));
+                return row::<T>(along);
             }
-        },
-    );
+            let n = (x.numel() / moments.len().max(1)) as f64;
+            levels.iter_mut().for_each(|level| *level /= n);
+            for (along, [_, variance]) in along.iter_mut().zip(moments) {
+                *along /= (variance + eps) * n;
+            }
+            Tensor::build(x.shape(), |out| channels(&x).slopes(data, [&means, levels, along, &gains], out))
+        }
+    }
 }
 
 /// The parameters must have this shape and the input's dtype, a float.

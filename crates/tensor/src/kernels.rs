@@ -342,7 +342,8 @@ fn feed(sum: &mut WideSum, terms: &[f64]) {
 }
 
 /// Gives every element of the `state` slices a new value, in one pass over all of them: `f([state[0][i], …],
-/// [inputs[0][i], …])` are the new elements `i`. What an optimizer's step is made of.
+/// [inputs[0][i], …])` are the new elements `i`. What an optimizer's step is made of. Numbers that `f` captures by value (`move`) stay in
+/// registers.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -359,7 +360,7 @@ fn feed(sum: &mut WideSum, terms: &[f64]) {
 pub fn update<T: Float, const M: usize, const N: usize>(
     state: [&mut [T]; M],
     inputs: [&[T]; N],
-    f: impl Fn([T; M], [T; N]) -> [T; M] + Sync,
+    f: impl Fn([T; M], [T; N]) -> [T; M] + Copy + Sync,
 ) {
     in_place::update(state, inputs, f);
 }

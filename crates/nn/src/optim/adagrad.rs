@@ -2,7 +2,7 @@
 
 use super::{Descent, Memory, Rule, Setting, Slope, check_not_negative};
 use crate::{Parameter, Result};
-use downhill_tensor::kernels::update;
+use downhill_tensor::kernels::{inlined, update};
 use downhill_tensor::{Float, Tensor};
 
 /// What [`Adagrad`] is to do.
@@ -112,12 +112,11 @@ impl Rule for AdagradOptions {
             update(
                 [w, s],
                 [g],
-                #[inline(always)]
-                |[w, s], [g]| {
+                inlined!(move |[w, s], [g]| {
                     let g = slope.of(w, g);
                     let s = g.mul_add(g, s);
                     [w + minus_lr * g / (s.sqrt() + eps), s]
-                },
+                }),
             );
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{Descent, Memory, Rule, Setting, Slope, check_not_negative, lerp};
 use crate::{Error, Parameter, Result, text};
-use downhill_tensor::kernels::update;
+use downhill_tensor::kernels::{inlined, update};
 use downhill_tensor::{Float, Tensor};
 
 /// What [`Adam`] and [`AdamW`] are to do; [`AdamOptions`] and [`AdamWOptions`] are names for it. `DECOUPLED` says whether weight
@@ -153,6 +153,7 @@ impl<const DECOUPLED: bool> Rule for AdamFamilyOptions<DECOUPLED> {
 
 /// The options as numbers of the parameter's type, and the formula.
 // Rounded where PyTorch rounds.
+#[derive(Clone, Copy)]
 struct Step<T> {
     slope: Slope<T>,
     keep: T,
@@ -201,12 +202,11 @@ impl<T: Float> Step<T> {
                 update(
                     [w, m, v, u],
                     [g],
-                    #[inline(always)]
-                    |[w, m, v, u], [g]| {
+                    inlined!(move |[w, m, v, u], [g]| {
                         let (m, v) = self.means(w, m, v, g);
                         let u = u.max(v);
                         [self.moved(w, m, u), m, v, u]
-                    },
+                    }),
                 );
             });
         }
@@ -215,11 +215,10 @@ impl<T: Float> Step<T> {
             update(
                 [w, m, v],
                 [g],
-                #[inline(always)]
-                |[w, m, v], [g]| {
+                inlined!(move |[w, m, v], [g]| {
                     let (m, v) = self.means(w, m, v, g);
                     [self.moved(w, m, v), m, v]
-                },
+                }),
             );
         })
     }

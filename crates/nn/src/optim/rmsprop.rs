@@ -2,7 +2,7 @@
 
 use super::{Descent, Memory, Rule, Setting, Slope, check_not_negative, lerp};
 use crate::{Parameter, Result};
-use downhill_tensor::kernels::update;
+use downhill_tensor::kernels::{inlined, update};
 use downhill_tensor::{Float, Tensor};
 
 /// What [`RMSprop`] is to do.
@@ -121,11 +121,10 @@ impl Rule for RMSpropOptions {
                     update(
                         [w, v],
                         [g],
-                        #[inline(always)]
-                        |[w, v], [g]| {
+                        inlined!(move |[w, v], [g]| {
                             let (g, v) = step.square(w, v, g);
                             [step.moved(w, g, v), v]
-                        },
+                        }),
                     );
                 })
             }
@@ -135,12 +134,11 @@ impl Rule for RMSpropOptions {
                     update(
                         [w, v, a],
                         [g],
-                        #[inline(always)]
-                        |[w, v, a], [g]| {
+                        inlined!(move |[w, v, a], [g]| {
                             let (g, v) = step.square(w, v, g);
                             let a = lerp(a, g, step.rest);
                             [step.moved(w, g, variance(v, a)), v, a]
-                        },
+                        }),
                     );
                 })
             }
@@ -150,12 +148,11 @@ impl Rule for RMSpropOptions {
                     update(
                         [w, v, b],
                         [g],
-                        #[inline(always)]
-                        |[w, v, b], [g]| {
+                        inlined!(move |[w, v, b], [g]| {
                             let (g, v) = step.square(w, v, g);
                             let b = step.velocity(b, g, v);
                             [step.minus_lr.mul_add(b, w), v, b]
-                        },
+                        }),
                     );
                 })
             }
@@ -165,13 +162,12 @@ impl Rule for RMSpropOptions {
                     update(
                         [w, v, a, b],
                         [g],
-                        #[inline(always)]
-                        |[w, v, a, b], [g]| {
+                        inlined!(move |[w, v, a, b], [g]| {
                             let (g, v) = step.square(w, v, g);
                             let a = lerp(a, g, step.rest);
                             let b = step.velocity(b, g, variance(v, a));
                             [step.minus_lr.mul_add(b, w), v, a, b]
-                        },
+                        }),
                     );
                 })
             }
@@ -187,6 +183,7 @@ fn variance<T: Float>(square: T, mean: T) -> T {
 
 /// The options as numbers of the parameter's type, and the parts of the formula.
 // Rounded where PyTorch rounds.
+#[derive(Clone, Copy)]
 struct Step<T> {
     slope: Slope<T>,
     minus_lr: T,

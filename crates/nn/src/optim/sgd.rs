@@ -2,7 +2,7 @@
 
 use super::{Descent, Memory, Rule, Setting, Slope, check_not_negative};
 use crate::{Error, Parameter, Result, text};
-use downhill_tensor::kernels::update;
+use downhill_tensor::kernels::{inlined, update};
 use downhill_tensor::{Float, Tensor};
 
 /// What [`SGD`] is to do.
@@ -97,29 +97,20 @@ impl Rule for SgdOptions {
         let g = grad.as_slice::<T>()?;
         if self.momentum == 0.0 {
             return parameter.update(|w| {
-                update(
-                    [w],
-                    [g],
-                    #[inline(always)]
-                    |[w], [g]| [step.minus_lr.mul_add(step.slope.of(w, g), w)],
-                );
+                update([w], [g], inlined!(move |[w], [g]| [step.minus_lr.mul_add(step.slope.of(w, g), w)]));
             });
         }
         let first = !memory.has(VELOCITY);
         let [v] = memory.buffers::<T, 1>([VELOCITY], grad)?;
         parameter.update(|w| {
-            update(
-                [w, v],
-                [g],
-                #[inline(always)]
-                |[w, v], [g]| step.with_momentum(w, v, g, first),
-            );
+            update([w, v], [g], inlined!(move |[w, v], [g]| step.with_momentum(w, v, g, first)));
         })
     }
 }
 
 /// The options as numbers of the parameter's type, and the formula.
 // Rounded where PyTorch rounds: `a·x + y` is one operation there.
+#[derive(Clone, Copy)]
 struct Step<T> {
     minus_lr: T,
     momentum: T,

@@ -79,7 +79,7 @@ macro_rules! quick {
 }
 quick!(
     Add add, Sub sub, Mul mul, Div div;
-    same expm1 log2 sqrt abs sign sin cos tanh sigmoid erf floor ceil round trunc;
+    same expm1 log2 sqrt abs sign sin cos tan tanh sigmoid erf floor ceil round trunc;
     two powr max min;
     compare lt le eq
 );

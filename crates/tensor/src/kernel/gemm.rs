@@ -61,7 +61,21 @@ pub(crate) fn blocks<T>(out: &mut [T], n: usize, (down, along): (usize, usize)) 
         .collect()
 }
 
-impl<T> Block<'_, T> {
+impl<'a, T> Block<'a, T> {
+    /// All of a matrix of so many columns.
+    pub(crate) fn whole(out: &'a mut [T], columns: usize) -> Self {
+        let rows = out.len() / columns.max(1);
+        Self {
+            first: out.as_mut_ptr(),
+            stride: columns,
+            row: 0,
+            column: 0,
+            rows,
+            columns,
+            matrix: PhantomData,
+        }
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
@@ -78,6 +92,10 @@ impl<T> Block<'_, T> {
 }
 
 impl<T> Matrix<'_, T> {
+    pub(crate) fn transposed(self) -> Self {
+        Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
+    }
+
     /// Whether the elements of so many rows and columns, one at least, lie within the data.
     pub(crate) fn fits(&self, rows: usize, columns: usize) -> bool {
         let down = (rows - 1).checked_mul(self.row_stride);

@@ -56,6 +56,9 @@ pub trait Real:
     /// Cosine.
     #[must_use]
     fn cos(self) -> Self;
+    /// Tangent.
+    #[must_use]
+    fn tan(self) -> Self;
     /// Hyperbolic tangent.
     #[must_use]
     fn tanh(self) -> Self;
@@ -229,14 +232,14 @@ macro_rules! float {
 
 float!(f32:
     exp exp::exp_f32, expm1 exp::expm1_f32, ln log::ln_f32, log1p log::log1p_f32, log2 log::log2_f32, tanh exp::tanh_f32,
-    erf erf::erf_f32, sin trig::sin_f32, cos trig::cos_f32, sqrt f32::sqrt, abs f32::abs, floor f32::floor, ceil f32::ceil,
+    erf erf::erf_f32, sin trig::sin_f32, cos trig::cos_f32, tan trig::tan_f32, sqrt f32::sqrt, abs f32::abs, floor f32::floor, ceil f32::ceil,
     round f32::round_ties_even, trunc f32::trunc;
     float fast_exp exp::fast_exp_f32, fast_ln log::fast_ln_f32, quick_ln log::quick_ln_f32, quick_log1p log::quick_log1p_f32;
     wide_exp exp::coarse_exp
 );
 float!(f64:
     exp exp::exp_f64, expm1 f64::exp_m1, ln log::ln_f64, log1p log::log1p_f64, log2 f64::log2, tanh f64::tanh,
-    erf libm::erf, sin f64::sin, cos f64::cos, sqrt f64::sqrt, abs f64::abs, floor f64::floor, ceil f64::ceil,
+    erf libm::erf, sin f64::sin, cos f64::cos, tan libm::tan, sqrt f64::sqrt, abs f64::abs, floor f64::floor, ceil f64::ceil,
     round f64::round_ties_even, trunc f64::trunc;
     float fast_exp exp::exp_f64, fast_ln log::ln_f64, quick_ln log::ln_f64, quick_log1p log::log1p_f64;
     wide_exp exp::exp_f64

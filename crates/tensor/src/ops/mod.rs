@@ -6,7 +6,7 @@
 //! | `arithmetic` | `add` `sub` `mul` `div` `pow`, `add_scaled` `sub_scaled`, `div_rounded`, `reciprocal` `rpow` |
 //! | `operand` | what two operands may be, how they are promoted and broadcast, and the loop over both |
 //! | `operators` | `+` `-` `*` `/` and negation, for tensors, references and numbers |
-//! | `pointwise` | the table of functions of each element: `exp` `expm1` `log` `log1p` `log2` `sqrt` `rsqrt` `sin` `cos` `tanh` `sigmoid` `log_sigmoid` `erf`, `relu` `abs` `square` `sign` `floor` `ceil` `round` `trunc`; and `tan` `log10` `round_decimals` `neg` |
+//! | `pointwise` | the table of functions of each element: `exp` `expm1` `log` `log1p` `log2` `sqrt` `rsqrt` `sin` `cos` `tan` `tanh` `sigmoid` `log_sigmoid` `erf`, `relu` `abs` `square` `sign` `floor` `ceil` `round` `trunc`; and `log10` `round_decimals` `neg` |
 //! | `compare` | `lt` `le` `gt` `ge` `eq` `ne`, `isnan` `isinf` `logical_not`; what chooses: `where_` `masked_fill` `maximum` `minimum` `clamp` `clamp_min` `clamp_max` |
 //! | `remainder` | `remainder` |
 //! | `logic` | `logical_and` `logical_or` `logical_xor`, `bitwise_and` `bitwise_or` `bitwise_xor` `bitwise_not` and `&` `\|` `^` `!`; `any` `any_dim` `all` `all_dim`, `isfinite` |

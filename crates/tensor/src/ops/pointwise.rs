@@ -7,7 +7,7 @@ use crate::autograd::node::{Grad, record, record_output};
 use crate::dtype::dispatch;
 use crate::error::fallible;
 use crate::kernel::map;
-use crate::kernel::simd::vectorize;
+use crate::kernel::simd::{inlined, vectorize};
 use crate::real::{Real, Traced};
 use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
 
@@ -92,7 +92,7 @@ pub fn apply<F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
     let dtype = x.dtype().to_float();
     let input = x.value().cast(F::OP, dtype)?;
     let value = dispatch!(float dtype, T => input.each(F::OP, &|&[x]: &[&[T]; 1], out: &mut [T]| {
-        vectorize!(T: for (o, &x) in out.iter_mut().zip(x) { *o = f.value(x) });
+        vectorize!(T: map::loop1(x, out, inlined!(|x| f.value(x))));
     }))?;
     Ok(match F::SAVES {
         Saves::Input => record(F::NAME, value, [edge(x, x, move |g, x| gradient(f, g, x))]),
@@ -112,7 +112,7 @@ fn gradient<F: Formula>(f: F, g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
     let value = Array::in_memory_order([g.value(), saved.value()], &|shape, [g, s]| {
         dispatch!(float s.dtype(), T => Array::build(F::NAME, shape, |out: &mut [T]| {
             map::each([g.strided(), s.strided()], out, &|&[g, s]: &[&[T]; 2], out: &mut [T]| {
-                vectorize!(T: for ((o, &g), &s) in out.iter_mut().zip(g).zip(s) { *o = f.grad(g, s) });
+                vectorize!(T: map::loop2(g, s, out, inlined!(|g, s| f.grad(g, s))));
             });
         }))
     });
@@ -227,6 +227,14 @@ pointwise! {
     /// # Ok::<(), downhill::Error>(())
     /// ```
     cos try_cos as CosBackward0 = |x| x.cos(), saves Input, grad |g, x| g * -x.sin(), on -6.0..6.0;
+
+    /// Tangent of radians. [`torch.tan`](https://docs.pytorch.org/docs/stable/generated/torch.tan.html).
+    ///
+    /// ```
+    /// assert_eq!(downhill::Tensor::from(0.0_f32).tan().item::<f32>()?, 0.0);
+    /// # Ok::<(), downhill::Error>(())
+    /// ```
+    tan try_tan as TanBackward0 = |x| x.tan(), saves Output, grad |g, y| g * (y.clone() * y + R::lit(1.0)), on -1.2..1.2;
 
     /// The hyperbolic tangent. [`torch.tanh`](https://docs.pytorch.org/docs/stable/generated/torch.tanh.html).
     ///
@@ -396,14 +404,6 @@ fn rounded(
 /// Functions of each element that few use: in `f64`, an element at a time.
 impl Tensor {
     fallible! {
-        /// Tangent of radians. [`torch.tan`](https://docs.pytorch.org/docs/stable/generated/torch.tan.html).
-        ///
-        /// ```
-        /// assert_eq!(downhill::Tensor::from(0.0_f32).tan().item::<f32>()?, 0.0);
-        /// # Ok::<(), downhill::Error>(())
-        /// ```
-        tan try_tan |self| rounded("tan", "TanBackward0", self, libm::tan, |x| x.try_tan()?.try_square()?.add(1));
-
         /// Logarithm to base 10: exact for powers of 10.
         /// [`torch.log10`](https://docs.pytorch.org/docs/stable/generated/torch.log10.html).
         ///

@@ -174,6 +174,7 @@ impl Real for Traced {
         sign Tensor::try_sign;
         #[inline] sin Tensor::try_sin;
         #[inline] cos Tensor::try_cos;
+        #[inline] tan Tensor::try_tan;
         #[inline] tanh Tensor::try_tanh;
         #[inline] sigmoid exact_sigmoid;
         #[inline] erf Tensor::try_erf;

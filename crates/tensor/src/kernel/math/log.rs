@@ -53,12 +53,12 @@ fn split_f32(u: f32) -> (i32, f32) {
     ((shifted >> 23).cast_signed() - 127, m)
 }
 
-/// `e ln 2 + ln(1 + f)`, rounded once, for `1 + f` in [sqrt 1/2, sqrt 2): its relative error before that is 2⁻³⁰.
+/// `ln(1 + f)` for `1 + f` in [sqrt 1/2, sqrt 2), with a relative error of 2⁻³⁰, to be rounded once.
 ///
 /// Degree 11, minimax for the relative error, by Remez exchange with 60 digits. A division would save four terms and cost more.
 /// The last terms are too small for their roundings to matter: they are computed in `f32`, in lanes of half the size.
 #[inline(always)]
-fn round_once(e: i32, f: f64, low: f32) -> f32 {
+fn wide_series(f: f64, low: f32) -> f64 {
     let tail = 0.067_250_62_f32
         .mul_add(low, -0.116_760_48)
         .mul_add(low, 0.119_009_525)
@@ -70,7 +70,13 @@ fn round_once(e: i32, f: f64, low: f32) -> f32 {
         .mul_add(f, -0.250_000_257_001_942_95)
         .mul_add(f, 0.333_333_108_121_969_37)
         .mul_add(f, -0.499_999_997_535_371_83);
-    f64::from(e).mul_add(LN_2, (f * f).mul_add(q, f)) as f32
+    (f * f).mul_add(q, f)
+}
+
+/// `e ln 2 + ln(1 + f)`, rounded once.
+#[inline(always)]
+fn round_once(e: i32, f: f64, low: f32) -> f32 {
+    f64::from(e).mul_add(LN_2, wide_series(f, low)) as f32
 }
 
 /// [`round_once`] in `f32`, for sums of many: of degree 10, by Remez exchange, with a relative error of 2⁻²⁷ beside its roundings.
@@ -130,10 +136,10 @@ fn log1p_by(x: f32, series: impl Fn(i32, f32, f32) -> f32) -> f32 {
     if x == 0.0 { x } else { y }
 }
 
-/// One rounding of a logarithm in `f64`.
 #[inline(always)]
 pub(crate) fn log2_f32(x: f32) -> f32 {
-    (ln_f64(f64::from(x)) * LOG2_E) as f32
+    let (e, f) = reduce_f32(x);
+    edges_f32(x, wide_series(f64::from(f), f).mul_add(LOG2_E, f64::from(e)) as f32)
 }
 
 /// `ln(u + u c)` for a relative correction `c` below the rounding error of `u`.

@@ -11,12 +11,12 @@
 //!
 //! | | `f32` | `f64` |
 //! |---|---|---|
-//! | `exp` `ln` `log1p` `log2` `tanh` `erf` `sin` `cos` | computed in `f64`, rounded once: ≤ 0.53 | |
+//! | `exp` `ln` `log1p` `log2` `tanh` `erf` `sin` `cos` `tan` | computed in `f64`, rounded once: ≤ 0.53 | |
 //! | `fast_exp` `expm1` `fast_ln` | SLEEF 3's algorithms, bit for bit: ≤ 1.0 | |
 //! | `quick_ln` `quick_log1p` | ≤ 1.5 | |
 //! | `exp` `ln` `log1p` | | ≤ 1.0, vectorised; the `fast_` and `quick_` ones are these |
 //! | `expm1` `log2` `tanh` `sin` `cos` `powr` | `powr`: the standard library | the standard library |
-//! | `erf` | | the `libm` crate |
+//! | `erf` `tan` | | the `libm` crate |
 //! | `sigmoid` | `1 / (1 + fast_exp(−x))`: ≤ 2.5, and 0 once the exponential overflows | the same |
 //!
 //! `exp` is 0 below about −104 (`f64`: −746) and ∞ above about 88.7 (709.8). Logarithms are −∞ at ±0 and NaN below, `log1p` at −1;

@@ -1,4 +1,4 @@
-//! Sine and cosine of an `f32`, by one product of integers: branch-free for every argument, however large.
+//! Sine, cosine and tangent of an `f32`, by one product of integers: branch-free for every argument, however large.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -84,4 +84,11 @@ pub(crate) fn sin_f32(x: f32) -> f32 {
 pub(crate) fn cos_f32(x: f32) -> f32 {
     let (q, r) = reduce(x);
     sine(q.wrapping_add(1), r) as f32
+}
+
+#[inline(always)]
+pub(crate) fn tan_f32(x: f32) -> f32 {
+    let (q, r) = reduce(x);
+    let y = (sine(q, r) / sine(q.wrapping_add(1), r)) as f32;
+    f32::from_bits(y.to_bits() ^ (x.to_bits() & (1 << 31)))
 }

@@ -6,11 +6,18 @@
 //!
 //! Of the row's maximum only `x - max` is used, so a NaN anywhere, +∞ anywhere and -∞ everywhere make the row NaN.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "several arrays at one index vectorise, zipped iterators need not"
+)]
+#![allow(clippy::eq_op, reason = "the difference of a number from itself is NaN if it is not finite")]
+
 mod columns;
 pub(crate) mod logits;
 mod rows;
 mod short;
 
+use super::map::{loop1, loop2};
 use super::parallel::{self, Chunk, rows_at_once};
 use super::real::{Float, Real};
 use super::simd::{fetch, inlined, vectorize};
@@ -32,9 +39,7 @@ fn log_softmax_row<T: Float>(x: &[T], out: &mut Chunk<'_, T>, range: Range<usize
     out.stream(
         range,
         inlined!(|at, out| {
-            for (o, &x) in out.iter_mut().zip(&x[at..]) {
-                *o = shift(x, max, log);
-            }
+            loop1(&x[at..], out, inlined!(|x| shift(x, max, log)));
             if let Some(o) = out.get_mut(sure.wrapping_sub(at)) {
                 *o = largest_log(&x[..n], sure, max);
             }
@@ -91,9 +96,7 @@ fn softmax_grad_row<T: Float>(y: &[T], g: &[T], out: &mut Chunk<'_, T>, range: R
         inlined!(|at, out| {
             fetch(y, at + n, out.len());
             fetch(g, at + n, out.len());
-            for ((o, &y), &g) in out.iter_mut().zip(&y[at..]).zip(&g[at..]) {
-                *o = centred(y, g, sum);
-            }
+            loop2(&y[at..], &g[at..], out, inlined!(|y, g| centred(y, g, sum)));
         }),
     );
 }
@@ -120,7 +123,6 @@ fn way<T>(elements: usize, n: usize, inner: usize) -> Way {
 }
 
 /// Log-softmax over the middle dimension.
-#[allow(clippy::eq_op, reason = "the difference of a number from itself is NaN if it is not finite")]
 pub(crate) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     match way::<T>(out.len(), n, inner) {
         Way::None => {}
@@ -138,6 +140,10 @@ pub(crate) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [
 pub(crate) fn softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
     match way::<T>(out.len(), n, inner) {
         Way::None => {}
+        // Of an entry alone it is 1, or NaN if the entry is not finite.
+        _ if n == 1 => parallel::write_blocks(out, &|start, out| {
+            vectorize!(memory: loop1(&x[start..], out, inlined!(|x| (x - x) + T::lit(1.0))));
+        }),
         Way::Columns => columns::softmax(x, n, inner, out),
         Way::ShortRows => short::softmax(x, n, out),
         Way::Rows => for_rows(out, n, inlined!(|at, out, row| softmax_row(&x[at..], out, row))),
@@ -167,7 +173,6 @@ pub(crate) fn log_sum_exp<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [
 }
 
 /// The gradient of log-softmax from its result `y`.
-#[allow(clippy::eq_op, reason = "the difference of a number from itself is NaN if it is not finite")]
 pub(crate) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
     match way::<T>(out.len(), n, inner) {
         Way::None => {}
@@ -188,6 +193,9 @@ pub(crate) fn log_softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usiz
 pub(crate) fn softmax_grad<T: Float>(y: &[T], g: &[T], n: usize, inner: usize, out: &mut [T]) {
     match way::<T>(out.len(), n, inner) {
         Way::None => {}
+        _ if n == 1 => parallel::write_blocks(out, &|start, out| {
+            vectorize!(memory: loop2(&y[start..], &g[start..], out, inlined!(|y, g| centred(y, g, g * y))));
+        }),
         Way::Columns => columns::softmax_grad(y, g, n, inner, out),
         Way::ShortRows => short::softmax_grad(y, g, n, out),
         Way::Rows => {
@@ -213,9 +221,18 @@ mod tests {
     /// The four kernels against their formulas, in `f64`, row by row.
     #[test]
     fn kernels_equal_their_formulas_for_every_shape() {
-        for (outer, n, inner) in
-            [(3, 1, 1), (37, 7, 1), (2, 8, 1), (40, 13, 1), (1, 37, 1), (2, 5, 3), (3, 4, 21), (2, 1, 4)]
-        {
+        for (outer, n, inner) in [
+            (3, 1, 1),
+            (37, 7, 1),
+            (2, 8, 1),
+            (40, 13, 1),
+            (1, 37, 1),
+            (2, 5, 3),
+            (3, 4, 21),
+            (2, 1, 4),
+            (2, 3, 300),
+            (1, 5, 530),
+        ] {
             let (x, g) = (noise(outer * n * inner), noise(2 * outer * n * inner));
             let g = &g[x.len()..];
             let mut outs: [Vec<f64>; 4] = std::array::from_fn(|_| vec![0.0; x.len()]);
