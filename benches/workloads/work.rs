@@ -140,7 +140,7 @@ fn linear(seed: u64, inputs: usize, outputs: usize) -> Result<Linear> {
     Ok(layer)
 }
 
-/// Linear layers of these sizes, with ReLU between them.
+/// Linear layers of these sizes, with `ReLU` between them.
 pub(crate) fn network(sizes: &[usize]) -> Result<Sequential> {
     let mut model = Sequential::new();
     for (i, pair) in sizes.windows(2).enumerate() {

@@ -113,7 +113,7 @@ fn scaled<T: Float>(
             let (w, b) = (parameter::<T>(weight, 1.0, n)?, parameter::<T>(bias, 0.0, n)?);
             let mut moments = memory::vec("normalize", [0.0; 2], x.numel() / n.max(1))?;
             let value = Tensor::build(x.shape(), |out| {
-                loops::scaled_rows([data, &w, &b], n, eps, out, &mut moments)
+                loops::scaled_rows([data, &w, &b], n, eps, out, &mut moments);
             })?;
             Ok((value, moments))
         }
@@ -171,7 +171,9 @@ fn slopes<T: Float>(
                 return row::<T>(along);
             }
             let n = (x.numel() / moments.len().max(1)) as f64;
-            levels.iter_mut().for_each(|level| *level /= n);
+            for level in levels.iter_mut() {
+                *level /= n;
+            }
             for (along, [_, variance]) in along.iter_mut().zip(moments) {
                 *along /= (variance + eps) * n;
             }

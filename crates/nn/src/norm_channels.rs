@@ -166,7 +166,7 @@ impl Channels {
         );
     }
 
-    /// Moments of the channels: of each block, put together by the formula of Chan, Golub and LeVeque (1979).
+    /// Moments of the channels: of each block, put together by the formula of Chan and others (1979).
     pub(crate) fn moments<T: Float>(self, x: &[T]) -> Result<Vec<Moments>> {
         let parts = self.blocks(inlined!(|range, means, squares| {
             let x = &x[range];
@@ -179,7 +179,9 @@ impl Channels {
                 #[inline(always)]
                 |[x], _| x,
             );
-            means.iter_mut().for_each(|mean| *mean /= n);
+            for mean in means.iter_mut() {
+                *mean /= n;
+            }
             self.add(
                 squares,
                 [x],
@@ -199,7 +201,9 @@ impl Channels {
             }
             before += n;
         }
-        moments.iter_mut().for_each(|[_, square]| *square /= before);
+        for [_, square] in &mut moments {
+            *square /= before;
+        }
         Ok(moments)
     }
 
