@@ -1,4 +1,4 @@
-//! Every loss, with absurd options.
+//! Every loss and layer, with absurd options.
 
 use super::{Call, Case, Draw, calls, check};
 use downhill::nn::loss::linear_cross_entropy;
@@ -6,7 +6,7 @@ use downhill::nn::*;
 use downhill::{DType, Tensor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Every loss of one case.
+/// Every loss and layer of one case.
 pub(crate) fn run(bytes: &[u8]) {
     let case = Case::new(&mut Draw(bytes));
     for (name, call) in losses() {
@@ -150,6 +150,17 @@ pub(crate) fn losses() -> Vec<(&'static str, Call)> {
         cross_entropy_wide: CrossEntropyLoss { label_smoothing: c.x, ..Default::default() }.forward(&c.a, &c.a.softmax(1)?)?;
         bce_mixed: BCELoss { weight: Some(c.c.clone()), reduction: reduction(c) }.forward(&c.a.sigmoid(), &c.b.clamp(0, 1)?)?;
         kl_div_mixed: KLDivLoss { log_target: c.flag, ..Default::default() }.forward(&c.a, &c.b.to_dtype(c.c.dtype()))?;
+        batch_norm: BatchNorm1d { eps: c.x, ..BatchNorm1d::new(c.a.size(1)?)? }.forward(&c.a)?;
+        batch_norm_any: BatchNorm1d { momentum: Some(c.y), ..BatchNorm1d::new(c.count)? }.forward(&c.a)?;
+        batch_norm_now: BatchNorm1d::new(c.a.size(1)?)?.without_running_stats().forward(&c.a)?;
+        layer_norm: LayerNorm { eps: c.x, ..LayerNorm::new(&c.a.shape()[c.count.min(c.a.dim())..])? }.forward(&c.a)?;
+        layer_norm_any: LayerNorm::new(c.b.shape())?.forward(&c.a)?;
+        linear: linear(c).forward(&c.a)?;
+        dropout: Dropout::new(c.x)?.forward(&c.a)?;
+        embedding_layer: Embedding::new(5, c.count)?.forward(&c.a)?;
+        embedding_padded: Embedding::with_padding(3, 2, c.at as isize)?.forward(&c.a.argmax(c.dim, c.flag)?)?;
+        elu: functional::elu(&c.a, c.x)?; silu: functional::silu(&c.a)?; softplus: functional::softplus(&c.a, c.x, c.y)?;
+        gelu: functional::gelu(&c.a)?; leaky_relu: functional::leaky_relu(&c.a, c.x)?; normalize: functional::normalize(&c.a, c.x, c.dim)?;
     )
     .into()
 }

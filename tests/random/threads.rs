@@ -54,7 +54,7 @@ fn case(d: &mut Draw<'_>) -> Case {
 }
 
 /// What draws its parameters anew each time, from the generator that is everybody's.
-const DRAWN: [&str; 2] = ["adaptive", "linear_cross_entropy_layer"];
+const DRAWN: [&str; 4] = ["adaptive", "linear_cross_entropy_layer", "dropout", "embedding_"];
 
 /// The result of a call, and its first and second derivatives; nothing of one that is refused.
 fn compute(case: &Case, call: Call) -> Vec<Tensor> {

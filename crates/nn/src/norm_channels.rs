@@ -34,7 +34,7 @@ impl Channels {
 
     /// How many entries go side by side where an entry is too short for vectors: of ten channels this takes a third of the time.
     fn narrow(self) -> usize {
-        if self.each == 1 { WIDE / self.channels.max(1) } else { 1 }
+        if self.each == 1 && self.channels > 0 { WIDE / self.channels } else { 1 }
     }
 
     /// Numbers of the channels, for as many entries.
