@@ -111,6 +111,9 @@ impl Array {
         op: &'static str,
         run: &(dyn Fn(&[&[A]; 1], &mut [O]) + Sync),
     ) -> Result<Self> {
+        if self.layout.is_contiguous() {
+            return Self::build(op, *self.shape(), |out| map::each_dense([self.raw()], out, run));
+        }
         if self.layout.repeats() {
             let once = self.with_layout(self.layout.cut(|d| self.layout.strides()[d] == 0));
             return once.each(op, run)?.expand(self.shape()).copy::<O>(op);
@@ -126,6 +129,9 @@ impl Array {
         operands: [&Self; N],
         make: &dyn Fn(Shape, [&Self; N]) -> Result<Self>,
     ) -> Result<Self> {
+        if operands.iter().all(|x| x.layout.is_contiguous()) {
+            return make(*operands[0].shape(), operands);
+        }
         let first = operands.iter().find(|x| !x.layout.repeats());
         let Some(order) = first.and_then(|x| x.layout.order()) else {
             return make(*operands[0].shape(), operands);

@@ -52,18 +52,10 @@ impl<'a, T: Element> Strided<'a, T> {
         self.rank == 0 || self.rank == 1 && self.strides[0] == 1
     }
 
-    /// Elements `start..start + len` of a row-major operand. Of one that is read in small parts the next is fetched.
-    fn part(&self, start: usize, len: usize) -> &[T] {
-        if len <= PACKED {
-            fetch(self.data, start + len, len);
-        }
-        &self.data[start..start + len]
-    }
-
     /// Elements `start..start + len` in row-major order: a part of the data itself, or packed into `scratch`.
     fn block<'s>(&'s self, dense: bool, start: usize, len: usize, scratch: &'s mut [T]) -> &'s [T] {
         if dense {
-            return self.part(start, len);
+            return part(self.data, start, len);
         }
         self.pack(start, &mut scratch[..len]);
         &scratch[..len]
@@ -211,27 +203,46 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
     run: &(dyn Fn(&[&[A]; N], &mut [O]) + Sync),
 ) {
     // Loops and not `operands.map(…)`, which is compiled into twice the code.
-    let mut dense = [true; N];
-    for (dense, x) in dense.iter_mut().zip(&operands) {
-        *dense = x.is_row_major();
+    let (mut dense, mut data) = ([true; N], [&[][..]; N]);
+    for (k, x) in operands.iter().enumerate() {
+        (dense[k], data[k]) = (x.is_row_major(), x.data);
+    }
+    if dense == [true; N] {
+        return each_dense(data, out, run);
     }
     parallel::write_blocks(out, &|start, out| {
-        let mut parts = [&[][..]; N];
-        if dense == [true; N] {
-            for (part, x) in parts.iter_mut().zip(&operands) {
-                *part = x.part(start, out.len());
-            }
-            return run(&parts, out);
-        }
         let mut scratch = [[A::default(); PACKED]; N];
         for (i, out) in out.chunks_mut(PACKED).enumerate() {
-            let mut parts = parts;
+            let mut parts = [&[][..]; N];
             for (k, scratch) in scratch.iter_mut().enumerate() {
                 parts[k] = operands[k].block(dense[k], start + i * PACKED, out.len(), scratch);
             }
             run(&parts, out);
         }
     });
+}
+
+/// [`each`] of operands that lie row-major, which need no [`Strided`]: making one costs a tenth of an operation on one element.
+pub(crate) fn each_dense<A: Element, O: Element, const N: usize>(
+    operands: [&[A]; N],
+    out: &mut [O],
+    run: &(dyn Fn(&[&[A]; N], &mut [O]) + Sync),
+) {
+    parallel::write_blocks(out, &|start, out| {
+        let mut parts = operands;
+        for part in &mut parts {
+            *part = self::part(part, start, out.len());
+        }
+        run(&parts, out);
+    });
+}
+
+/// Elements `start..start + len` of a row-major operand. Of one that is read in small parts the next is fetched.
+fn part<T: Element>(data: &[T], start: usize, len: usize) -> &[T] {
+    if len <= PACKED {
+        fetch(data, start + len, len);
+    }
+    &data[start..start + len]
 }
 
 /// `out[i] = if c[i] { a[i] } else { b[i] }`.
