@@ -150,17 +150,8 @@ impl Channels {
                     for j in 0..M {
                         k[j] = numbers[j][c];
                     }
-                    let run = entry.map(
-                        #[inline(always)]
-                        |x| &x[c * self.each..],
-                    );
-                    each(
-                        out,
-                        run,
-                        [],
-                        #[inline(always)]
-                        |x, []| f(x, k),
-                    );
+                    let run = entry.map(inlined!(|x| &x[c * self.each..]));
+                    each(out, run, [], inlined!(|x, []| f(x, k)));
                 }
             }),
         );
@@ -172,23 +163,11 @@ impl Channels {
             let x = &x[range];
             let n = (x.len() / self.channels) as f64;
             let zeros = &*squares;
-            self.add(
-                means,
-                [x],
-                zeros,
-                #[inline(always)]
-                |[x], _| x,
-            );
+            self.add(means, [x], zeros, inlined!(|[x], _| x));
             for mean in means.iter_mut() {
                 *mean /= n;
             }
-            self.add(
-                squares,
-                [x],
-                means,
-                #[inline(always)]
-                |[x], mean| (x - mean) * (x - mean),
-            );
+            self.add(squares, [x], means, inlined!(|[x], mean| (x - mean) * (x - mean)));
         }))?;
         let (mut moments, mut before) = (memory::vec("normalize", [0.0; 2], self.channels)?, 0.0);
         for part in parts.chunks_exact((2 * self.channels).max(1)) {
@@ -211,20 +190,8 @@ impl Channels {
     pub(crate) fn sums<T: Float>(self, [g, x]: [&[T]; 2], means: &[f64]) -> Result<Vec<f64>> {
         let mut parts = self.blocks(inlined!(|range, levels, along| {
             let (g, x) = (&g[range.clone()], &x[range]);
-            self.add(
-                levels,
-                [g],
-                means,
-                #[inline(always)]
-                |[g], _| g,
-            );
-            self.add(
-                along,
-                [g, x],
-                means,
-                #[inline(always)]
-                |[g, x], mean| g * (x - mean),
-            );
+            self.add(levels, [g], means, inlined!(|[g], _| g));
+            self.add(along, [g, x], means, inlined!(|[g, x], mean| g * (x - mean)));
         }))?;
         add_up(&mut parts, 2 * self.channels);
         Ok(parts)

@@ -213,18 +213,13 @@ pub(crate) fn row_slopes<T: Float>(
         inlined!(|row, out| {
             let (g, x) = (&g[row * n..][..n], &x[row * n..][..n]);
             let (mean, scale) = (moments[row][0], scale(moments[row], eps));
-            let [level, along] = sums(
-                [g, x, weight],
-                #[inline(always)]
-                |[g, x, w]| [g * w, g * w * (x - mean)],
-            );
+            let [level, along] = sums([g, x, weight], inlined!(|[g, x, w]| [g * w, g * w * (x - mean)]));
             let (level, along) = (level / n as f64, along * (scale * scale / n as f64));
             each(
                 out,
                 [g, x, weight],
                 [],
-                #[inline(always)]
-                |[g, x, w], []| (g * w - level - (x - mean) * along) * scale,
+                inlined!(|[g, x, w], []| (g * w - level - (x - mean) * along) * scale),
             );
         }),
     );
@@ -248,12 +243,7 @@ pub(crate) fn weight_slopes<T: Float>(
             for row in first..(first + block).min(moments.len()) {
                 let (mean, scale) = (moments[row][0], scale(moments[row], eps));
                 let (g, x) = (&g[row * n..][..n], &x[row * n..][..n]);
-                add(
-                    sums,
-                    [g, x],
-                    #[inline(always)]
-                    |[g, x], _| g * ((x - mean) * scale),
-                );
+                add(sums, [g, x], inlined!(|[g, x], _| g * ((x - mean) * scale)));
             }
         }),
     );

@@ -97,7 +97,7 @@ pub(crate) fn fold_middle<T: Element, A: Copy + Send + Sync, O: Send>(
         });
     }
     let blocks = n.div_ceil(EXACT);
-    let mut parts = vec![init; out.len() * blocks];
+    let mut parts = parallel::filled(out.len() * blocks, init);
     parallel::for_chunks(&mut parts, 1, EXACT, &|at, part| {
         let (row, from) = (at / blocks * n, at % blocks * EXACT);
         let block = &data[row + from..row + (from + EXACT).min(n)];
@@ -152,7 +152,8 @@ pub(crate) fn first_middle<T: Copy + Send + Sync>(
 ) {
     if inner > 1 {
         return for_columns([n, inner], out, |first, out| {
-            let mut extremes = data[first..first + out.len()].to_vec();
+            let mut extremes = parallel::scratch(out.len());
+            extremes.extend_from_slice(&data[first..first + out.len()]);
             out.fill(0);
             vectorize!(T: for i in 1..n {
                 let columns = out.iter_mut().zip(&data[first + i * inner..]).zip(&mut extremes);
@@ -172,7 +173,7 @@ pub(crate) fn first_middle<T: Copy + Send + Sync>(
         });
     }
     let blocks = n.div_ceil(EXACT);
-    let mut parts = vec![0; out.len() * blocks];
+    let mut parts = parallel::filled(out.len() * blocks, 0);
     parallel::for_chunks(&mut parts, 1, EXACT, &|at, part| {
         let (row, from) = (at / blocks * n, at % blocks * EXACT);
         let block = &data[row + from..row + (from + EXACT).min(n)];

@@ -5,6 +5,7 @@ use crate::autograd::node::{record, record_output};
 use crate::autograd::{GradOptions, edge, grad_with};
 use crate::dtype::dispatch;
 use crate::error::fallible;
+use crate::kernel::simd::inlined;
 use crate::kernel::{fold, parallel};
 use crate::ops::reduce::{ALL, Plan, sums_of_one};
 use crate::shape::Mask;
@@ -203,9 +204,9 @@ fn scanned(op: &'static str, x: &Tensor, dim: usize, backwards: bool, product: b
             dispatch!(float input.dtype(), T => Array::build(op, shape, |out: &mut [T]| {
                 let data = input.slice::<T>().unwrap_or_default();
                 if product {
-                    fold::scan_middle(data, extents, out, backwards, 1.0, #[inline(always)] |acc: f64, x: T| acc * x.cast::<f64>(), T::of_f64);
+                    fold::scan_middle(data, extents, out, backwards, 1.0, inlined!(|acc: f64, x: T| acc * x.cast::<f64>()), T::of_f64);
                 } else {
-                    fold::scan_middle(data, extents, out, backwards, 0.0, #[inline(always)] |sum: f64, x: T| sum + x.cast::<f64>(), T::of_f64);
+                    fold::scan_middle(data, extents, out, backwards, 0.0, inlined!(|sum: f64, x: T| sum + x.cast::<f64>()), T::of_f64);
                 }
             }))
         }

@@ -26,7 +26,7 @@ fn ranked(op: &'static str, x: &Array, d: usize, k: usize, largest: bool) -> Res
     order.swap(d, last);
     let rows = x.with_layout(x.layout.permute(&order)).contiguous(op)?;
     if rows.numel() > 0 {
-        memory::check::<(i64, i64)>(op, parallel::threads() * shape[d])?;
+        memory::check::<u128>(op, parallel::threads() * shape[d])?;
     }
     let indices = dispatch!(x.dtype(), T => Array::build(op, rows.shape().reduced(last, k), |out: &mut [i64]| {
         kernel::first::<T>(rows.slice().unwrap_or_default(), shape[d], k, largest, out);

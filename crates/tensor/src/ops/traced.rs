@@ -146,7 +146,6 @@ impl Neg for Traced {
     }
 }
 
-/// What the losses' gradients call is compiled here, the rest in the crate that calls it.
 /// The functions of one number, each with that of a tensor; what few use is compiled where it is used.
 macro_rules! functions {
     ($($(#[$inline:meta])? $name:ident $of_tensor:expr;)*) => {$(
@@ -157,6 +156,7 @@ macro_rules! functions {
     )*};
 }
 
+// What the losses' gradients call is compiled here, the rest in the crate that calls it.
 impl Real for Traced {
     type Mask = Self;
     #[inline]
