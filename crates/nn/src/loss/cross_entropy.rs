@@ -1,12 +1,12 @@
 //! Softmax cross-entropy of logits.
 
+use super::cross_entropy_soft::SoftRow;
 use super::nll::name;
 use super::rows::{Classes, Rows, in_shape, reduce};
 use super::{Loss, Reduction};
 use crate::Module;
 use downhill_tensor::autograd::{Ready, fused};
 use downhill_tensor::kernels::{self, Chunk, LOGIT_ROWS, Logits, Slopes, inlined};
-use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Tensor, grad_enabled, memory};
 
 /// Cross-entropy between logits and class indices or class probabilities: the loss of classification.
@@ -229,86 +229,30 @@ impl Indices {
                     (own[r], scales[r]) = (Some(c), if smooth { scale } else { weight(weights, c) * scale });
                 }
             }
-            let mut stats = [(T::default(), 0.0); LOGIT_ROWS];
-            let stats = &mut stats[..rows];
             if smooth {
-                for (r, stat) in stats.iter_mut().enumerate() {
-                    let row = (start + r) * n..(start + r + 1) * n;
-                    let out = out.as_deref_mut().map(|out| &mut out[row]);
-                    *stat = self.smooth(&x[r * n..][..n], own[r], weights, scales[r], out);
+                for (r, loss) in losses.iter_mut().enumerate() {
+                    let out = out.as_deref_mut().map(|out| &mut out[(start + r) * n..][..n]);
+                    let Some(c) = own[r] else {
+                        out.into_iter().for_each(|out| out.fill(T::default()));
+                        continue;
+                    };
+                    let q = smoothed(weights, c, self.share);
+                    let row = SoftRow::new(&x[r * n..][..n]);
+                    out.into_iter().for_each(|out| row.slope(q, Some(c), scales[r], out));
+                    *loss = if terms { row.term(q) } else { 0.0 };
                 }
-            } else {
-                let slopes = out.as_deref_mut().map(|out| Slopes { out, first: start, scales: &scales });
-                T::softmax_apart(x, n, &own, slopes, stats);
+                continue;
             }
-            for (r, (loss, stat)) in losses.iter_mut().zip(stats).enumerate().filter(|_| terms) {
+            let mut stats = [(T::default(), 0.0); LOGIT_ROWS];
+            let slopes = out.as_deref_mut().map(|out| Slopes { out, first: start, scales: &scales });
+            T::softmax_apart(x, n, &own, slopes, &mut stats[..rows]);
+            for (r, (loss, (max, ln_sum))) in losses.iter_mut().zip(stats).enumerate().filter(|_| terms) {
                 if let Some(c) = own[r] {
-                    *loss = self.term(&x[r * n..][..n], c, weights, *stat);
+                    // In `f64`: a row has one loss, whose last digit is what a good fit has left.
+                    *loss = weight(weights, c) * (ln_sum - (x[r * n + c].cast::<f64>() - max.cast::<f64>()));
                 }
             }
         }
-    }
-
-    /// The maximum of a row and the logarithm of the sum of its exponentials; and the gradient of its loss with label smoothing, times
-    /// `g`.
-    fn smooth<T: Logits>(
-        &self,
-        x: &[T],
-        c: Option<usize>,
-        weights: Option<&[T]>,
-        g: f64,
-        out: Option<&mut [T]>,
-    ) -> (T, f64) {
-        let Some(c) = c else {
-            if let Some(out) = out {
-                out.fill(T::default());
-            }
-            return (T::default(), 0.0);
-        };
-        let (max, top, [most, rest]) = T::max_and_wide_sums(x);
-        let log = log_sum([most, rest]);
-        let Some(out) = out else { return (max, log) };
-        let (share, every) = self.share;
-        let own = share * weight(weights, c) * g;
-        let (sum, every) = (most + rest, every * g);
-        let e = Real::exp(x[c].cast::<f64>() - max.cast::<f64>());
-        // The weights without the largest entry's.
-        let others = weights.map_or(x.len() as f64 - 1.0, |w| {
-            let sum = |w: &[T]| kernels::sum([w], w.len(), inlined!(|[w]| w.cast::<f64>()));
-            sum(&w[..top.min(w.len())]) + sum(w.get(top + 1..).unwrap_or_default())
-        });
-        let factors = own + every * (others + weight(weights, top));
-        // p Σ q − q cancels.
-        kernels::map_softmax(x, (max, sum), out, inlined!(|c, p| p * factors - every * weight(weights, c)));
-        out[c] = T::lit(e / sum * factors - every * weight(weights, c) - own);
-        if let Some(o) = out.get_mut(top) {
-            // Of the largest, p (Σ q − q) − (1 − p) q does not.
-            let (more, less) = if top == c { (0.0, own) } else { (own, 0.0) };
-            let q = every * weight(weights, top) + less;
-            *o = T::lit(most / sum * (every * others + more) - rest / sum * q);
-        }
-        (max, log)
-    }
-
-    /// The loss of a row, from its maximum and the logarithm of the sum of its exponentials. A row has one logarithm and one loss: in `f64`
-    /// they cost nothing, and their last digit is what a good fit has left.
-    fn term<T: Float>(&self, x: &[T], c: usize, weights: Option<&[T]>, (max, ln_sum): (T, f64)) -> f64 {
-        let (share, every) = self.share;
-        let own = weight(weights, c) * (ln_sum - (x[c].cast::<f64>() - max.cast::<f64>()));
-        if every == 0.0 {
-            return own;
-        }
-        let spread = kernels::sum_terms(
-            x.len(),
-            1,
-            inlined!(|start, out: &mut [f64]| {
-                for (i, o) in out.iter_mut().enumerate() {
-                    let x = x[start + i].cast::<f64>();
-                    *o = weight(weights, start + i) * (ln_sum - (x - max.cast::<f64>()));
-                }
-            }),
-        );
-        share * own + every * spread
     }
 }
 
@@ -330,10 +274,14 @@ fn weight<T: Float>(weights: Option<&[T]>, c: usize) -> f64 {
     weights.map_or(1.0, |w| w[c].cast())
 }
 
-/// `ln Σ exp(x − max)`, from an exponential and the sum of the others: what is left of a probability near 1 is kept.
+/// The factor of each `−ln p` for the target `own` with label smoothing.
 #[inline(always)]
-pub(super) fn log_sum([own, others]: [f64; 2]) -> f64 {
-    Real::log1p(others + (own - 1.0))
+fn smoothed<T: Float>(
+    weights: Option<&[T]>,
+    own: usize,
+    (share, every): (f64, f64),
+) -> impl Fn(usize) -> f64 + Copy + Sync {
+    inlined!(move |c| weight(weights, c) * if c == own { share + every } else { every })
 }
 
 /// The loss in tensor operations, for a matrix of logits.

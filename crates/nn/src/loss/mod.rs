@@ -37,7 +37,7 @@ mod bce;
 mod bce_with_logits;
 mod cosine_embedding;
 mod cross_entropy;
-mod cross_entropy_dense;
+mod cross_entropy_soft;
 mod ctc;
 mod ctc_alignments;
 mod dice;

@@ -1,11 +1,79 @@
-//! Softmax cross-entropy of logits and class probabilities.
+//! Softmax cross-entropy of logits and targets that give every class a share: probabilities, and smoothed indices.
 
 use super::Reduction;
-use super::cross_entropy::{CrossEntropyLoss, OP, log_sum};
+use super::cross_entropy::{CrossEntropyLoss, OP};
 use super::rows::{Rows, check_weight, in_shape, of_rows, slopes_of_rows};
 use downhill_tensor::autograd::fused;
 use downhill_tensor::kernels::{self, Logits, inlined};
+use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor};
+
+/// A row of logits `x`: its maximum, where that is, its exponential and the sum of all others'. Of class `c`, `q(c)` is the share in the
+/// target times the weight. All but the exponentials is computed in `f64` and rounded once.
+pub(super) struct SoftRow<'a, T> {
+    x: &'a [T],
+    max: T,
+    top: usize,
+    most: f64,
+    rest: f64,
+}
+
+impl<'a, T: Logits> SoftRow<'a, T> {
+    pub(super) fn new(x: &'a [T]) -> Self {
+        let (max, top, [most, rest]) = T::max_and_wide_sums(x);
+        Self { x, max, top, most, rest }
+    }
+
+    /// `−ln p(c)` of each class: `ln Σ exp(x − max) − (x(c) − max)`.
+    #[inline(always)]
+    fn surprise(&self) -> impl Fn(usize) -> f64 + Sync + use<'a, T> {
+        // What is left of a probability near 1 is kept.
+        let (x, max, ln_sum) = (self.x, self.max.cast::<f64>(), Real::log1p(self.rest + (self.most - 1.0)));
+        inlined!(move |c: usize| ln_sum - (x[c].cast::<f64>() - max))
+    }
+
+    /// The loss, `−Σ q ln p`.
+    #[inline(always)]
+    pub(super) fn term(&self, q: impl Fn(usize) -> f64 + Sync) -> f64 {
+        let surprise = self.surprise();
+        kernels::sum_terms(
+            self.x.len(),
+            2,
+            inlined!(|at, out: &mut [f64]| {
+                out.iter_mut().enumerate().for_each(|(i, o)| *o = q(at + i) * surprise(at + i));
+            }),
+        )
+    }
+
+    /// The gradient of the loss by the row, `p Σ q − q`, times `g`; of the entry `apart`, which has most of the target, with a probability
+    /// in `f64`.
+    #[inline(always)]
+    pub(super) fn slope(&self, q: impl Fn(usize) -> f64 + Sync, apart: Option<usize>, g: f64, out: &mut [T]) {
+        let (top, sum) = (self.top, self.most + self.rest);
+        // Without the largest entry's.
+        let others = kernels::sum_terms(
+            self.x.len(),
+            1,
+            inlined!(|at, out: &mut [f64]| {
+                out.iter_mut().enumerate().for_each(|(i, o)| *o = q(at + i));
+                if let Some(o) = out.get_mut(top.wrapping_sub(at)) {
+                    *o = 0.0;
+                }
+            }),
+        );
+        let own = if top < self.x.len() { q(top) } else { 0.0 };
+        let factors = others + own;
+        kernels::map_softmax(self.x, (self.max, sum), out, inlined!(|c, p| (p * factors - q(c)) * g));
+        if let Some(c) = apart {
+            let e = Real::exp(self.x[c].cast::<f64>() - self.max.cast::<f64>());
+            out[c] = T::lit((e / sum * factors - q(c)) * g);
+        }
+        if let Some(o) = out.get_mut(top) {
+            // Of the largest, p Σ q − q cancels, and p (Σ q − q) − (1 − p) q does not.
+            *o = T::lit((self.most / sum * others - self.rest / sum * own) * g);
+        }
+    }
+}
 
 impl CrossEntropyLoss {
     /// For a target of class probabilities. Everything beyond the exponentials is computed in `f64` and rounded once.
@@ -52,18 +120,8 @@ impl CrossEntropyLoss {
             let (x, t) = (rows.input.as_slice::<T>()?, targets.input.as_slice::<T>()?);
             // As a trait object: the loops that gain by vectors are in the kernels.
             let term: &(dyn Fn(usize) -> f64 + Sync) = &|r| {
-                let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
-                let (max, _, sums) = T::max_and_wide_sums(x);
-                let (max, ln_sum) = (max.cast::<f64>(), log_sum(sums));
-                kernels::sum_terms(
-                    count,
-                    2,
-                    inlined!(|at, out: &mut [f64]| {
-                        for (j, o) in out.iter_mut().enumerate() {
-                            *o = factor(t[at + j], at + j) * (ln_sum - (x[at + j].cast::<f64>() - max));
-                        }
-                    }),
-                )
+                let t = &t[r * count..][..count];
+                SoftRow::new(&x[r * count..][..count]).term(inlined!(|c| factor(t[c], c)))
             };
             let terms = of_rows(OP, (n, count), 4, term)?;
             if self.reduction == Reduction::None {
@@ -105,33 +163,12 @@ impl CrossEntropyLoss {
         let (x, t) = (input.as_slice::<T>()?, target.as_slice::<T>()?);
         let slope: &(dyn Fn(usize, f64, &mut [T]) + Sync) = &|r, g, out| {
             let (x, t) = (&x[r * count..][..count], &t[r * count..][..count]);
-            let (max, top, [most, rest]) = T::max_and_wide_sums(x);
-            if i == 1 {
-                let (max, ln_sum) = (max.cast::<f64>(), log_sum([most, rest]));
-                for (c, o) in out.iter_mut().enumerate() {
-                    *o = T::lit(slope_of_target(c) * (ln_sum - (x[c].cast::<f64>() - max)) * g);
-                }
-                return;
+            let row = SoftRow::new(x);
+            if i == 0 {
+                return row.slope(inlined!(|c| factor(t[c], c)), None, g, out);
             }
-            // Without the largest entry's.
-            let others = kernels::sum_terms(
-                count,
-                1,
-                inlined!(|at, out: &mut [f64]| {
-                    out.iter_mut().enumerate().for_each(|(j, o)| *o = factor(t[at + j], at + j));
-                    if let Some(o) = out.get_mut(top.wrapping_sub(at)) {
-                        *o = 0.0;
-                    }
-                }),
-            );
-            let q = t.get(top).map_or(0.0, |&t| factor(t, top));
-            let (factors, sum) = (others + q, most + rest);
-            // p Σ q − q cancels.
-            kernels::map_softmax(x, (max, sum), out, inlined!(|c, p| (p * factors - factor(t[c], c)) * g));
-            if let Some(o) = out.get_mut(top) {
-                // Of the largest, p (Σ q − q) − (1 − p) q does not.
-                *o = T::lit((most / sum * others - rest / sum * q) * g);
-            }
+            let surprise = row.surprise();
+            out.iter_mut().enumerate().for_each(|(c, o)| *o = T::lit(slope_of_target(c) * surprise(c) * g));
         };
         slopes_of_rows(input.shape(), (g, divisor), 4, slope)
     }
