@@ -29,9 +29,9 @@ use downhill_tensor::{Error, MAX_RANK, Tensor};
 #[derive(Debug, Module)]
 #[module(extra_repr = Self::options)]
 pub struct Linear {
-    /// `W`.
+    /// The weight `W`, `(out_features, in_features)`.
     pub weight: Parameter,
-    /// `b`.
+    /// The bias `b`, `(out_features)`.
     pub bias: Option<Parameter>,
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Which elements are normalised together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rows {
-    /// This many at the end. Weight and bias have as many elements.
+    /// The last dimensions of each sample, so many elements together. Weight and bias have as many.
     Last(usize),
     /// All elements of an entry of dimension 1, a channel, which have one weight and bias.
     Channels,

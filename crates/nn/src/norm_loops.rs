@@ -265,7 +265,7 @@ pub(crate) fn add<T: Float, const N: usize>(
     }
 }
 
-/// Leaves of rows of `n` numbers their sum.
+/// Replaces rows of `n` numbers by their sum.
 pub(crate) fn add_up(parts: &mut Vec<f64>, n: usize) {
     let all = parts.len();
     let (total, rest) = parts.split_at_mut(n.min(all));

@@ -30,12 +30,12 @@ pub struct Sequential {
 }
 
 impl Sequential {
-    /// One without modules: it returns its input.
+    /// An empty sequence, which returns its input.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With another module at the end, named by its place: `0`, `1` …
+    /// Appends a module, named by its place: `0`, `1` …
     #[must_use]
     #[expect(clippy::should_implement_trait, reason = "`+` would not read as \"and then\"")]
     #[doc(alias = "append")]
@@ -53,7 +53,7 @@ impl Sequential {
         self.modules.push((name, module));
     }
 
-    /// With another module at the end, under a name of its own.
+    /// Appends a module under a name of its own.
     ///
     /// # Errors
     /// [`Error::Argument`] for a name that is empty, has a dot in it or is taken.
@@ -96,7 +96,7 @@ impl Sequential {
         self.modules.len()
     }
 
-    /// Whether there is none.
+    /// Whether it has no modules.
     pub fn is_empty(&self) -> bool {
         self.modules.is_empty()
     }

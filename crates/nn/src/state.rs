@@ -32,7 +32,7 @@ pub struct StateDict {
 }
 
 impl StateDict {
-    /// One without entries.
+    /// An empty state.
     pub fn new() -> Self {
         Self::default()
     }
@@ -102,7 +102,7 @@ impl StateDict {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether it has no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -158,7 +158,7 @@ impl fmt::Debug for StateDict {
 /// Whether a state must have exactly the entries of a module; see [`Module::load_state_dict_with`](crate::Module::load_state_dict_with).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strict {
-    /// Exactly those.
+    /// It must have exactly those.
     #[default]
     Yes,
     /// What is missing or unexpected is left out.
@@ -171,9 +171,9 @@ pub enum Strict {
 /// The named tuple of `missing_keys` and `unexpected_keys` that `load_state_dict` returns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncompatibleKeys {
-    /// What the module has and the state lacks.
+    /// Names of the module that the state lacks.
     pub missing: Vec<String>,
-    /// What the state has and the module lacks.
+    /// Names of the state that the module lacks.
     pub unexpected: Vec<String>,
 }
 
@@ -192,9 +192,9 @@ pub struct IncompatibleKeys {
 pub struct LoadError {
     /// The module's class.
     pub class: String,
-    /// What the module has and the state lacks.
+    /// Names of the module that the state lacks.
     pub missing: Vec<String>,
-    /// What the state has and the module lacks.
+    /// Names of the state that the module lacks.
     pub unexpected: Vec<String>,
     /// Name, shape in the state, shape in the module.
     pub mismatched: Vec<(String, Shape, Shape)>,

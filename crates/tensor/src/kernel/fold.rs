@@ -11,7 +11,7 @@ use crate::dtype::Element;
 
 const LANES: usize = 16;
 
-/// Columns that are folded at once, at least: of fewer, each row would have to be fetched from memory for a line or two; of a thousand, a page.
+/// The fewest columns that are folded at once: of a few columns a row is a cache line or two, of a thousand it is a page.
 const STRIP: usize = 1 << 10;
 
 /// Lanes of a row of at least twice as many elements, of states that fit into registers: with 16 each step waits for the one before, and a product of 3,000 elements gets
@@ -122,10 +122,10 @@ fn for_columns<O: Send>([n, inner]: [usize; 2], out: &mut [O], f: impl Fn(usize,
     });
 }
 
-/// Elements of a row whose extreme is found before it is compared with that of those before: they are read again in a cache.
+/// Elements of a part of a row. The extreme of a part is found first, and searched for only where it beats all parts before.
 const PART: usize = 1 << 10;
 
-/// The place of a row's extreme: only where it came up is it looked for.
+/// The place of a row's extreme, searched for in the one part that has it.
 #[inline(always)]
 fn first_in_row<T: Copy>(row: &[T], step: &impl Fn(T, T) -> T, same: &impl Fn(T, T) -> bool) -> usize {
     let (mut best, mut at) = (row[0], 0);
@@ -185,7 +185,8 @@ pub(crate) fn first_middle<T: Copy + Send + Sync>(
     }
 }
 
-/// What of each element's row or column belongs to those that equal its `values`: all of `shares`, divided by how many there are.
+/// The gradient of an extreme: elements that equal their row's (or column's) entry of `values` divide its entry of `shares` among
+/// them, all others get 0.
 pub(crate) fn share_middle<T: Float>(
     data: &[T],
     [n, inner]: [usize; 2],
@@ -221,7 +222,7 @@ pub(crate) fn share_middle<T: Float>(
     });
 }
 
-/// Rows whose running folds go on side by side: each alone would wait for its own steps.
+/// Rows whose running folds are interleaved: in one row each step waits for the one before.
 const ROWS: usize = 8;
 
 /// Running folds along the middle, forwards or backwards: each `out` takes in its own element.
@@ -293,7 +294,7 @@ fn scan_rows<T: Copy, A: Copy, O, const R: usize>(
     if backwards { (0..n).rev().for_each(&mut at) } else { (0..n).for_each(&mut at) }
 }
 
-/// The product of all others along the middle: exact where zeros make `product / element` undefined.
+/// For each element the product of all others along the middle, without a division, which zeros would spoil.
 pub(crate) fn product_of_others<T>(data: &[T], [n, inner]: [usize; 2], out: &mut [T])
 where
     T: Copy + Send + Sync + std::ops::Mul<Output = T> + From<f32>,

@@ -13,7 +13,7 @@ use super::simd::{fetch, vectorize};
 use super::sizes::PACKED;
 use crate::dtype::Element;
 
-/// Columns that are transposed at once: of `f32`, as many as a line of a cache has elements.
+/// Columns that are transposed at once: as many `f32` as a cache line holds.
 const STRIP: usize = 16;
 
 /// An operand, and the walk over its elements in row-major order. Dimensions of size 1 are left out, and neighbours that lie evenly are one:
@@ -111,8 +111,8 @@ impl<'a, T: Element> Strided<'a, T> {
     }
 }
 
-/// Row `r`, column `c` of `out` is `data[c·stride + r]`: a few columns of all rows before the next, so that all elements of a line that is
-/// read are used while it is in a cache (1000 × 1000 takes 0.7 ms and not 0.9, 1024 × 1024 a ninth).
+/// `out[r][c] = data[c·stride + r]`. Takes a few columns of all rows at a time, so that a cache line is used up before it is
+/// evicted (1000 × 1000 takes 0.7 ms and not 0.9, 1024 × 1024 a ninth).
 fn transpose<T: Element>(data: &[T], stride: usize, columns: usize, out: &mut [T]) {
     for c in (0..columns).step_by(STRIP) {
         for (r, row) in out.chunks_exact_mut(columns).enumerate() {
@@ -139,7 +139,7 @@ pub(crate) fn place(shape: &[usize], strides: &[usize], mut index: usize) -> usi
     at
 }
 
-/// The inverse of [`pack`] from the start: puts row-major elements where the strides say.
+/// The inverse of [`Strided::pack`]: puts row-major elements where the strides say.
 pub(crate) fn unpack<T: Copy>(data: &[T], shape: &[usize], strides: &[usize], out: &mut [T]) {
     let Some((&inner, outer)) = shape.split_last() else {
         out[0] = data[0];
@@ -161,8 +161,8 @@ macro_rules! simple_loop {
     };
 }
 
-/// The loop of [`map1`], in the code that calls it: by index, since zipped iterators over several units of code are not inlined
-/// completely, and what reads a table is not vectorised then (sines take ten times as long); and as arguments, which overlap nothing.
+/// The loop of [`map1`]. By index: zipped iterators are not always inlined, and a loop that reads a table then stays scalar (sines
+/// take ten times as long). The slices are arguments, so the compiler knows that they do not overlap.
 #[inline(always)]
 pub(crate) fn loop1<A: Copy, O>(a: &[A], out: &mut [O], f: impl Fn(A) -> O) {
     let n = out.len();
@@ -222,7 +222,7 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
     });
 }
 
-/// [`each`] of operands that lie row-major, which need no [`Strided`]: making one costs a tenth of an operation on one element.
+/// [`each`] for row-major operands, without a [`Strided`], which costs a tenth of an operation on one element.
 pub(crate) fn each_dense<A: Element, O: Element, const N: usize>(
     operands: [&[A]; N],
     out: &mut [O],
@@ -237,7 +237,7 @@ pub(crate) fn each_dense<A: Element, O: Element, const N: usize>(
     });
 }
 
-/// Elements `start..start + len` of a row-major operand. Of one that is read in small parts the next is fetched.
+/// Elements `start..start + len` of a row-major operand. Where parts are small, the next one is prefetched.
 fn part<T: Element>(data: &[T], start: usize, len: usize) -> &[T] {
     if len <= PACKED {
         fetch(data, start + len, len);

@@ -94,8 +94,8 @@ fn share<S, I: Send>(
     pool::on_all(&work);
 }
 
-/// How many neighbouring chunks a thread takes at once: the processor prefetches from one to the next. There remain at least 64 groups
-/// to share.
+/// How many neighbouring chunks a thread takes at once: the processor goes on prefetching from one to the next. At least 64 groups
+/// remain.
 fn group(chunks: usize) -> usize {
     (chunks / 64).clamp(1, 16)
 }
@@ -252,8 +252,8 @@ impl<'a, T: Element> From<&'a mut [T]> for Chunk<'a, T> {
 }
 
 impl<T: Element> Chunk<'_, T> {
-    /// Calls `f(at, piece)` for the pieces of a range, after which they and all elements before are final: while one goes to
-    /// memory, the next is computed. `at` counts from the range's start.
+    /// Calls `f(at, piece)` for the pieces of a range. Each piece and all elements before it are final then: one piece is streamed
+    /// to memory while the next is computed. `at` counts from the range's start.
     ///
     /// # Panics
     /// If the range is not within the chunk, or begins before elements that are final.

@@ -118,7 +118,7 @@ fn chosen(g: &Tensor, lost: &Tensor, tie: &Tensor) -> Result<Tensor> {
     Tensor::where_(lost, 0.0, &shared)
 }
 
-/// Masks and choices.
+/// Masks, and choices by them.
 impl Tensor {
     /// The larger element of two tensors; a NaN wins. At a tie each side gets half of the gradient.
     ///

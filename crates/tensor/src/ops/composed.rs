@@ -16,7 +16,7 @@ pub struct Unique {
     pub counts: Tensor,
 }
 
-/// Made of others.
+/// Operations composed of others.
 impl Tensor {
     /// `self + weight · (end − self)`, on the way from here to `end`; from the other end where the weight is at least ½, so that 1 gives
     /// `end` exactly.

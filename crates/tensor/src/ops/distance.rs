@@ -67,7 +67,7 @@ impl<T: Float> Pairs<'_, T> {
         });
     }
 
-    /// The gradient of the own rows, where `at` is the place of a pair: batch, own row, other row.
+    /// The gradient of one side's rows, where `at` is the place of a pair: batch, row of this side, row of the other.
     fn gradient(&self, g: &[T], y: &[T], at: &(dyn Fn([usize; 3]) -> usize + Sync), out: &mut [T]) {
         let (Self { own, other, columns, p, .. }, [rows, others]) = (self, self.rows);
         parallel::for_chunks(out, *columns, others, &|start, out| {
@@ -102,7 +102,7 @@ fn definition(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
     Ok(record("CdistBackward0", largest.squeeze_dim(-1)?.into_value(), [back]))
 }
 
-/// Distances.
+/// Distances of rows.
 impl Tensor {
     /// The distance of each row of `self` from each row of `other`: `[…, P, M]` and `[…, R, M]` give `[…, P, R]`.
     ///

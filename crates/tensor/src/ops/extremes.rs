@@ -10,14 +10,14 @@ use crate::ops::reduce::{ALL, Plan};
 use crate::shape::{Dims, Mask};
 use crate::{DType, Element, Error, Result, Shape, Tensor, grad_enabled, memory};
 
-/// Which end of the order is looked for.
+/// The extreme that is wanted.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum End {
     Largest,
     Smallest,
 }
 
-/// The extreme of nothing is an error. Other empty results are fine.
+/// An error if a reduced dimension is empty: no elements have no extreme.
 #[inline]
 pub(crate) fn check_empty(op: &'static str, shape: &Shape, mask: &Mask) -> Result<()> {
     if (0..shape.rank()).any(|d| mask.0[d] && shape[d] == 0) {
@@ -59,7 +59,7 @@ fn same<T: PartialOrd + Copy>(a: T, b: T) -> bool {
     (a == b) | (is_nan(&a) & is_nan(&b))
 }
 
-/// Where the [`extreme`]s come first.
+/// The first places of the [`extreme`]s.
 #[inline]
 fn places(op: &'static str, plan: &Plan, end: End) -> Result<Array> {
     dispatch!(plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [i64]| {

@@ -40,10 +40,10 @@ fn bitwise(
 
 const BITS: &str = "booleans or integers";
 
-/// A method on truth, one on bits, and the operator that calls it.
+/// A logical method, a bitwise one, and the operator that calls it.
 macro_rules! connectives {
     ($($logical:ident $bitwise:ident $trait:ident $method:ident $operator:tt, $word:literal, [$($result:literal),*];)*) => {
-        /// What two masks say together.
+        /// Logical and bitwise operations on two tensors, which broadcast.
         impl Tensor {$(
             #[doc = concat!("Where ", $word, " not 0, as a mask; NaN is not 0. Operands broadcast.")]
             ///
@@ -128,7 +128,7 @@ impl Not for Tensor {
     }
 }
 
-/// Truth.
+/// Logical and bitwise operations.
 impl Tensor {
     /// `!self`: the other truth value; of integers, every bit flipped, `−1 − self`.
     ///

@@ -415,7 +415,7 @@ impl Tensor {
     }
 }
 
-/// What is refused for some dtypes.
+/// Functions that some dtypes do not have.
 impl Tensor {
     /// Rounds to so many decimals, ties to even: `round(x · 10ⁿ) / 10ⁿ`; a negative number rounds to tens, hundreds ….
     ///

@@ -11,7 +11,7 @@ use super::rows::{
     SURE, SURE_LOG, WORK, centred, larger, largest_log, log_sum, place, shift, sure_slope, vector_len,
 };
 
-/// Columns of a strip, at most: of 16, a row would be one line of the caches in each page.
+/// The most columns of a strip. Of 16, a row would be one cache line of each page.
 const STRIP: usize = 256;
 
 /// Neighbouring columns of an `n × inner` matrix.
@@ -39,7 +39,7 @@ impl Strip {
         &data[self.first + i * self.inner..][..self.columns]
     }
 
-    /// Row `i` of the result becomes `f(a, b, c)`; `rest` of columns outside of whole vectors.
+    /// Row `i` of the result becomes `f(a, b, c)`; columns outside of whole vectors become `rest`.
     #[inline(always)]
     fn write<T: Float>(
         self,

@@ -9,8 +9,8 @@ use super::rows::{exponentials_apart, fast_exps, max_and_sums, max_and_wide_sums
 /// The most rows that [`Logits::softmax_apart`] takes at once.
 pub const LOGIT_ROWS: usize = 32;
 
-/// Entries from which rows are no longer short: their exponentials are computed once and scaled, in half the time and no less exactly.
-/// The gradients of fewer cost nothing, and keep PyTorch's digits where they cancel over a batch.
+/// Entries from which a row is long: its exponentials are computed once and scaled, in half the time and as exactly. A shorter row
+/// computes those of its gradient anew, which keeps PyTorch's digits where gradients cancel over a batch.
 const LONG: usize = 64;
 
 /// Entries that PyTorch adds up one after the other on every processor.
