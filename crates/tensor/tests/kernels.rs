@@ -1,7 +1,9 @@
 //! What loops refuse that anyone may call with any numbers.
 
 use downhill_tensor::kernels::matmul;
+use downhill_tensor::randn;
 use std::panic::catch_unwind;
+use std::process::Command;
 
 #[test]
 fn a_matrix_that_leaves_its_slice_panics_whatever_its_strides() {
@@ -29,4 +31,24 @@ fn a_matrix_that_leaves_its_slice_panics_whatever_its_strides() {
     ] {
         assert!(product(sizes, a, b, 4096).is_err(), "{sizes:?} {a:?} {b:?}");
     }
+}
+
+/// In a process of its own, since another test may start threads.
+#[test]
+#[cfg(target_os = "linux")]
+fn small_work_starts_no_thread() {
+    const ALONE: &str = "DOWNHILL_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let mut test = Command::new(std::env::current_exe().unwrap());
+        test.args(["--exact", "small_work_starts_no_thread"]).env(ALONE, "1");
+        assert!(test.status().unwrap().success());
+        return;
+    }
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let before = threads();
+    let (x, w) = (randn([64, 20]).unwrap(), randn([20, 30]).unwrap().requires_grad_().unwrap());
+    let y = x.matmul(&w).unwrap().softmax(1).unwrap();
+    y.max_dim(1, false).unwrap().0.sum().backward().unwrap();
+    y.sort(1, false).unwrap();
+    assert_eq!(threads(), before);
 }

@@ -1,8 +1,8 @@
 //! Softmax cross-entropy of logits.
 
-use super::cross_entropy_soft::SoftRow;
 use super::nll::name;
 use super::rows::{Classes, Rows, in_shape, reduce};
+use super::soft_row::SoftRow;
 use super::{Loss, Reduction};
 use crate::Module;
 use downhill_tensor::autograd::{Ready, fused};

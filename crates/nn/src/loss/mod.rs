@@ -37,7 +37,7 @@ mod bce;
 mod bce_with_logits;
 mod cosine_embedding;
 mod cross_entropy;
-mod cross_entropy_soft;
+mod cross_entropy_dense;
 mod ctc;
 mod ctc_alignments;
 mod dice;
@@ -60,6 +60,7 @@ mod row_norm;
 mod rows;
 mod smooth_l1;
 mod soft_margin;
+mod soft_row;
 mod triplet_margin;
 mod triplet_margin_with_distance;
 

@@ -23,6 +23,9 @@ const FEW_ROWS: usize = 16;
 /// Columns up to which the other matrix is transposed for it: 4 × 512 × 4 takes a fifth of the library's time.
 const FEW_COLUMNS: usize = 32;
 
+/// Multiplications that are worth a task of their own.
+const TASK: usize = 1 << 21;
+
 /// Multiplications of a product.
 fn work([m, k, n]: [usize; 3]) -> usize {
     m.saturating_mul(k).saturating_mul(n)
@@ -36,8 +39,7 @@ fn work([m, k, n]: [usize; 3]) -> usize {
 // GFLOP/s of two threads on a 2-core Sapphire Rapids, in blocks 256, 512 and 1024 wide: 2048×2048×2048 370, 380, 387;
 // 4096×256×4096 with `a` transposed 309, 332, 341; 256×4096×4096 with `b` transposed 297, 303, 293.
 fn pieces([m, k, n]: [usize; 3], b_is_transposed: bool, threads: usize) -> (usize, usize) {
-    /// What is worth a task of its own: multiplications, elements, and elements along the side that is cut.
-    const TASK: usize = 1 << 21;
+    /// What is worth a task of its own, besides: elements, and elements along the side that is cut.
     const AREA: usize = 1 << 10;
     const SHORT: usize = 128;
     /// Elements along the side that is cut, and along the other one, that caches hold.
@@ -50,6 +52,11 @@ fn pieces([m, k, n]: [usize; 3], b_is_transposed: bool, threads: usize) -> (usiz
     if n >= m { (across, pieces) } else { (pieces, across) }
 }
 
+/// The threads that share a product. Not asked for where one computes it, since that starts them.
+fn threads(sizes: [usize; 3]) -> usize {
+    if work(sizes) < 2 * TASK { 1 } else { parallel::threads() }
+}
+
 /// Bytes of scratch that [`matmul`] takes, at most.
 pub(crate) fn scratch<T: Element>([m, k, n]: [usize; 3], b_is_transposed: bool) -> usize {
     if work([m, k, n]) <= SMALL || !T::DTYPE.is_float() {
@@ -57,7 +64,7 @@ pub(crate) fn scratch<T: Element>([m, k, n]: [usize; 3], b_is_transposed: bool) 
     }
     let few = m <= FEW_ROWS && n <= FEW_COLUMNS;
     let copy = if few { k.saturating_mul(n).saturating_mul(size_of::<T>()) } else { 0 };
-    let threads = parallel::threads();
+    let threads = threads([m, k, n]);
     let (down, along) = pieces([m, k, n], b_is_transposed, threads);
     let block = [m.div_ceil(down).next_multiple_of(16), k, n.div_ceil(along).next_multiple_of(16)];
     gemm::packing::<T>(block).saturating_add(gemm::kept()).saturating_mul(threads.min(down * along)).max(copy)
@@ -71,7 +78,7 @@ pub(crate) fn matmul<T: Element>(
     out: &mut [T],
     accumulate: bool,
 ) {
-    let pieces = pieces([m, k, n], b.column_stride != 1, parallel::threads());
+    let pieces = pieces([m, k, n], b.column_stride != 1, threads([m, k, n]));
     product([m, k, n], a, b, out, accumulate, pieces);
 }
 

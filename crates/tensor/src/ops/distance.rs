@@ -155,7 +155,7 @@ impl Tensor {
             // The distance of rows without columns, whatever they are computed from.
             return a.sum_dim(-1, true)?.expand(&shape);
         }
-        memory::check::<f64>(op, parallel::threads() * columns)?;
+        memory::check_scratch::<f64>(op, columns)?;
         let value = Tensor::constant(dispatch!(float dtype, T => Array::build(op, shape, |out: &mut [T]| {
             let [own, other] = [&a, &b].map(|x| x.value().slice().unwrap_or_default());
             Pairs { own, other, rows: [p_rows, r_rows], columns, p }.distances(out);

@@ -4,7 +4,7 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::{Grad, record, record_output};
 use crate::dtype::dispatch;
-use crate::kernel::{fold, parallel};
+use crate::kernel::fold;
 use crate::ops::compare::{is_nan, larger, smaller};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::{Dims, Mask};
@@ -91,7 +91,7 @@ fn split_by_count(g: &Grad<'_>, x: &Tensor, mask: &Mask, kept: &Shape) -> Result
     if !grad_enabled() && x.numel() > 0 && !x.value().layout.repeats() {
         // The same in one pass, where no derivative of it is wanted: a fifth of the time.
         let plan = Plan::in_any_order(op, x.value(), mask, true)?;
-        memory::check::<f64>(op, parallel::threads() * plan.inner)?;
+        memory::check_scratch::<f64>(op, plan.inner)?;
         let [y, g] = [
             plan.ordered(op, g.output().reshape(kept)?.value())?,
             plan.ordered(op, g.reshape(kept)?.value())?,

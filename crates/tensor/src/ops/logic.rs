@@ -3,7 +3,7 @@
 use crate::array::Array;
 use crate::dtype::dispatch;
 use crate::error::{fallible, or_panic};
-use crate::kernel::{fold, parallel};
+use crate::kernel::fold;
 use crate::ops::operand::{Operand, Side, promote, zip};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::{Dims, Mask};
@@ -228,7 +228,7 @@ fn quantified(op: &'static str, x: &Tensor, mask: &Mask, keepdim: bool, all: boo
     if let Some(alone) = plan.alone() {
         return Ok(Tensor::constant(plan.finish(op, alone.to_dtype(op, DType::Bool)?)?));
     }
-    memory::check::<bool>(op, parallel::threads() * plan.inner.min(plan.input.numel()))?;
+    memory::check_scratch::<bool>(op, plan.inner.min(plan.input.numel()))?;
     let value = dispatch!(plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [bool]| {
         if plan.n == 0 || out.is_empty() {
             return out.fill(all);

@@ -30,7 +30,7 @@ fn median_place<T: Element>(row: &[T], order: &mut Vec<usize>) -> usize {
 fn median_places(plan: &Plan) -> Result<Array> {
     let (n, inner) = (plan.n, plan.inner);
     if plan.input.numel() > 0 {
-        memory::check::<(i64, usize)>("median", parallel::threads() * n)?;
+        memory::check_scratch::<(i64, usize)>("median", n)?;
     }
     dispatch!(plan.input.dtype(), T => Array::build("median", plan.shape, |out: &mut [i64]| {
         let data = plan.input.slice::<T>().unwrap_or_default();

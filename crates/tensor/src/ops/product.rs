@@ -5,8 +5,8 @@ use crate::autograd::node::{record, record_output};
 use crate::autograd::{GradOptions, edge, grad_with};
 use crate::dtype::dispatch;
 use crate::error::fallible;
+use crate::kernel::fold;
 use crate::kernel::simd::inlined;
-use crate::kernel::{fold, parallel};
 use crate::ops::reduce::{ALL, Plan, sums_of_one};
 use crate::shape::Mask;
 use crate::{DType, Element, Error, Result, Tensor, enable_grad, grad_enabled, memory};
@@ -44,7 +44,7 @@ fn check_scratch(op: &'static str, plan: &Plan) -> Result<()> {
     if plan.inner == 1 || plan.input.numel() == 0 {
         return Ok(());
     }
-    memory::check::<[f64; 2]>(op, parallel::threads() * plan.inner)
+    memory::check_scratch::<[f64; 2]>(op, plan.inner)
 }
 
 /// For every element, the product of all others that are multiplied with it.

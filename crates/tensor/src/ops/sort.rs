@@ -4,7 +4,7 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
 use crate::dtype::dispatch;
-use crate::kernel::{parallel, sort as kernel};
+use crate::kernel::sort as kernel;
 use crate::ops::scatter::{gather_array, scattered_zeros};
 use crate::{DType, Error, Result, Shape, Tensor, memory};
 
@@ -26,7 +26,7 @@ fn ranked(op: &'static str, x: &Array, d: usize, k: usize, largest: bool) -> Res
     order.swap(d, last);
     let rows = x.with_layout(x.layout.permute(&order)).contiguous(op)?;
     if rows.numel() > 0 {
-        memory::check::<u128>(op, parallel::threads() * shape[d])?;
+        memory::check_scratch::<u128>(op, shape[d])?;
     }
     let indices = dispatch!(x.dtype(), T => Array::build(op, rows.shape().reduced(last, k), |out: &mut [i64]| {
         kernel::first::<T>(rows.slice().unwrap_or_default(), shape[d], k, largest, out);

@@ -1,79 +1,12 @@
-//! Softmax cross-entropy of logits and targets that give every class a share: probabilities, and smoothed indices.
+//! Softmax cross-entropy of logits and class probabilities.
 
 use super::Reduction;
 use super::cross_entropy::{CrossEntropyLoss, OP};
 use super::rows::{Rows, check_weight, in_shape, of_rows, slopes_of_rows};
+use super::soft_row::SoftRow;
 use downhill_tensor::autograd::fused;
 use downhill_tensor::kernels::{self, Logits, inlined};
-use downhill_tensor::real::Real;
 use downhill_tensor::{DType, Error, Float, Result, Shape, Tensor};
-
-/// A row of logits `x`: its maximum, where that is, its exponential and the sum of all others'. Of class `c`, `q(c)` is the share in the
-/// target times the weight. All but the exponentials is computed in `f64` and rounded once.
-pub(super) struct SoftRow<'a, T> {
-    x: &'a [T],
-    max: T,
-    top: usize,
-    most: f64,
-    rest: f64,
-}
-
-impl<'a, T: Logits> SoftRow<'a, T> {
-    pub(super) fn new(x: &'a [T]) -> Self {
-        let (max, top, [most, rest]) = T::max_and_wide_sums(x);
-        Self { x, max, top, most, rest }
-    }
-
-    /// `−ln p(c)` of each class: `ln Σ exp(x − max) − (x(c) − max)`.
-    #[inline(always)]
-    fn surprise(&self) -> impl Fn(usize) -> f64 + Sync + use<'a, T> {
-        // What is left of a probability near 1 is kept.
-        let (x, max, ln_sum) = (self.x, self.max.cast::<f64>(), Real::log1p(self.rest + (self.most - 1.0)));
-        inlined!(move |c: usize| ln_sum - (x[c].cast::<f64>() - max))
-    }
-
-    /// The loss, `−Σ q ln p`.
-    #[inline(always)]
-    pub(super) fn term(&self, q: impl Fn(usize) -> f64 + Sync) -> f64 {
-        let surprise = self.surprise();
-        kernels::sum_terms(
-            self.x.len(),
-            2,
-            inlined!(|at, out: &mut [f64]| {
-                out.iter_mut().enumerate().for_each(|(i, o)| *o = q(at + i) * surprise(at + i));
-            }),
-        )
-    }
-
-    /// The gradient of the loss by the row, `p Σ q − q`, times `g`; of the entry `apart`, which has most of the target, with a probability
-    /// in `f64`.
-    #[inline(always)]
-    pub(super) fn slope(&self, q: impl Fn(usize) -> f64 + Sync, apart: Option<usize>, g: f64, out: &mut [T]) {
-        let (top, sum) = (self.top, self.most + self.rest);
-        // Without the largest entry's.
-        let others = kernels::sum_terms(
-            self.x.len(),
-            1,
-            inlined!(|at, out: &mut [f64]| {
-                out.iter_mut().enumerate().for_each(|(i, o)| *o = q(at + i));
-                if let Some(o) = out.get_mut(top.wrapping_sub(at)) {
-                    *o = 0.0;
-                }
-            }),
-        );
-        let own = if top < self.x.len() { q(top) } else { 0.0 };
-        let factors = others + own;
-        kernels::map_softmax(self.x, (self.max, sum), out, inlined!(|c, p| (p * factors - q(c)) * g));
-        if let Some(c) = apart {
-            let e = Real::exp(self.x[c].cast::<f64>() - self.max.cast::<f64>());
-            out[c] = T::lit((e / sum * factors - q(c)) * g);
-        }
-        if let Some(o) = out.get_mut(top) {
-            // Of the largest, p Σ q − q cancels, and p (Σ q − q) − (1 − p) q does not.
-            *o = T::lit((self.most / sum * others - self.rest / sum * own) * g);
-        }
-    }
-}
 
 impl CrossEntropyLoss {
     /// For a target of class probabilities. Everything beyond the exponentials is computed in `f64` and rounded once.
@@ -167,8 +100,8 @@ impl CrossEntropyLoss {
             if i == 0 {
                 return row.slope(inlined!(|c| factor(t[c], c)), None, g, out);
             }
-            let surprise = row.surprise();
-            out.iter_mut().enumerate().for_each(|(c, o)| *o = T::lit(slope_of_target(c) * surprise(c) * g));
+            let neg_log = row.neg_log();
+            out.iter_mut().enumerate().for_each(|(c, o)| *o = T::lit(slope_of_target(c) * neg_log(c) * g));
         };
         slopes_of_rows(input.shape(), (g, divisor), 4, slope)
     }
