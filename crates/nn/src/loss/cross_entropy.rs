@@ -233,12 +233,15 @@ impl Indices {
                 for (r, loss) in losses.iter_mut().enumerate() {
                     let out = out.as_deref_mut().map(|out| &mut out[(start + r) * n..][..n]);
                     let Some(c) = own[r] else {
-                        out.into_iter().for_each(|out| out.fill(T::default()));
+                        if let Some(out) = out {
+                            out.fill(T::default());
+                        }
                         continue;
                     };
-                    let q = smoothed(weights, c, self.share);
-                    let row = SoftRow::new(&x[r * n..][..n]);
-                    out.into_iter().for_each(|out| row.slope(q, Some(c), scales[r], out));
+                    let (row, q) = (SoftRow::new(&x[r * n..][..n]), smoothed(weights, c, self.share));
+                    if let Some(out) = out {
+                        row.slope(q, Some(c), scales[r], out);
+                    }
                     *loss = if terms { row.term(q) } else { 0.0 };
                 }
                 continue;
