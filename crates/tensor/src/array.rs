@@ -102,24 +102,24 @@ impl Array {
         op: &'static str,
         f: impl Fn(A) -> O + Sync,
     ) -> Result<Self> {
-        self.each(op, &|&[a], out| map::map1(a, out, inlined!(|x| f(x))))
+        self.each(op, &|&[a]: &[&[A]; 1], out: &mut [O]| map::map1(a, out, inlined!(|x| f(x))))
     }
 
-    /// The array that `run` makes of parts of this one, in any order. What a view repeats is computed once.
+    /// The array that a loop makes of parts of this one, in any order. What a view repeats is computed once.
     pub(crate) fn each<A: Element, O: Element>(
         &self,
         op: &'static str,
-        run: &(dyn Fn(&[&[A]; 1], &mut [O]) + Sync),
+        body: &dyn map::Loop<A, O, 1>,
     ) -> Result<Self> {
         if self.layout.is_contiguous() {
-            return Self::build(op, *self.shape(), |out| map::each_dense([self.raw()], out, run));
+            return Self::build(op, *self.shape(), |out| map::each_dense([self.raw()], out, body));
         }
         if self.layout.repeats() {
             let once = self.with_layout(self.layout.cut(|d| self.layout.strides()[d] == 0));
-            return once.each(op, run)?.expand(self.shape()).copy::<O>(op);
+            return once.each(op, body)?.expand(self.shape()).copy::<O>(op);
         }
         Self::in_memory_order([self], &|shape, [x]| {
-            Self::build(op, shape, |out| map::each([x.strided()], out, run))
+            Self::build(op, shape, |out| map::each([x.strided()], out, body))
         })
     }
 

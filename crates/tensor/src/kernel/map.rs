@@ -195,12 +195,25 @@ pub(crate) fn map2<A: Element, O: Element>(a: &[A], b: &[A], out: &mut [O], f: i
     simple_loop!(A: loop2(a, b, out, f));
 }
 
-/// Calls `run` for parts of operands and of the output that belong together. Not generic in the loop, so that it is compiled
-/// once a pair of types.
+/// A loop over parts of `N` operands, `Fn(&[&[A]; N], &mut [O])`. An object of `Fn` itself would hold the loop twice: the second time for
+/// a call that consumes it.
+pub(crate) trait Loop<A, O, const N: usize>: Sync {
+    fn run(&self, parts: &[&[A]; N], out: &mut [O]);
+}
+
+impl<A, O, const N: usize, F: Fn(&[&[A]; N], &mut [O]) + Sync> Loop<A, O, N> for F {
+    #[inline]
+    fn run(&self, parts: &[&[A]; N], out: &mut [O]) {
+        self(parts, out);
+    }
+}
+
+/// Runs the loop on parts of operands and of the output that belong together. Not generic in it, so that this is compiled once a pair of
+/// types.
 pub(crate) fn each<A: Element, O: Element, const N: usize>(
     operands: [Strided<'_, A>; N],
     out: &mut [O],
-    run: &(dyn Fn(&[&[A]; N], &mut [O]) + Sync),
+    body: &dyn Loop<A, O, N>,
 ) {
     // Loops and not `operands.map(…)`, which is compiled into twice the code.
     let (mut dense, mut data) = ([true; N], [&[][..]; N]);
@@ -208,7 +221,7 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
         (dense[k], data[k]) = (x.is_row_major(), x.data);
     }
     if dense == [true; N] {
-        return each_dense(data, out, run);
+        return each_dense(data, out, body);
     }
     parallel::write_blocks(out, &|start, out| {
         let mut scratch = [[A::default(); PACKED]; N];
@@ -217,7 +230,7 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
             for (k, scratch) in scratch.iter_mut().enumerate() {
                 parts[k] = operands[k].block(dense[k], start + i * PACKED, out.len(), scratch);
             }
-            run(&parts, out);
+            body.run(&parts, out);
         }
     });
 }
@@ -226,14 +239,14 @@ pub(crate) fn each<A: Element, O: Element, const N: usize>(
 pub(crate) fn each_dense<A: Element, O: Element, const N: usize>(
     operands: [&[A]; N],
     out: &mut [O],
-    run: &(dyn Fn(&[&[A]; N], &mut [O]) + Sync),
+    body: &dyn Loop<A, O, N>,
 ) {
     parallel::write_blocks(out, &|start, out| {
         let mut parts = operands;
         for part in &mut parts {
             *part = self::part(part, start, out.len());
         }
-        run(&parts, out);
+        body.run(&parts, out);
     });
 }
 
@@ -276,7 +289,7 @@ mod tests {
         let data: Vec<i64> = (0..24).collect();
         let mut out = vec![0; 24];
         let a = Strided::new(&data, &[4, 3, 2], &[1, 8, 4]);
-        each([a], &mut out, &|[a]: &[&[i64]; 1], out| out.copy_from_slice(a));
+        each([a], &mut out, &|[a]: &[&[i64]; 1], out: &mut [i64]| out.copy_from_slice(a));
         let mut k = 0;
         for i in 0..4 {
             for j in 0..3 {
@@ -296,7 +309,7 @@ mod tests {
         let mut out = vec![0.0; rows * columns];
         let shape = [rows, columns];
         let (sa, sb) = (Strided::new(&a, &shape, &[1, 0]), Strided::new(&b, &shape, &[0, 1]));
-        each([sa, sb], &mut out, &|[a, b], out| map2(a, b, out, |a, b| a + b));
+        each([sa, sb], &mut out, &|[a, b]: &[&[f64]; 2], out: &mut [f64]| map2(a, b, out, |a, b| a + b));
         assert!((0..rows * columns).all(|i| out[i] == a[i / columns] + b[i % columns]));
     }
 }

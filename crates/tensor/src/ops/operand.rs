@@ -141,25 +141,28 @@ pub(crate) fn zip<A: Element, O: Element>(
     shape: &Shape,
     f: impl Fn(A, A) -> O + Sync,
 ) -> Result<Tensor> {
-    let number = &|n, x: &[A], out: &mut [O]| map::map1(x, out, inlined!(|x| f(x, n)));
+    let number = &|&[x, n]: &[&[A]; 2], out: &mut [O]| {
+        let n = n[0];
+        map::map1(x, out, inlined!(|x| f(x, n)));
+    };
     let array = &|&[x, y]: &[&[A]; 2], out: &mut [O]| map::map2(x, y, out, inlined!(|x, y| f(x, y)));
     zip_parts(op, a, b, shape, number, array)
 }
 
-/// [`zip`] of two loops: with a number, and with an array.
+/// [`zip`] of two loops: with a number, which is the only element of the second operand, and with an array.
 fn zip_parts<A: Element, O: Element>(
     op: &'static str,
     a: &Array,
     b: &Side<'_>,
     shape: &Shape,
-    number: &(dyn Fn(A, &[A], &mut [O]) + Sync),
-    array: &(dyn Fn(&[&[A]; 2], &mut [O]) + Sync),
+    number: &dyn map::Loop<A, O, 2>,
+    array: &dyn map::Loop<A, O, 2>,
 ) -> Result<Tensor> {
     let a = spread(a, shape);
     let value = match b {
         Side::Number(n) => {
-            let n = n.cast();
-            a.each(op, &|[x], out| number(n, x, out))
+            let n = [n.cast()];
+            a.each(op, &|&[x]: &[&[A]; 1], out: &mut [O]| number.run(&[x, &n], out))
         }
         Side::Array(b) => Array::in_memory_order([&a, &spread(b, shape)], &|shape, [a, b]| {
             Array::build(op, shape, |out| map::each([a.strided(), b.strided()], out, array))
