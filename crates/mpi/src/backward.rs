@@ -125,7 +125,8 @@ impl DataParallel<'_> {
         let (used, sums) = self.used_anywhere(&changed, &sums);
         let (loss, weight) = self.totals(&sums);
         let mut values: Vec<_> = own.into_iter().map(|(_, block)| block.values).collect();
-        self.reduce_all(&mut values, &used, [weight, rows.min(self.options.pieces) as f64])?;
+        let divisors = [weight, rows.min(self.options.pieces) as f64];
+        self.reduce_all(&mut values, &used, self.options.pieces, divisors)?;
         self.put(before, values.swap_remove(0), &used)?;
         if rows < self.options.pieces {
             // A process without rows has counted no batch.

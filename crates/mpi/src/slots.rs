@@ -20,7 +20,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.shape.numel() * if self.dtype == DType::F64 { 8 } else { 4 }
     }
 }
@@ -85,7 +85,7 @@ pub(crate) fn reduce<T: Number>(
     (slots, bucket): (&[Slot], &[usize]),
     own: &mut [Values],
     bytes: usize,
-    divisor: f64,
+    (pieces, divisor): (usize, f64),
 ) -> Result<()> {
     let mut flat: Vec<Vec<T>> = Vec::new();
     let mut slices: Vec<&mut [T]> = if let [slot] = *bucket {
@@ -98,7 +98,7 @@ pub(crate) fn reduce<T: Number>(
     for start in (0..len).step_by(chunk) {
         let end = len.min(start + chunk);
         let mut parts: Vec<_> = slices.iter_mut().map(|slice| &mut slice[start..end]).collect();
-        exchange.reduce(&mut parts, divisor);
+        exchange.reduce(&mut parts, pieces, divisor);
     }
     if bucket.len() > 1 { unpack(slots, bucket, &flat[0], &mut own[0]) } else { Ok(()) }
 }
@@ -110,24 +110,14 @@ pub(crate) fn average<T: Number>(
     values: &mut Values,
     bytes: usize,
 ) -> Result<()> {
-    let size = world.size() as f64;
-    let write = |own: &[T], out: &mut [T]| {
-        for (own, out) in own.chunks(chunk::<T>(bytes)).zip(out.chunks_mut(chunk::<T>(bytes))) {
-            world.comm().all_reduce_into(own, out, SystemOperation::sum());
-            for x in out {
-                *x = x.divided(size);
-            }
-        }
-    };
-    if let [slot] = *bucket {
-        let own = alone::<T>(&slots[slot], &mut values[slot])?;
-        let mean = Tensor::build(slots[slot].shape, |out| write(own, out))?;
-        values[slot] = Some(mean);
-        return Ok(());
-    }
     let own = pack::<T>(slots, bucket, values)?;
     let mut mean = downhill::memory::vec("average_gradients", T::default(), own.len())?;
-    write(&own, &mut mean);
+    for (own, mean) in own.chunks(chunk::<T>(bytes)).zip(mean.chunks_mut(chunk::<T>(bytes))) {
+        world.comm().all_reduce_into(own, mean, SystemOperation::sum());
+    }
+    for x in &mut mean {
+        *x = x.divided(world.size() as f64);
+    }
     unpack(slots, bucket, &mean, values)
 }
 

@@ -81,7 +81,8 @@ pub(crate) fn average(world: &World, _: &[String]) -> Outcome {
     manual_seed(rank as i64);
     let net = Net {
         first: Linear::new(6, 5)?,
-        second: Parameter::new(rand([40])?)?,
+        // Large enough to be summed as `backward` does.
+        second: Parameter::new(rand([60_000])?)?,
         third: Parameter::new(rand([2])?)?,
         seen: Buffer::new(Tensor::from([rank as f32])),
     };
