@@ -9,7 +9,7 @@
 )]
 
 use super::parallel;
-use super::simd::{fetch, vectorize};
+use super::simd::{fetch, inlined, vectorize};
 use super::sizes::PACKED;
 use crate::dtype::Element;
 
@@ -180,6 +180,41 @@ pub(crate) fn loop2<A: Copy, O>(a: &[A], b: &[A], out: &mut [O], f: impl Fn(A, A
     for i in 0..n {
         out[i] = f(a[i], b[i]);
     }
+}
+
+/// `out[i] = usual(x[..][i]).0`, but where the second of the pair is false, which is seldom, `any` of them: what has branches is not
+/// vectorised.
+#[inline(always)]
+pub(crate) fn mended<A: Element, O, const N: usize>(
+    x: [&[A]; N],
+    out: &mut [O],
+    usual: impl Fn([A; N]) -> (O, bool),
+    any: impl Fn([A; N]) -> O,
+) {
+    let n = out.len();
+    let x = x.map(inlined!(|x| &x[..n]));
+    let mut all = true;
+    for i in 0..n {
+        let (y, is_usual) = usual(elements(&x, i));
+        out[i] = y;
+        all &= is_usual;
+    }
+    for i in 0..if all { 0 } else { n } {
+        let x = elements(&x, i);
+        if !usual(x).1 {
+            out[i] = any(x);
+        }
+    }
+}
+
+/// Element `i` of each.
+#[inline(always)]
+fn elements<A: Element, const N: usize>(x: &[&[A]; N], i: usize) -> [A; N] {
+    let mut elements = [A::default(); N];
+    for k in 0..N {
+        elements[k] = x[k][i];
+    }
+    elements
 }
 
 /// `out[i] = f(a[i])`.

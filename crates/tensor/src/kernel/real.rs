@@ -238,8 +238,8 @@ float!(f32:
     wide_exp exp::coarse_exp
 );
 float!(f64:
-    exp exp::exp_f64, expm1 f64::exp_m1, ln log::ln_f64, log1p log::log1p_f64, log2 f64::log2, tanh f64::tanh,
-    erf libm::erf, sin f64::sin, cos f64::cos, tan libm::tan, sqrt f64::sqrt, abs f64::abs, floor f64::floor, ceil f64::ceil,
+    exp exp::exp_f64, expm1 exp::expm1_f64, ln log::ln_f64, log1p log::log1p_f64, log2 log::log2_f64, tanh exp::tanh_f64,
+    erf erf::erf_f64, sin trig::sin_f64, cos trig::cos_f64, tan trig::tan_f64, sqrt f64::sqrt, abs f64::abs, floor f64::floor, ceil f64::ceil,
     round f64::round_ties_even, trunc f64::trunc;
     float fast_exp exp::exp_f64, fast_ln log::ln_f64, quick_ln log::ln_f64, quick_log1p log::log1p_f64;
     wide_exp exp::exp_f64

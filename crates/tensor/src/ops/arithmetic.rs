@@ -7,8 +7,8 @@ use crate::construct::Number;
 use crate::dtype::dispatch;
 use crate::error::fallible;
 use crate::kernel::parallel;
-use crate::kernel::simd::vectorize;
-use crate::ops::operand::{Operand, Side, pointwise2, promote, zip};
+use crate::kernel::simd::{inlined, vectorize};
+use crate::ops::operand::{Operand, Side, pointwise2, promote, zip, zip_usual};
 use crate::real::Real;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 
@@ -399,10 +399,26 @@ fn float_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array>
             -0.5 => x.map(op, |x: T| T::of_f64(one) / Real::sqrt(x)),
             -1.0 => x.map(op, |x: T| T::of_f64(one) / x),
             -2.0 => x.map(op, |x: T| T::of_f64(one) / (x * x)),
-            n => x.map(op, |x: T| Real::powr(x, T::of_f64(n))),
+            _ => return any_power(base, exponent, dtype),
         });
     }
+    any_power(base, exponent, dtype)
+}
+
+fn any_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
+    if dtype == DType::F32 {
+        return Ok(
+            zip_usual("pow", base, exponent, inlined!(|x, y| usual_power(x, y)), Real::powr)?.into_value()
+        );
+    }
     Ok(pointwise2!(float "pow", base, exponent, dtype, Real::powr).into_value())
+}
+
+/// In `f64`, rounded once; true for a positive base, neither of the two infinite or NaN.
+#[inline(always)]
+fn usual_power(x: f32, y: f32) -> (f32, bool) {
+    let power = Real::exp(f64::from(y) * Real::ln(f64::from(x)));
+    (power as f32, (x > 0.0) & (x < f32::INFINITY) & (y.abs() < f32::INFINITY))
 }
 
 fn int_pow(base: i64, exponent: i64) -> i64 {

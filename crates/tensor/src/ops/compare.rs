@@ -354,12 +354,20 @@ fn clamp(x: &Tensor, min: Option<&Operand>, max: Option<&Operand>) -> Result<Ten
     bounds().try_for_each(|bound| bound.check_range("clamp", dtype))?;
     let op = "clamp";
     let mut value = x.value().to_dtype(op, dtype)?;
-    if let Some(min) = min {
-        let shape = Shape::broadcast("clamp", value.shape(), min.shape())?;
-        value = dispatch!(dtype, T => zip::<T, T>(op, &value, &Side::new(op, min, dtype)?, &shape, larger_bound))?.into_value();
-    }
-    if let Some(max) = max {
-        value = dispatch!(dtype, T => zip::<T, T>(op, &value, &Side::new(op, max, dtype)?, &shape, smaller_bound))?.into_value();
+    if let (Some(Operand::Number(min)), Some(Operand::Number(max))) = (min, max) {
+        // In one pass.
+        value = dispatch!(dtype, T => {
+            let (min, max): (T, T) = (min.cast(), max.cast());
+            value.map(op, |x| smaller_bound(larger_bound(x, min), max))
+        })?;
+    } else {
+        if let Some(min) = min {
+            let shape = Shape::broadcast("clamp", value.shape(), min.shape())?;
+            value = dispatch!(dtype, T => zip::<T, T>(op, &value, &Side::new(op, min, dtype)?, &shape, larger_bound))?.into_value();
+        }
+        if let Some(max) = max {
+            value = dispatch!(dtype, T => zip::<T, T>(op, &value, &Side::new(op, max, dtype)?, &shape, smaller_bound))?.into_value();
+        }
     }
     if bounds().all(|b| b.tensor().is_none()) {
         let saved = (x.clone(), min.cloned(), max.cloned());

@@ -1,9 +1,13 @@
 //! Operations that others make, in value and derivative, without a loop of their own.
 
 use crate::autograd::edge;
-use crate::ops::operand::Operand;
+use crate::autograd::node::attach;
+use crate::dtype::dispatch;
+use crate::ops::operand::{Operand, Side, zip};
+use crate::real::Real;
 use crate::shape::Dims;
 use crate::{DType, Error, Result, Shape, Tensor, full, memory, no_grad};
+use std::borrow::Cow;
 
 /// What [`Tensor::unique`] finds.
 #[derive(Clone, Debug)]
@@ -37,15 +41,23 @@ impl Tensor {
         let (op, weight, dtype) = ("lerp", weight.into(), self.dtype());
         dtype.check_float(op)?;
         Error::check_same(op, ("start", dtype), ("end", end.dtype()))?;
+        weight.check_range(op, dtype)?;
+        if let Operand::Number(w) = weight {
+            let shape = Shape::broadcast(op, self.shape(), end.shape())?;
+            let ends = (self.value(), Side::Array(Cow::Borrowed(end.value())));
+            let value = dispatch!(float dtype, T => {
+                let w: T = w.cast();
+                let (near, rest) = (Real::abs(w) < T::lit(0.5), T::lit(1.0) - w);
+                zip::<T, T>(op, ends.0, &ends.1, &shape, |a, b| if near { a + (b - a) * w } else { b - (b - a) * rest })
+            })?;
+            let w = w.cast::<f64>();
+            let edges = [edge(self, &(), move |g, ()| g.mul(1.0 - w)), edge(end, &(), move |g, ()| g.mul(w))];
+            return Ok(attach("LerpBackward0", value, edges));
+        }
         let w = weight.to_tensor(dtype)?;
         let d = end.sub(self)?;
-        let from_start = || self.add(&d.mul(&w)?);
-        let from_end = || end.sub(&d.mul(&w.neg()?.add(1)?)?);
-        match weight {
-            Operand::Number(_) if w.item::<f64>()?.abs() < 0.5 => from_start(),
-            Operand::Number(_) => from_end(),
-            Operand::Tensor(_) => Tensor::where_(&w.try_abs()?.lt(0.5)?, &from_start()?, &from_end()?),
-        }
+        let from_end = end.sub(&d.mul(&w.neg()?.add(1)?)?)?;
+        Tensor::where_(&w.try_abs()?.lt(0.5)?, &self.add(&d.mul(&w)?)?, &from_end)
     }
 
     /// All products of two vectors: element `[i, j]` is `self[i] · other[j]`.

@@ -3,7 +3,7 @@
 use crate::array::Array;
 use crate::construct::Number;
 use crate::kernel::map;
-use crate::kernel::simd::inlined;
+use crate::kernel::simd::{inlined, vectorize};
 use crate::{DType, Element, Result, Shape, Tensor};
 use std::borrow::Cow;
 
@@ -147,6 +147,26 @@ pub(crate) fn zip<A: Element, O: Element>(
     };
     let array = &|&[x, y]: &[&[A]; 2], out: &mut [O]| map::map2(x, y, out, inlined!(|x, y| f(x, y)));
     zip_parts(op, a, b, shape, number, array)
+}
+
+/// A pointwise operation on two operands that has vectors for usual numbers: [`mended`](map::mended).
+pub(crate) fn zip_usual<T: Element>(
+    op: &'static str,
+    a: &Tensor,
+    b: &Operand,
+    usual: impl Fn(T, T) -> (T, bool) + Sync,
+    any: impl Fn(T, T) -> T + Sync,
+) -> Result<Tensor> {
+    let shape = Shape::broadcast(op, a.shape(), b.shape())?;
+    let (a, b) = (a.value().cast(op, T::DTYPE)?, Side::new(op, b, T::DTYPE)?);
+    let number = &|&[x, n]: &[&[T]; 2], out: &mut [T]| {
+        let n = n[0];
+        vectorize!(map::mended([x], out, inlined!(|[x]| usual(x, n)), |[x]| any(x, n)));
+    };
+    let array = &|x: &[&[T]; 2], out: &mut [T]| {
+        vectorize!(map::mended(*x, out, inlined!(|[x, y]| usual(x, y)), |[x, y]| any(x, y)));
+    };
+    zip_parts(op, &a, &b, &shape, number, array)
 }
 
 /// [`zip`] of two loops: with a number, which is the only element of the second operand, and with an array.

@@ -7,6 +7,7 @@ use crate::autograd::node::{Grad, record, record_output};
 use crate::dtype::dispatch;
 use crate::error::fallible;
 use crate::kernel::map;
+use crate::kernel::math::trig::{self, Loops};
 use crate::kernel::simd::{inlined, vectorize};
 use crate::real::{Real, Traced};
 use crate::{DType, Element, Error, Result, Tensor, grad_enabled};
@@ -60,6 +61,10 @@ pub trait Formula: Copy + Send + Sync + 'static {
     /// What [`grad`](Self::grad) is written in.
     const SAVES: Saves = Saves::Input;
 
+    /// Loops that compute [`value`](Self::value) faster than its own would, of numbers that are near 0.
+    #[doc(hidden)]
+    const LOOPS: Option<Loops> = None;
+
     /// The function of one element.
     fn value<R: Real>(self, x: R) -> R;
 
@@ -91,9 +96,13 @@ impl std::fmt::Debug for Row {
 pub fn apply<F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
     let dtype = x.dtype().to_float();
     let input = x.value().cast(F::OP, dtype)?;
-    let value = dispatch!(float dtype, T => input.each(F::OP, &|&[x]: &[&[T]; 1], out: &mut [T]| {
-        vectorize!(T: map::loop1(x, out, inlined!(|x| f.value(x))));
-    }))?;
+    let value = match F::LOOPS {
+        Some((run, _)) if dtype == DType::F32 => input.each(F::OP, &|&[x], out| run(x, out))?,
+        Some((_, run)) => input.each(F::OP, &|&[x], out| run(x, out))?,
+        None => dispatch!(float dtype, T => input.each(F::OP, &|&[x]: &[&[T]; 1], out: &mut [T]| {
+            vectorize!(map::loop1(x, out, inlined!(|x| f.value(x))));
+        }))?,
+    };
     Ok(match F::SAVES {
         Saves::Input => record(F::NAME, value, [edge(x, x, move |g, x| gradient(f, g, x))]),
         Saves::Output => {
@@ -103,7 +112,7 @@ pub fn apply<F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
 }
 
 fn gradient<F: Formula>(f: F, g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
-    if grad_enabled() {
+    if grad_enabled() || F::LOOPS.is_some() && F::SAVES == Saves::Input {
         return match f.grad(Traced::from(&**g), Traced::from(saved)) {
             Traced::Lit(slope) => saved.try_full_like(slope),
             slope => slope.try_into_tensor(),
@@ -112,7 +121,7 @@ fn gradient<F: Formula>(f: F, g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
     let value = Array::in_memory_order([g.value(), saved.value()], &|shape, [g, s]| {
         dispatch!(float s.dtype(), T => Array::build(F::NAME, shape, |out: &mut [T]| {
             map::each([g.strided(), s.strided()], out, &|&[g, s]: &[&[T]; 2], out: &mut [T]| {
-                vectorize!(T: map::loop2(g, s, out, inlined!(|g, s| f.grad(g, s))));
+                vectorize!(map::loop2(g, s, out, inlined!(|g, s| f.grad(g, s))));
             });
         }))
     });
@@ -122,7 +131,7 @@ fn gradient<F: Formula>(f: F, g: &Grad<'_>, saved: &Tensor) -> Result<Tensor> {
 /// Each row becomes a type that implements [`Formula`], a method of [`Tensor`] and an entry of [`TABLE`].
 macro_rules! pointwise {
     ($($(#[$doc:meta])* $method:ident $try_method:ident as $name:ident = |$x:ident| $value:expr,
-        saves $saves:ident, grad |$g:ident, $s:ident| $grad:expr, on $domain:expr;)*) => {
+        saves $saves:ident, grad |$g:ident, $s:ident| $grad:expr, on $domain:expr $(, by $loops:expr)?;)*) => {
         mod rows {
             $(#[allow(non_camel_case_types)] #[derive(Clone, Copy)] pub(super) struct $method;)*
         }
@@ -130,6 +139,7 @@ macro_rules! pointwise {
             const OP: &'static str = stringify!($method);
             const NAME: &'static str = stringify!($name);
             const SAVES: Saves = Saves::$saves;
+            $(const LOOPS: Option<Loops> = Some($loops);)?
             #[inline(always)]
             fn value<R: Real>(self, $x: R) -> R {
                 $value
@@ -218,7 +228,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(0.0_f32).sin().item::<f32>()?, 0.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    sin try_sin as SinBackward0 = |x| x.sin(), saves Input, grad |g, x| g * x.cos(), on -6.0..6.0;
+    sin try_sin as SinBackward0 = |x| x.sin(), saves Input, grad |g, x| g * x.cos(), on -6.0..6.0, by trig::SIN;
 
     /// Cosine of radians. [`torch.cos`](https://docs.pytorch.org/docs/stable/generated/torch.cos.html).
     ///
@@ -226,7 +236,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(0.0_f32).cos().item::<f32>()?, 1.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    cos try_cos as CosBackward0 = |x| x.cos(), saves Input, grad |g, x| g * -x.sin(), on -6.0..6.0;
+    cos try_cos as CosBackward0 = |x| x.cos(), saves Input, grad |g, x| g * -x.sin(), on -6.0..6.0, by trig::COS;
 
     /// Tangent of radians. [`torch.tan`](https://docs.pytorch.org/docs/stable/generated/torch.tan.html).
     ///
@@ -234,7 +244,7 @@ pointwise! {
     /// assert_eq!(downhill::Tensor::from(0.0_f32).tan().item::<f32>()?, 0.0);
     /// # Ok::<(), downhill::Error>(())
     /// ```
-    tan try_tan as TanBackward0 = |x| x.tan(), saves Output, grad |g, y| g * (y.clone() * y + R::lit(1.0)), on -1.2..1.2;
+    tan try_tan as TanBackward0 = |x| x.tan(), saves Output, grad |g, y| g * (y.clone() * y + R::lit(1.0)), on -1.2..1.2, by trig::TAN;
 
     /// The hyperbolic tangent. [`torch.tanh`](https://docs.pytorch.org/docs/stable/generated/torch.tanh.html).
     ///

@@ -119,6 +119,68 @@ pub(crate) fn tanh_f32(x: f32) -> f32 {
     ((-em1 / (2.0 + em1)) as f32).copysign(x)
 }
 
+/// `a + b`, and what that was rounded by.
+#[inline(always)]
+pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let v = sum - a;
+    (sum, (a - (sum - v)) + (b - v))
+}
+
+/// Half of `e^(x + low) - 1` for `x` in [-700, 710] and a `low` below the rounding error of `x`, and what it was rounded by. Half, since 2^1024 is no number.
+///
+/// Degree 12, minimax for the relative error of `e^r - 1` on ±ln 2 / 2 (2⁻⁶¹·⁷), by Remez exchange with 70 digits.
+#[inline(always)]
+pub(super) fn half_expm1(x: f64, low: f64) -> (f64, f64) {
+    let t = x.mul_add(LOG2_E, ROUND);
+    let n = t - ROUND;
+    let high = n.mul_add(-LN2_HI, x);
+    let r = n.mul_add(-LN2_LO, high);
+    let lost = n.mul_add(-LN2_LO, high - r) + low;
+    let q = 2.087_531_333_990_525_3e-9_f64
+        .mul_add(r, 2.510_897_922_425_508e-8)
+        .mul_add(r, 2.755_740_269_973_729_5e-7)
+        .mul_add(r, 2.755_724_437_327_07e-6)
+        .mul_add(r, 2.480_158_717_246_880_8e-5)
+        .mul_add(r, 1.984_126_988_596_675_6e-4)
+        .mul_add(r, 1.388_888_888_896_240_7e-3)
+        .mul_add(r, 8.333_333_333_321_691e-3)
+        .mul_add(r, 4.166_666_666_666_651e-2)
+        .mul_add(r, 1.666_666_666_666_667_7e-1)
+        .mul_add(r, 0.5);
+    let rest = (r * r).mul_add(q, lost.mul_add(r, lost));
+    let half = f64::from_bits(t.to_bits().wrapping_add(1022) << 52);
+    let (a, lost) = two_sum(half, -0.5);
+    let (sum, error) = two_sum(a, half * r);
+    let rest = half.mul_add(rest, lost + error);
+    let y = sum + rest;
+    (y, (sum - y) + rest)
+}
+
+#[inline(always)]
+pub(crate) fn expm1_f64(x: f64) -> f64 {
+    // e⁻⁴⁰ is below half of the last place of 1; comparisons, unlike `max`, let NaN through.
+    let clamped = if x < -40.0 { -40.0 } else { x };
+    let y = 2.0 * half_expm1(clamped, 0.0).0;
+    let y = if x > 710.0 { f64::INFINITY } else { y };
+    // Half of a subnormal number may be none. -0 in, -0 out.
+    if x.abs() < 1e-20 { x } else { y }
+}
+
+#[inline(always)]
+pub(crate) fn tanh_f64(x: f64) -> f64 {
+    let a = x.abs();
+    // tanh 20 is 1 - 8e-18; a comparison, unlike `min`, lets NaN through.
+    let a = if a > 20.0 { 20.0 } else { a };
+    // -h / (1 + h), divided with what the sum and the quotient round away.
+    let (h, low) = half_expm1(-2.0 * a, 0.0);
+    let d = 1.0 + h;
+    let inverse = 1.0 / d;
+    let y = h * inverse;
+    let rest = low + (-y).mul_add(d, h) - y * ((1.0 - d) + h + low);
+    (-rest.mul_add(inverse, y)).copysign(x)
+}
+
 /// Degree 11, minimax for `e^r` on ±ln 2 / 2 (2⁻⁵⁷·⁹), by Remez exchange with 60 digits.
 #[inline(always)]
 pub(crate) fn exp_f64(x: f64) -> f64 {

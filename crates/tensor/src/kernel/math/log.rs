@@ -142,17 +142,27 @@ pub(crate) fn log2_f32(x: f32) -> f32 {
     edges_f32(x, wide_series(f64::from(f), f).mul_add(LOG2_E, f64::from(e)) as f32)
 }
 
-/// `ln(u + u c)` for a relative correction `c` below the rounding error of `u`.
-///
-/// fdlibm's reduction and coefficients (`e_log.c`, `s_log1p.c`; < 1 ULP), for normal and positive `u`.
+/// `(s, bias)` for [`split_f64`]: subnormal numbers are scaled.
 #[inline(always)]
-fn series_f64(u: f64, c: f64, bias: u64) -> f64 {
-    // The exponent when the significand is taken in [sqrt 1/2, sqrt 2).
+fn scaled_f64(x: f64) -> (f64, u64) {
+    if x < f64::MIN_POSITIVE { (x * (1_u64 << 54) as f64, 1023 + 54) } else { (x, 1023) }
+}
+
+/// `(e, f)` with `u = 2^(e + bias - 1023) (1 + f)` and `1 + f` in [sqrt 1/2, sqrt 2), for normal and positive `u`.
+#[inline(always)]
+fn split_f64(u: f64, bias: u64) -> (f64, f64) {
     let shifted = u.to_bits().wrapping_add(1_f64.to_bits() - FRAC_1_SQRT_2.to_bits());
     let m = f64::from_bits((shifted & ((1 << 52) - 1)) + FRAC_1_SQRT_2.to_bits());
     // Adding an integer to the bits of 1.5 · 2⁵² converts it to floating point on every vector unit.
     let e = f64::from_bits(ROUND.to_bits() + (shifted >> 52) - bias) - ROUND;
-    let f = m - 1.0;
+    (e, m - 1.0)
+}
+
+/// `(s, b)` with `ln(1 + f) = f - half + s b` and `half = f² / 2`.
+///
+/// fdlibm's reduction and coefficients (`e_log.c`, `s_log1p.c`; < 1 ULP).
+#[inline(always)]
+fn series_f64(f: f64, half: f64) -> (f64, f64) {
     let s = f / (2.0 + f);
     let z = s * s;
     let r = 1.479_819_860_511_658_6e-1_f64
@@ -163,15 +173,37 @@ fn series_f64(u: f64, c: f64, bias: u64) -> f64 {
         .mul_add(z, 3.999_999_999_940_942e-1)
         .mul_add(z, 6.666_666_666_666_735e-1)
         * z;
+    (s, half + r)
+}
+
+/// `ln(u + u c)` for a relative correction `c` below the rounding error of `u`.
+#[inline(always)]
+fn sum_f64((u, bias): (f64, u64), c: f64) -> f64 {
+    let (e, f) = split_f64(u, bias);
     let half = 0.5 * f * f;
-    e * LN2_HI - ((half - s.mul_add(half + r, e.mul_add(LN2_LO, c))) - f)
+    let (s, b) = series_f64(f, half);
+    e * LN2_HI - ((half - s.mul_add(b, e.mul_add(LN2_LO, c))) - f)
 }
 
 #[inline(always)]
 pub(crate) fn ln_f64(x: f64) -> f64 {
-    let tiny = x < f64::MIN_POSITIVE;
-    let (s, bias) = if tiny { (x * (1_u64 << 54) as f64, 1023 + 54) } else { (x, 1023) };
-    edges_f64(x, series_f64(s, 0.0, bias))
+    edges_f64(x, sum_f64(scaled_f64(x), 0.0))
+}
+
+/// The logarithm of the significand and its product with 1 / ln 2 are sums of two numbers.
+#[inline(always)]
+pub(crate) fn log2_f64(x: f64) -> f64 {
+    const LOG2_E_LOW: f64 = 2.035_527_374_093_103_3e-17;
+    let (u, bias) = scaled_f64(x);
+    let (e, f) = split_f64(u, bias);
+    let half = 0.5 * f * f;
+    let (s, b) = series_f64(f, half);
+    let high = f - half;
+    let low = s.mul_add(b, ((f - high) - half) - (0.5 * f).mul_add(f, -half));
+    let y = high * LOG2_E;
+    let rest = high.mul_add(LOG2_E_LOW, low.mul_add(LOG2_E, high.mul_add(LOG2_E, -y)));
+    let sum = e + y;
+    edges_f64(x, sum + (((e - sum) + y) + rest))
 }
 
 #[inline(always)]
@@ -186,6 +218,6 @@ pub(crate) fn log1p_f64(x: f64) -> f64 {
     let u = 1.0 + x;
     // What the sum rounded away; the larger operand first.
     let lost = if x > 1.0 { 1.0 - (u - x) } else { x - (u - 1.0) };
-    let y = edges_f64(u, series_f64(u, lost / u, 1023));
+    let y = edges_f64(u, sum_f64((u, 1023), lost / u));
     if x == 0.0 { x } else { y }
 }

@@ -14,9 +14,9 @@
 //! | `exp` `ln` `log1p` `log2` `tanh` `erf` `sin` `cos` `tan` | computed in `f64`, rounded once: ≤ 0.53 | |
 //! | `fast_exp` `expm1` `fast_ln` | SLEEF 3's algorithms, bit for bit: ≤ 1.0 | |
 //! | `quick_ln` `quick_log1p` | ≤ 1.5 | |
-//! | `exp` `ln` `log1p` | | ≤ 1.0, vectorised; the `fast_` and `quick_` ones are these |
-//! | `expm1` `log2` `tanh` `sin` `cos` `powr` | `powr`: the standard library | the standard library |
-//! | `erf` `tan` | | the `libm` crate |
+//! | `exp` `ln` `log1p` `expm1` `log2` `tanh` `erf` | | ≤ 1.0, vectorised; the `fast_` and `quick_` ones are these |
+//! | `sin` `cos` `tan` | | ≤ 1.0 up to 10⁹, vectorised by [`trig::SIN`] and its kin; beyond, the standard library and the `libm` crate |
+//! | `powr` | the standard library | the standard library |
 //! | `sigmoid` | `1 / (1 + fast_exp(−x))`: ≤ 2.5, and 0 once the exponential overflows | the same |
 //!
 //! `exp` is 0 below about −104 (`f64`: −746) and ∞ above about 88.7 (709.8). Logarithms are −∞ at ±0 and NaN below, `log1p` at −1;
@@ -31,7 +31,7 @@ pub(super) mod erf;
 pub(super) mod exp;
 pub(super) mod log;
 mod pair;
-pub(super) mod trig;
+pub(crate) mod trig;
 
 #[cfg(test)]
 mod tests;

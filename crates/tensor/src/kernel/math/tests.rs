@@ -4,6 +4,7 @@
 use super::super::real::{Float, Real};
 use super::super::simd::forced::{at_most, levels};
 use super::super::simd::{Level, vectorize};
+use super::trig;
 
 type Unary<T> = fn(&[T], &mut [T]);
 
@@ -77,7 +78,7 @@ fn sigmoid(x: f64) -> f64 {
 
 #[test]
 fn f32_functions_stay_within_their_ulp() {
-    let cases: [(&str, Unary<f32>, fn(f64) -> f64, f64); 14] = [
+    let cases: [(&str, Unary<f32>, fn(f64) -> f64, f64); 17] = [
         ("exp", map!(f32, exp), f64::exp, 0.51),
         ("fast_exp", map!(f32, fast_exp), f64::exp, 1.0),
         ("expm1", map!(f32, expm1), f64::exp_m1, 1.0),
@@ -93,6 +94,9 @@ fn f32_functions_stay_within_their_ulp() {
         ("sin", map!(f32, sin), f64::sin, 0.51),
         ("cos", map!(f32, cos), f64::cos, 0.51),
         ("tan", map!(f32, tan), f64::tan, 0.53),
+        ("sines", trig::SIN.0, f64::sin, 0.51),
+        ("cosines", trig::COS.0, f64::cos, 0.51),
+        ("tangents", trig::TAN.0, f64::tan, 0.53),
     ];
     let x = every_exponent_f32();
     for (name, f, exact, bound) in cases {
@@ -118,7 +122,14 @@ fn f32_sigmoid_stays_within_its_ulp_until_the_exponential_overflows() {
 
 #[test]
 fn f64_functions_stay_within_two_ulp_of_the_standard_library() {
-    let cases: [(&str, Unary<f64>, fn(f64) -> f64); 4] = [
+    let cases: [(&str, Unary<f64>, fn(f64) -> f64); 11] = [
+        ("expm1", map!(f64, expm1), f64::exp_m1),
+        ("log2", map!(f64, log2), f64::log2),
+        ("tanh", map!(f64, tanh), f64::tanh),
+        ("erf", map!(f64, erf), libm::erf),
+        ("sin", trig::SIN.1, f64::sin),
+        ("cos", trig::COS.1, f64::cos),
+        ("tan", trig::TAN.1, libm::tan),
         ("exp", map!(f64, exp), f64::exp),
         ("ln", map!(f64, ln), f64::ln),
         ("log1p", map!(f64, log1p), f64::ln_1p),
@@ -150,6 +161,9 @@ fn every_level_computes_the_same_bits() {
         map!(f32, tanh),
         map!(f32, erf),
         map!(f32, sigmoid),
+        trig::SIN.0,
+        trig::COS.0,
+        trig::TAN.0,
     ] {
         // Of a NaN only that it is one: its payload and sign are not promised.
         let bits =
@@ -159,7 +173,18 @@ fn every_level_computes_the_same_bits() {
         }
     }
     let x = every_exponent_f64();
-    for f in [map!(f64, exp) as Unary<f64>, map!(f64, ln), map!(f64, log1p)] {
+    for f in [
+        map!(f64, exp) as Unary<f64>,
+        map!(f64, ln),
+        map!(f64, log1p),
+        map!(f64, expm1),
+        map!(f64, log2),
+        map!(f64, tanh),
+        map!(f64, erf),
+        trig::SIN.1,
+        trig::COS.1,
+        trig::TAN.1,
+    ] {
         let bits =
             |level| at_most(level, || run(f, &x)).into_iter().map(|y| (!y.is_nan()).then_some(y.to_bits()));
         for level in levels() {
