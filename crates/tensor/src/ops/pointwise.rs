@@ -97,8 +97,10 @@ pub fn apply<F: Formula>(f: F, x: &Tensor) -> Result<Tensor> {
     let dtype = x.dtype().to_float();
     let input = x.value().cast(F::OP, dtype)?;
     let value = match F::LOOPS {
-        Some((run, _)) if dtype == DType::F32 => input.each(F::OP, &|&[x], out| run(x, out))?,
-        Some((_, run)) => input.each(F::OP, &|&[x], out| run(x, out))?,
+        Some((run, _)) if dtype == DType::F32 => {
+            input.each(F::OP, &|&[x]: &[&[f32]; 1], out: &mut [f32]| run(x, out))?
+        }
+        Some((_, run)) => input.each(F::OP, &|&[x]: &[&[f64]; 1], out: &mut [f64]| run(x, out))?,
         None => dispatch!(float dtype, T => input.each(F::OP, &|&[x]: &[&[T]; 1], out: &mut [T]| {
             vectorize!(map::loop1(x, out, inlined!(|x| f.value(x))));
         }))?,
