@@ -66,20 +66,35 @@ impl Ended {
     }
 }
 
+/// What starts processes, and whether it is Open MPI's; otherwise it is MPICH's.
+pub(crate) fn launcher() -> (String, bool) {
+    let launcher = std::env::var("MPIRUN").unwrap_or("mpirun".to_string());
+    let version = Command::new(&launcher).arg("--version").output().expect("mpirun, of openmpi-bin or mpich");
+    let is_open_mpi = String::from_utf8_lossy(&version.stdout).contains("Open MPI");
+    (launcher, is_open_mpi)
+}
+
 /// Starts processes with these arguments and waits for them. They talk by memory and by the loopback device, and each computes on one thread.
 pub(crate) fn mpirun(processes: usize, program: &Path, arguments: &[&str]) -> Ended {
     const LIMIT: Duration = Duration::from_secs(300);
     let start = Instant::now();
-    let mut child = Command::new("mpirun")
-        .args(["--allow-run-as-root", "--oversubscribe", "-n", &processes.to_string()])
-        .args(["--mca", "btl_tcp_if_include", "lo", "--mca", "oob_tcp_if_include", "lo"])
+    let (launcher, is_open_mpi) = launcher();
+    // Of this machine alone, also more than it has cores, and for root.
+    let flags = if is_open_mpi {
+        "--allow-run-as-root --oversubscribe --mca btl_tcp_if_include lo --mca oob_tcp_if_include lo"
+    } else {
+        "-iface lo"
+    };
+    let mut child = Command::new(launcher)
+        .args(flags.split(' '))
+        .args(["-n", &processes.to_string()])
         .arg(program)
         .args(arguments)
         .env("RAYON_NUM_THREADS", "1")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("mpirun, of the package openmpi-bin");
+        .expect("mpirun");
     let read = |mut pipe: Box<dyn Read + Send>| {
         thread::spawn(move || {
             let mut text = Vec::new();
