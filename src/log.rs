@@ -12,6 +12,7 @@ pub use plot::Plot;
 pub use progress::Progress;
 
 use crate::{Error, Result};
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -119,10 +120,13 @@ impl Curves {
     /// See [`Curves`].
     #[inline]
     pub fn add(&mut self, step: usize, scalars: &[(&str, f64)]) -> Result<()> {
-        for (i, (name, _)) in scalars.iter().enumerate() {
+        let mut values = HashMap::from([("step", 0.0)]);
+        let known =
+            self.columns.as_ref().map(|columns| columns.iter().map(|c| &c[..]).collect::<HashSet<_>>());
+        for (name, x) in scalars {
             let plain = |c: char| !c.is_control() && !",\"\\".contains(c);
-            let twice = *name == "step" || scalars[..i].iter().any(|(before, _)| before == name);
-            let missing = self.columns.as_ref().is_some_and(|columns| !columns.iter().any(|c| c == name));
+            let twice = values.insert(name, *x).is_some();
+            let missing = known.as_ref().is_some_and(|known| !known.contains(name));
             if name.is_empty() || !name.chars().all(plain) || twice || missing {
                 let why = match (twice, missing) {
                     (true, _) => "is there twice".into(),
@@ -143,8 +147,7 @@ impl Curves {
         let first = || names().map(String::from).collect::<Vec<_>>();
         let columns = self.columns.clone().unwrap_or_else(first);
         let header = if self.columns.is_none() { columns.join(",") + "\n" } else { String::new() };
-        let find = |column: &String| scalars.iter().find(|(name, _)| name == column);
-        let cell = |column| find(column).map_or(",".into(), |(_, x)| format!(",{x:?}"));
+        let cell = |column: &String| values.get(&column[..]).map_or(",".into(), |x| format!(",{x:?}"));
         self.write(&format!("{header}{step}{}\n", columns.iter().skip(1).map(cell).collect::<String>()))?;
         // Only now: a header that could not be written is tried again.
         self.columns = Some(columns);

@@ -196,7 +196,7 @@ fn schedules_and_files() -> Vec<String> {
         CosineAnnealingWarmRestarts::new(&mut o, WarmRestartsOptions { t_mult: 0, ..Default::default() });
         CosineAnnealingWarmRestarts::new(&mut o, WarmRestartsOptions::default())?.step_to(&mut o, -1.0);
         SequentialLR::new(&mut o, vec![], []); SequentialLR::new(&mut o, vec![Box::new(step.clone())], [2]);
-        OneCycleLR::new(&mut o, [1.0], 5, OneCycleOptions::default()); ReduceLROnPlateau::new(&o, PlateauOptions { factor: 2.0, ..Default::default() });
+        OneCycleLR::new(&mut o, [1.0], 5, OneCycleOptions::default()); ReduceLROnPlateau::new(&o, PlateauOptions { factor: 2.0, ..Default::default() }); ReduceLROnPlateau::new(&o, PlateauOptions { threshold: f64::NAN, ..Default::default() });
         step.load_state_dict(&StateDict::new()); step.load_state_dict(&o.state_dict()); step.load_state_dict(&both.state_dict());
         step.load_state_dict(&StateDict::from_iter([("step_size", Tensor::from(0)), ("gamma", Tensor::from(1.0)), ("last_epoch", Tensor::from(0))]));
         step.load_state_dict(&with("step_size", Tensor::from(0.5))); step.load_state_dict(&with("step_size", ones([2])?));

@@ -1,7 +1,7 @@
 //! Entries by number.
 
 use crate::{Collate, Error, Result};
-use downhill_tensor::Error as TensorError;
+use downhill_tensor::{Error as TensorError, memory};
 use std::sync::Arc;
 
 /// Entries by number, and batches of them.
@@ -80,7 +80,7 @@ pub trait Dataset {
     /// # Ok::<(), downhill::data::Error>(())
     /// ```
     fn all(&self) -> Result<Batch<Self>> {
-        self.batch(&(0..self.len()).collect::<Vec<_>>())
+        self.batch(&memory::collect("Dataset", 0..self.len())?)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::sampler::chunks;
 use crate::{Error, Order, Result, Sampler};
-use downhill_tensor::Tensor;
 use downhill_tensor::random::Generator;
+use downhill_tensor::{Tensor, memory};
 use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,9 +108,10 @@ impl Sampler for DistributedSampler {
     fn iter(&self) -> Order<usize> {
         let seed = self.seed.wrapping_add(self.epoch.load(Ordering::Relaxed)).cast_signed();
         let (n, shuffle, len) = (self.n, self.shuffle, self.len());
-        let places = (self.rank..).step_by(self.processes).take(len).map(move |i| i % n);
+        let (rank, processes) = (self.rank as u128, self.processes as u128);
+        let places = (0..len).map(move |i| ((rank + i as u128 * processes) % n as u128) as usize);
         chunks(iter::once_with(move || {
-            let places = Tensor::from_slice(&places.collect::<Vec<_>>(), len)?;
+            let places = Tensor::from_slice(&memory::collect("DistributedSampler", places)?, len)?;
             if !shuffle {
                 return Ok(places);
             }

@@ -171,7 +171,9 @@ impl<D: Dataset> DataLoader<D> {
     pub fn iter(&self) -> Result<Batches<D>> {
         let order = self.order()?;
         with(self.generator.as_ref(), seed)?;
-        let workers = self.start.map(|(n, start)| start(&self.dataset, n)).transpose()?;
+        // A thread has a batch to load, at least.
+        let workers =
+            self.start.map(|(n, start)| start(&self.dataset, n.min(self.len().max(1)))).transpose()?;
         Ok(Batches { dataset: self.dataset.clone(), order: order.fuse(), left: self.len(), workers })
     }
 

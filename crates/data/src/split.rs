@@ -2,7 +2,7 @@
 
 use crate::{Dataset, Error, Result, Subset};
 use downhill_tensor::random::{Generator, with_default};
-use downhill_tensor::{DType, Error as TensorError, Tensor};
+use downhill_tensor::{DType, Error as TensorError, Tensor, memory};
 use std::collections::BTreeMap;
 
 /// How large a part is: a length (`usize`), or a fraction of the whole (`f64`).
@@ -42,9 +42,9 @@ impl Portion for f64 {
             return Err(Error::argument(op, message));
         }
         let mut lengths: Vec<_> = portions.iter().map(|x| (n as f64 * x).floor() as usize).collect();
-        let left = n.saturating_sub(lengths.iter().sum());
+        let left = n.saturating_sub(lengths.iter().fold(0, |sum, &x| sum.saturating_add(x)));
         let parts = lengths.len();
-        (0..left).for_each(|i| lengths[i % parts] += 1);
+        lengths.iter_mut().enumerate().for_each(|(i, x)| *x += left / parts + usize::from(i < left % parts));
         usize::lengths(op, &lengths, n)
     }
 }
@@ -108,11 +108,11 @@ pub fn random_split<'a, D: Dataset + Clone, P: Portion, const N: usize>(
     let lengths = P::lengths("random_split", &portions, dataset.len())?;
     let order = permutation(dataset.len(), generator)?;
     let mut rest = &order[..];
-    let parts = std::array::from_fn(|i| {
-        let (part, after) = rest.split_at(lengths[i]);
-        rest = after;
-        part.to_vec()
-    });
+    let mut parts = std::array::from_fn(|_| Vec::new());
+    for (part, length) in parts.iter_mut().zip(lengths) {
+        let (these, after) = rest.split_at(length);
+        (*part, rest) = (memory::collect("random_split", these.iter().copied())?, after);
+    }
     subsets(&dataset, parts)
 }
 

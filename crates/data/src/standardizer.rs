@@ -1,7 +1,7 @@
 //! Columns brought to mean 0 and variance 1.
 
 use crate::{Error, Result};
-use downhill_tensor::{DType, Error as TensorError, Result as TensorResult, Shape, Tensor};
+use downhill_tensor::{DType, Error as TensorError, Result as TensorResult, Shape, Tensor, memory};
 
 const OP: &str = "Standardizer";
 
@@ -59,7 +59,7 @@ impl Standardizer {
             return Err(Error::argument(OP, format!("{infinite} has no place in a mean")));
         }
         let width = x.len() / n;
-        let (mut mean, mut std) = (vec![0.0; width], vec![1.0; width]);
+        let (mut mean, mut std) = (memory::vec(OP, 0.0, width)?, memory::vec(OP, 1.0, width)?);
         for (j, (mean, std)) in mean.iter_mut().zip(&mut std).enumerate() {
             let values = || x[j..].iter().step_by(width).copied().filter(|x| !x.is_nan());
             let count = values().count() as f64;

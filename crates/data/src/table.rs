@@ -105,6 +105,8 @@ pub struct Table {
     path: Option<PathBuf>,
     columns: Vec<Column>,
     names: Vec<String>,
+    /// The columns by name.
+    places: HashMap<String, usize>,
     rows: usize,
 }
 
@@ -169,16 +171,19 @@ impl Table {
                 format!("a kind for {name:?}, but the columns are {names:?}"),
             ));
         }
+        // The first of two kinds for one name counts.
+        let kinds: HashMap<_, _> = options.kinds.iter().rev().map(|(name, kind)| (name, kind)).collect();
         let mut columns = Vec::new();
         for (i, name) in names.iter().enumerate() {
-            let kind = options.kinds.iter().find(|(of, _)| of == name).map(|(_, kind)| kind);
+            let kind = kinds.get(name).copied();
             if kind != Some(&Kind::Skip) {
                 let cells = Cells { records: &records, missing: &options.missing, i, name };
                 columns.push(cells.column(kind)?);
             }
         }
-        let names = columns.iter().map(|column| column.name.clone()).collect();
-        Ok(Self { path: None, columns, names, rows: records.len() })
+        let names: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
+        let places = names.iter().cloned().zip(0..).collect();
+        Ok(Self { path: None, columns, names, places, rows: records.len() })
     }
 
     /// How many rows it has, without the header.
@@ -201,7 +206,7 @@ impl Table {
 
     #[inline]
     fn column(&self, name: &str) -> Result<&Column> {
-        self.columns.iter().find(|column| column.name == name).ok_or_else(|| {
+        self.places.get(name).map(|&i| &self.columns[i]).ok_or_else(|| {
             Error::argument("Table", format!("no column {name:?}; there are {:?}", self.names))
         })
     }
@@ -384,8 +389,10 @@ impl<'a> Cells<'a> {
         classes.dedup();
         let number = |text: &str| text.parse::<f64>();
         if classes.iter().all(|text| number(text).is_ok()) {
-            let by_value = |a: &&str, b: &&str| number(a).ok().partial_cmp(&number(b).ok());
-            classes.sort_by(|a, b| by_value(a, b).unwrap_or(Ordering::Equal));
+            // Every NaN has a place, as sorting wants it.
+            classes.sort_by(|a, b| {
+                number(a).ok().zip(number(b).ok()).map_or(Ordering::Equal, |(a, b)| a.total_cmp(&b))
+            });
         }
         classes.into_iter().map(String::from).collect()
     }

@@ -3,7 +3,7 @@
 use crate::optim::Optimizer;
 use crate::{Error, Module, Result, StateDict};
 use downhill_tensor::random::{Generator, get_rng_state, set_rng_state};
-use downhill_tensor::{DType, Tensor};
+use downhill_tensor::{DType, Tensor, memory};
 use std::fmt;
 #[cfg(feature = "safetensors")]
 use std::path::Path;
@@ -229,5 +229,5 @@ fn tensor_to_bytes(tensor: &Tensor) -> Result<Vec<u8>> {
     if tensor.dtype() != DType::I64 {
         return Err(Error::DType { op: "generator", expected: "int64", got: tensor.dtype() });
     }
-    Ok(tensor.to_vec::<i64>()?.into_iter().flat_map(i64::to_le_bytes).collect())
+    memory::collect("generator", tensor.to_vec::<i64>()?.into_iter().flat_map(i64::to_le_bytes))
 }

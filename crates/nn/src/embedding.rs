@@ -76,8 +76,11 @@ impl Embedding {
     /// ```
     #[inline]
     pub fn with_padding(num_embeddings: usize, embedding_dim: usize, padding_idx: isize) -> Result<Self> {
-        let wrapped = if padding_idx < 0 { padding_idx + num_embeddings.cast_signed() } else { padding_idx };
-        let row = usize::try_from(wrapped).ok().filter(|&row| row < num_embeddings).ok_or_else(|| {
+        let row = match usize::try_from(padding_idx) {
+            Ok(row) => Some(row),
+            Err(_) => num_embeddings.checked_sub(padding_idx.unsigned_abs()),
+        };
+        let row = row.filter(|&row| row < num_embeddings).ok_or_else(|| {
             Error::argument("embedding", format!("no row {padding_idx} for padding among {num_embeddings}"))
         })?;
         let table = Self { padding_idx: Some(row), ..Self::new(num_embeddings, embedding_dim)? };
@@ -259,6 +262,16 @@ mod tests {
     fn table() -> Embedding {
         let weight = Tensor::from([[1.0_f32, 0.0], [0.0, 3.0], [3.0, 4.0]]);
         Embedding::from_weight(Parameter::new(weight).unwrap())
+    }
+
+    #[test]
+    fn padding_that_is_no_row_is_refused() {
+        for (rows, row) in
+            [(3, 3), (3, -4), (0, 0), (0, -1), (3, isize::MIN), (usize::MAX, isize::MIN), (usize::MAX, -1)]
+        {
+            assert!(Embedding::with_padding(rows, 1, row).is_err(), "{row} of {rows}");
+        }
+        assert_eq!(Embedding::with_padding(3, 1, -3).unwrap().padding_idx, Some(0));
     }
 
     fn gradient(layer: &Embedding, x: &Tensor) -> Vec<f32> {

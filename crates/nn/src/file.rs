@@ -3,7 +3,7 @@
 use crate::header::{Header, METADATA};
 use crate::replace::replace;
 use crate::{Error, Result, StateDict};
-use downhill_tensor::{DType, Element, IntoElement, Tensor, full};
+use downhill_tensor::{DType, Element, IntoElement, Tensor, full, memory};
 use safetensors::Dtype as Stored;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::BTreeMap;
@@ -379,6 +379,8 @@ fn quarter(bits: u8) -> f32 {
 #[inline]
 fn room(op: &'static str, bytes: usize) -> Result<Vec<u8>> {
     let mut room = Vec::new();
+    // What the pool keeps is free, too.
+    memory::check::<u8>(op, bytes)?;
     room.try_reserve_exact(bytes).map_err(|_| Error::Memory { op, bytes, shape: None })?;
     Ok(room)
 }

@@ -223,3 +223,60 @@ fn limited_loading() -> Result<()> {
     drop(shared);
     Ok(())
 }
+
+#[test]
+fn scratch_without_memory_is_an_error() {
+    in_little_space("limited_scratch");
+}
+
+#[test]
+#[ignore = "started by the test above"]
+fn limited_scratch() -> Result<()> {
+    let x = Generator::seeded(3).randn([1 << 20], DType::F32)?;
+    let (tall, wide) = (x.mul(100.0)?.reshape([1 << 19, 2])?, x.reshape([8, 1 << 17])?);
+    let (square, hit) = (x.reshape([1 << 10, 1 << 10])?, x.gt(0)?);
+    // The first takes more than the memory that is left at first; what it frees, the allocator may keep for the others.
+    let operations: [(&str, &dyn Fn() -> Result<()>); 17] = [
+        ("sort", &|| x.sort(0, false).map(drop)),
+        ("topk", &|| x.topk(1000, 0, true).map(drop)),
+        ("median", &|| x.median_dim(0, false).map(drop)),
+        ("log_softmax", &|| tall.log_softmax(0).map(drop)),
+        ("unique", &|| x.unique().map(drop)),
+        ("quantile", &|| x.quantile(0.5).map(drop)),
+        ("argmax", &|| wide.argmax(1, false).map(drop)),
+        ("min_dim", &|| wide.min_dim(0, false).map(drop)),
+        ("amax", &|| tall.amax(0, false).map(drop)),
+        ("sum_dim", &|| square.sum_dim(0, false).map(drop)),
+        ("var", &|| wide.var_dim(1, 1.0, false).map(drop)),
+        ("prod", &|| tall.prod_dim(0, false).map(drop)),
+        ("any", &|| wide.any_dim(1, false).map(drop)),
+        ("mm", &|| square.mm(&square).map(drop)),
+        ("multilabel_margin", &|| {
+            let labels = tall.gt(0)?.to_dtype(DType::I64);
+            MultiLabelMarginLoss::default().forward(&tall, &labels).map(drop)
+        }),
+        ("binary metrics", &|| {
+            let mut metrics = metrics::BinaryMetrics::new();
+            metrics.update(&x, &hit)?;
+            metrics.roc_curve()?;
+            metrics.confusion_matrix(0.5).map(drop)
+        }),
+        ("regression metrics", &|| {
+            let mut metrics = metrics::RegressionMetrics::new();
+            metrics.update(&tall, &tall)?;
+            metrics.r2_score()?;
+            metrics.median_absolute_error().map(drop)
+        }),
+    ];
+    for (i, (name, operation)) in operations.into_iter().enumerate() {
+        let (mut ballast, mut refused) = (ballast(BALLAST), 0);
+        // A little more is set free from attempt to attempt.
+        while let Err(error) = operation() {
+            assert!(matches!(error, Error::Memory { .. }), "{name}: {error}");
+            assert!(ballast.pop().is_some(), "{name} fits the limit");
+            refused += 1;
+        }
+        assert!(refused > 0 || i > 0, "{name} fits into 8 MiB");
+    }
+    Ok(())
+}

@@ -5,7 +5,7 @@ use crate::dtype::dispatch;
 use crate::kernel::map::{self, Strided};
 use crate::kernel::simd::inlined;
 use crate::layout::Layout;
-use crate::{DType, Element, Error, Result, Shape, memory};
+use crate::{DType, Element, Error, Result, Shape, memory, pool};
 use std::borrow::Cow;
 
 #[derive(Clone, Debug)]
@@ -23,6 +23,23 @@ impl Array {
         write: impl FnOnce(&mut [T]),
     ) -> Result<Self> {
         let mut buffer = Self::memory::<T>(op, &shape)?;
+        write(buffer.fresh());
+        Ok(Self { buffer, layout: Layout::contiguous(shape) })
+    }
+
+    /// [`build`](Self::build) by a loop that takes so many bytes of scratch: an error unless there is memory for them beside the result.
+    #[inline]
+    pub(crate) fn build_beside<T: Element>(
+        op: &'static str,
+        shape: Shape,
+        scratch: usize,
+        write: impl FnOnce(&mut [T]),
+    ) -> Result<Self> {
+        let mut buffer = Self::memory::<T>(op, &shape)?;
+        // Less is as little as a node, for which nobody asks.
+        if scratch >= pool::MIN && shape.numel() > 0 {
+            memory::check::<u8>(op, scratch)?;
+        }
         write(buffer.fresh());
         Ok(Self { buffer, layout: Layout::contiguous(shape) })
     }

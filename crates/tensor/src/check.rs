@@ -1,7 +1,7 @@
 //! Tests for derivatives: against finite differences, and a fused operation against its definition.
 
 use crate::autograd::{GradOptions, grad_with};
-use crate::{DType, Error, Result, Tensor, no_grad};
+use crate::{DType, Error, Result, Tensor, memory, no_grad};
 
 /// Step of the central differences: the cube root of the double's epsilon balances truncation and rounding.
 const STEP: f64 = 6e-6;
@@ -18,8 +18,8 @@ fn direction(like: &Tensor, salt: u64) -> Result<Tensor> {
         state ^= state << 17;
         (state >> 11) as f64 / (1_u64 << 53) as f64 * 2.0 - 1.0
     };
-    let values: Vec<f64> = std::iter::repeat_with(next).take(like.numel()).collect();
-    Tensor::from_vec(values, like.shape())
+    let values = std::iter::repeat_with(next).take(like.numel());
+    Tensor::from_vec(memory::collect("direction", values)?, like.shape())
 }
 
 /// The sum of the products of two lists of tensors; `None` stands for zeros.

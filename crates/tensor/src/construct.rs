@@ -139,7 +139,7 @@ number!(bool => Bool(bool), i32 => Int(i64), i64 => Int(i64), usize => Int(i64),
 /// printed: `0.3_f32` is 0.3, so that `arange(0.0_f32, 0.3, 0.1)` ends before it.
 ///
 /// # Errors
-/// [`Error::Argument`] for a step of 0 or one that leads away from `end`, or bounds that are not finite, [`Error::Memory`].
+/// [`Error::Argument`] for a step of 0 or one that leads away from `end`, or bounds or a step that are not finite, [`Error::Memory`].
 ///
 /// ```
 /// assert_eq!(downhill::arange(0, 10, 3)?.to_vec::<i64>()?, [0, 3, 6, 9]);
@@ -151,7 +151,7 @@ pub fn arange<T: Step>(start: T, end: T, step: T) -> Result<Tensor> {
     let [x, y, d] = [a, b, s].map(Number::cast::<f64>);
     let [x, y, d] = if T::Element::DTYPE == DType::F32 { [x, y, d].map(decimal) } else { [x, y, d] };
     let count = ((y - x) / d).ceil();
-    if d == 0.0 || !count.is_finite() || count < 0.0 {
+    if d == 0.0 || !d.is_finite() || !count.is_finite() || count < 0.0 {
         let message =
             format!("from {x} to {y} by {d} is not a range (step must be nonzero and lead towards the end)");
         return Err(Error::argument("arange", message));

@@ -110,7 +110,7 @@ pub fn for_jobs<J: Send>(jobs: Vec<J>, work: usize, f: impl Fn(J) + Sync) {
     if work < PARALLEL_MIN || jobs.len() < 2 {
         jobs.into_iter().for_each(run);
     } else {
-        parallel::for_jobs(jobs, &run);
+        parallel::for_jobs(jobs.into_iter(), &run);
     }
 }
 
@@ -301,7 +301,7 @@ pub fn sum_tiles<T: Float, const N: usize>(
         });
         sum.total()
     };
-    let mut parts = vec![0.0; count.div_ceil(BLOCK)];
+    let mut parts = parallel::filled(count.div_ceil(BLOCK), 0.0);
     match out {
         Some(out) => parallel::sink_blocks(&mut out[..count], &mut parts, &|i, out, part| {
             *part = block(i * BLOCK, Some(out));

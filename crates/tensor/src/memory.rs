@@ -111,13 +111,17 @@ pub fn check<T>(op: &'static str, n: usize) -> Result<()> {
     with_capacity::<T>(op, n).map(drop)
 }
 
-/// [`check`] for `n` elements of scratch on every thread.
-pub(crate) fn check_scratch<T>(op: &'static str, n: usize) -> Result<()> {
-    // Whoever asks how many threads there are starts them: a process of 1 ms takes 0.2 ms more.
-    if n.saturating_mul(size_of::<T>()) < pool::MIN {
-        return Ok(());
-    }
-    check::<T>(op, n.saturating_mul(parallel::threads()))
+/// [`check`] for a loop each of whose jobs takes `n` elements: as many run at once as there are threads.
+///
+/// # Errors
+/// [`Error::Memory`].
+///
+/// ```
+/// assert!(downhill::memory::check_jobs::<f64>("op", 100).is_ok());
+/// assert!(downhill::memory::check_jobs::<f64>("op", usize::MAX).is_err());
+/// ```
+pub fn check_jobs<T>(op: &'static str, n: usize) -> Result<()> {
+    check::<u8>(op, parallel::bytes::<T>(n))
 }
 
 /// An empty vector with room for `n` elements.

@@ -119,7 +119,11 @@ impl<B> Pool<B> {
             self.cached.fetch_sub(size, Relaxed);
             return;
         }
-        self.shelf(class, kind).expect("it was taken from there").push(block);
+        let mut shelf = self.shelf(class, kind).expect("it was taken from there");
+        if shelf.try_reserve(1).is_ok() {
+            return shelf.push(block);
+        }
+        self.cached.fetch_sub(size, Relaxed);
     }
 
     pub(crate) fn stats(&self) -> Stats {

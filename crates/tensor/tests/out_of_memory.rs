@@ -126,6 +126,10 @@ fn what_is_larger_than_memory_is_refused_and_changes_nothing() -> Result<()> {
     refused("randn", || generator.randn([HUGE], DType::F32));
     assert_eq!(generator, Generator::seeded(3));
 
+    // So many products of nothing are nothing.
+    let (a, b) = (downhill_tensor::zeros([HUGE, 0, 3])?, downhill_tensor::zeros([HUGE, 3, 0])?);
+    assert_eq!(a.bmm(&b)?.shape(), &[HUGE, 0, 0]);
+
     // What reads a part of a large view needs memory for the part alone.
     assert_eq!(view(HUGE)?.index_select(0, &Tensor::from([0]))?.detach(), Tensor::from([1.5_f32]));
 

@@ -1,4 +1,7 @@
-use downhill::data::{Collate, Dataset, Error, Result, Subset, TensorDataset};
+use downhill::data::{
+    Collate, DataLoader, Dataset, DistributedSampler, Error, Result, Sampler, Subset, TensorDataset,
+    random_split,
+};
 use downhill::{Tensor, arange, zeros};
 use std::sync::Arc;
 
@@ -58,4 +61,40 @@ fn errors_become_those_of_tensors_with_their_text() {
     let text = refused.to_string();
     assert_eq!(downhill::Error::from(refused).to_string(), text);
     assert_eq!(downhill::Error::from(Error::other("no picture")).to_string(), "data: no picture");
+}
+
+/// As many entries as one likes.
+#[derive(Clone)]
+struct Claims(usize);
+
+impl Dataset for Claims {
+    type Item = i64;
+    fn len(&self) -> usize {
+        self.0
+    }
+    fn get(&self, index: usize) -> Result<i64> {
+        Ok(index as i64)
+    }
+}
+
+#[test]
+fn a_dataset_larger_than_memory_is_read_in_part_or_refused() {
+    for n in [1 << 40, 1 << 60, usize::MAX] {
+        assert!(Claims(n).all().is_err());
+        assert!(random_split(Claims(n), [0.5, 0.5], None).is_err());
+        assert!(random_split(Claims(n), [n - 1, 1], None).is_err());
+        let first = DataLoader::new(Claims(n)).batch_size(3).iter().unwrap().next();
+        assert_eq!(first.unwrap().unwrap(), Tensor::from([0, 1, 2]));
+        for (processes, shuffle) in [(1, false), (1, true), (2, false)] {
+            let sampler = DistributedSampler::new(n, processes, 0).unwrap().shuffle(shuffle);
+            assert!(sampler.iter().next().is_some_and(|first| first.is_err()), "{n} {processes} {shuffle}");
+        }
+    }
+    // The second place is taken modulo the number of entries; the sum before may be beyond all numbers.
+    let n = usize::MAX;
+    let ends = DistributedSampler::new(n, n - 1, n - 2).unwrap().shuffle(false);
+    let places: Vec<_> = ends.iter().collect::<Result<_>>().unwrap();
+    assert_eq!(places, [n - 2, n - 3]);
+    let few = DataLoader::new(Claims(3)).workers(usize::MAX);
+    assert_eq!(few.iter().unwrap().count(), 3);
 }

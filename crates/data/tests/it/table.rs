@@ -145,3 +145,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn classes_that_are_no_numbers_by_their_value_are_in_order_too() {
+    let others = ["Nan", "nAn", "-nAN", "+Nan", "inf", "-inf"];
+    let cells: Vec<_> = (0..300)
+        .map(|i| others.get(i % 23).map_or_else(|| (i * 7919 % 101).to_string(), ToString::to_string))
+        .collect();
+    let text = format!("a\n{}\n", cells.join("\n"));
+    let table = Table::read(text.as_bytes(), &kinds("a", Kind::Category)).unwrap();
+    let numbers: Vec<f64> = table.classes("a").unwrap().iter().map(|text| text.parse().unwrap()).collect();
+    assert!(numbers.is_sorted_by(|a, b| a.total_cmp(b).is_le()), "{numbers:?}");
+}
+
+#[test]
+fn a_table_of_many_columns_takes_as_long_as_it_has_columns() {
+    let header: Vec<_> = (0..20_000).map(|i| format!("column {i}")).collect();
+    let text = format!("{}\n{}\n", header.join(","), vec!["1"; header.len()].join(","));
+    let kinds = header.iter().map(|name| (name.clone(), Kind::Number)).collect();
+    let start = std::time::Instant::now();
+    let table = Table::read(text.as_bytes(), &CsvOptions { kinds, ..Default::default() }).unwrap();
+    let (x, y) = table.split_target("column 7").unwrap();
+    assert_eq!((x.shape().to_vec(), y), (vec![1, header.len() - 1], Tensor::from([1.0_f32])));
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}

@@ -95,7 +95,7 @@ impl Alignments {
 
     /// An error if there is no memory for what the jobs take.
     fn check_scratch(&self) -> Result<()> {
-        memory::check::<[f64; 4]>(OP, self.row().max(self.classes))
+        memory::check_jobs::<[f64; 4]>(OP, self.row().max(self.classes))
     }
 
     /// Minus the log-likelihoods. Fills `alpha`: of each step and state the log-probability of all ways there.

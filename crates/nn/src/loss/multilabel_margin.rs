@@ -79,26 +79,29 @@ impl Loss for MultiLabelMarginLoss {
         if let Some(&t) = target.iter().find(|t| !(-1..rows.classes as i64).contains(t)) {
             return Err(Error::Index { op: OP, index: t, size: rows.classes });
         }
-        // The labels, and what the jobs take.
-        memory::check::<u64>(OP, target.len())?;
-        memory::check::<[u64; 2]>(OP, rows.classes)?;
-        let labels = target
-            .chunks_exact(rows.classes)
-            .map(|row| row.iter().map_while(|&t| usize::try_from(t).ok()).collect())
-            .collect();
-        row_wise("MultilabelMarginLossBackward0", Labels(labels), &rows, self.reduction)
+        memory::check_jobs::<[u64; 2]>(OP, rows.classes)?;
+        let labels = Labels { target, classes: rows.classes };
+        row_wise("MultilabelMarginLossBackward0", labels, &rows, self.reduction)
     }
 }
 
-/// The labels of each row.
-struct Labels(Vec<Vec<usize>>);
+/// The labels of each row: those before the first that is negative.
+struct Labels {
+    target: Vec<i64>,
+    classes: usize,
+}
 
 impl Labels {
+    #[inline(always)]
+    fn of(&self, r: usize) -> impl Iterator<Item = usize> {
+        self.target[r * self.classes..][..self.classes].iter().map_while(|&t| usize::try_from(t).ok())
+    }
+
     /// Which classes of a row are none of its labels.
     #[inline]
     fn others(&self, r: usize, classes: usize) -> Vec<bool> {
         let mut others = scratch(repeat_n(true, classes));
-        self.0[r].iter().for_each(|&t| others[t] = false);
+        self.of(r).for_each(|t| others[t] = false);
         others
     }
 }
@@ -110,7 +113,7 @@ impl RowWise for Labels {
         let others = row.iter().zip(others).filter(|(_, other)| *other);
         let others: Vec<T> = scratch(others.map(|(&x, _)| x));
         let mut sum = 0.0;
-        for &t in &self.0[r] {
+        for t in self.of(r) {
             let offset = 1.0 - row[t].cast::<f64>();
             sum += kernels::sum(
                 [&others],
@@ -131,7 +134,7 @@ impl RowWise for Labels {
         // How many pairs inside of the margin each class has.
         let mut pairs = scratch(repeat_n(0_u32, row.len()));
         out.fill(T::default());
-        for &t in &self.0[r] {
+        for t in self.of(r) {
             let (offset, mut own) = (1.0 - row[t].cast::<f64>(), 0_u32);
             for ((pairs, &x), &other) in pairs.iter_mut().zip(row).zip(&others) {
                 let inside = u32::from(offset + x.cast::<f64>() > 0.0) & other;
@@ -151,7 +154,7 @@ impl RowWise for Labels {
     fn definition(&self, x: &Tensor) -> Result<Tensor> {
         let classes = x.shape()[1];
         // A row for each label of each row.
-        let each = || self.0.iter().enumerate().flat_map(|(r, row)| row.iter().map(move |&t| (r, t)));
+        let each = || (0..x.shape()[0]).flat_map(|r| self.of(r).map(move |t| (r, t)));
         let rows = memory::collect(OP, each().map(|(r, _)| r))?;
         let labels = memory::collect(OP, each().map(|(_, t)| t))?;
         let others = memory::collect(OP, each().flat_map(|(r, _)| self.others(r, classes)))?;

@@ -2,7 +2,7 @@
 
 use super::{ConfusionMatrix, check_any, extend, mean, table};
 use crate::{Error, Result};
-use downhill_tensor::Tensor;
+use downhill_tensor::{Tensor, memory};
 
 /// Scores of rows of two classes, kept over batches (16 bytes a row), and how well they tell them apart.
 ///
@@ -73,25 +73,23 @@ impl BinaryMetrics {
         if values.iter().any(|x| x.is_nan()) {
             return Err(Error::argument(op, "the scores have NaN in them"));
         }
-        let rows: Vec<_> = values.into_iter().zip(classes).map(|(x, t)| (x, t == 1.0)).collect();
-        extend(op, &mut self.rows, &rows)
+        extend(op, &mut self.rows, values.into_iter().zip(classes).map(|(x, t)| (x, t == 1.0)))
     }
 
     /// How many rows of class 0 and of class 1 have a score of at least each score that occurs, from the largest.
     #[inline]
     fn thresholds(&self, op: &'static str) -> Result<Vec<(f64, [u64; 2])>> {
         check_any(op, self.rows.len())?;
-        let mut rows = self.rows.clone();
+        let mut rows = memory::collect(op, self.rows.iter().copied())?;
         rows.sort_unstable_by(|a, b| b.0.partial_cmp(&a.0).expect("no NaN was kept"));
-        let (mut all, mut counts) = (Vec::<(f64, [u64; 2])>::new(), [0; 2]);
-        for (x, positive) in rows {
-            counts[usize::from(positive)] += 1;
-            match all.last_mut() {
-                Some(last) if last.0 == x => last.1 = counts,
-                _ => all.push((x, counts)),
-            }
-        }
-        Ok(all)
+        let mut counts = [0; 2];
+        memory::collect(
+            op,
+            rows.chunk_by(|a, b| a.0 == b.0).map(|equal| {
+                equal.iter().for_each(|&(_, positive)| counts[usize::from(positive)] += 1);
+                (equal[0].0, counts)
+            }),
+        )
     }
 
     /// [`thresholds`](Self::thresholds) of what has no value unless both classes occur, and how many rows each class has.
@@ -114,13 +112,14 @@ impl BinaryMetrics {
     /// [`roc_curve`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.roc_curve.html) with `drop_intermediate=False`
     #[inline]
     pub fn roc_curve(&self) -> Result<RocCurve> {
-        let (all, totals) = self.both("roc_curve")?;
+        let op = "roc_curve";
+        let (all, totals) = self.both(op)?;
         let share = |c: usize| {
             let shares = all.iter().map(|(_, counts)| counts[c] as f64 / totals[c] as f64);
-            std::iter::once(0.0).chain(shares).collect()
+            memory::collect(op, std::iter::once(0.0).chain(shares))
         };
-        let thresholds = std::iter::once(f64::INFINITY).chain(all.iter().map(|&(x, _)| x)).collect();
-        Ok(RocCurve { fpr: share(0), tpr: share(1), thresholds })
+        let thresholds = std::iter::once(f64::INFINITY).chain(all.iter().map(|&(x, _)| x));
+        Ok(RocCurve { fpr: share(0)?, tpr: share(1)?, thresholds: memory::collect(op, thresholds)? })
     }
 
     /// The area under the [ROC curve](Self::roc_curve): how likely a row of class 1 has a larger score than one of class 0, where equal
@@ -175,7 +174,7 @@ impl BinaryMetrics {
             return Err(Error::argument(op, format!("expected probabilities in [0, 1], but got {x}")));
         }
         let square = |&(x, positive): &(f64, bool)| (x - f64::from(u8::from(positive))).powi(2);
-        Ok(mean(&self.rows.iter().map(square).collect::<Vec<_>>()))
+        Ok(mean(&memory::collect(op, self.rows.iter().map(square))?))
     }
 
     /// The [`ConfusionMatrix`] of predicting class 1 above this score (0.5 of probabilities, 0 of logits), and class 0 at it: precision, recall and
@@ -190,10 +189,8 @@ impl BinaryMetrics {
         if threshold.is_nan() {
             return Err(Error::argument(op, "the threshold is NaN"));
         }
-        let [predicted, target]: [Vec<i64>; 2] = [
-            self.rows.iter().map(|row| i64::from(row.0 > threshold)).collect(),
-            self.rows.iter().map(|row| i64::from(row.1)).collect(),
-        ];
+        let predicted = memory::collect(op, self.rows.iter().map(|row| i64::from(row.0 > threshold)))?;
+        let target = memory::collect(op, self.rows.iter().map(|row| i64::from(row.1)))?;
         let shape = [self.rows.len()];
         super::confusion_matrix(&Tensor::from_vec(predicted, shape)?, &Tensor::from_vec(target, shape)?, 2)
     }

@@ -41,7 +41,7 @@ pub use regression::{
 };
 
 use crate::{Error, Result};
-use downhill_tensor::{DType, Tensor, kernels};
+use downhill_tensor::{DType, Tensor, kernels, memory};
 
 /// The share of rows whose largest logit is that of the target's class; NaN for no rows.
 ///
@@ -236,10 +236,13 @@ fn check_finite(op: &'static str, what: &str, x: &[f64]) -> Result<()> {
 
 /// Appends, or says that there is no memory.
 #[inline]
-fn extend<T: Copy>(op: &'static str, all: &mut Vec<T>, more: &[T]) -> Result<()> {
+fn extend<T>(op: &'static str, all: &mut Vec<T>, more: impl ExactSizeIterator<Item = T>) -> Result<()> {
     let bytes = (all.len() + more.len()) * size_of::<T>();
-    all.try_reserve(more.len()).map_err(|_| Error::Memory { op, bytes, shape: None })?;
-    all.extend_from_slice(more);
+    if all.try_reserve(more.len()).is_err() {
+        memory::clear();
+        all.try_reserve_exact(more.len()).map_err(|_| Error::Memory { op, bytes, shape: None })?;
+    }
+    all.extend(more);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::{check_any, check_finite, extend, mean, table};
 use crate::{Error, Result};
-use downhill_tensor::Tensor;
+use downhill_tensor::{Tensor, memory};
 
 /// Predictions and targets, kept over batches (16 bytes an element), and how far they are from each other.
 ///
@@ -58,17 +58,20 @@ impl RegressionMetrics {
         }
         check_finite(op, "prediction", &p)?;
         check_finite(op, "target", &t)?;
-        extend(op, &mut self.pairs, &p.into_iter().zip(t).map(|(p, t)| [p, t]).collect::<Vec<_>>())?;
+        extend(op, &mut self.pairs, p.into_iter().zip(t).map(|(p, t)| [p, t]))?;
         self.outputs = outputs;
         Ok(())
     }
 
     /// The mean over outputs of what `f` makes of each one's predictions and targets.
     #[inline]
-    fn mean(&self, op: &'static str, f: &dyn Fn(&[[f64; 2]]) -> f64) -> Result<f64> {
+    fn mean(&self, op: &'static str, f: &dyn Fn(&[[f64; 2]]) -> Result<f64>) -> Result<f64> {
         check_any(op, self.pairs.len())?;
-        let column = |c: usize| self.pairs.iter().skip(c).step_by(self.outputs).copied().collect::<Vec<_>>();
-        Ok(mean(&(0..self.outputs).map(|c| f(&column(c))).collect::<Vec<_>>()))
+        let mut terms = memory::vec(op, 0.0, self.outputs)?;
+        for (c, term) in terms.iter_mut().enumerate() {
+            *term = f(&memory::collect(op, self.pairs.iter().skip(c).step_by(self.outputs).copied())?)?;
+        }
+        Ok(mean(&terms))
     }
 
     /// The share of the target's variance that the predictions explain, 1 − Σ(t − p)² / Σ(t − t̄)²: 1 is perfect, 0 as good as the mean. Of
@@ -86,13 +89,14 @@ impl RegressionMetrics {
             return Err(Error::argument(op, "is undefined for less than two rows"));
         }
         self.mean(op, &|pairs| {
-            let center = mean_of(pairs, &|[_, t]| t);
-            let (unexplained, total) = (square(pairs), mean_of(pairs, &|[_, t]| (t - center).powi(2)));
-            match (unexplained == 0.0, total == 0.0) {
+            let center = mean_of(op, pairs, &|[_, t]| t)?;
+            let (unexplained, total) =
+                (square(op, pairs)?, mean_of(op, pairs, &|[_, t]| (t - center).powi(2))?);
+            Ok(match (unexplained == 0.0, total == 0.0) {
                 (true, _) => 1.0,
                 (false, true) => 0.0,
                 _ => 1.0 - unexplained / total,
-            }
+            })
         })
     }
 
@@ -105,7 +109,8 @@ impl RegressionMetrics {
     /// [`mean_absolute_error`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.mean_absolute_error.html)
     #[inline]
     pub fn mean_absolute_error(&self) -> Result<f64> {
-        self.mean("mean_absolute_error", &|pairs| mean_of(pairs, &distance))
+        let op = "mean_absolute_error";
+        self.mean(op, &|pairs| mean_of(op, pairs, &distance))
     }
 
     /// The mean of (t − p)².
@@ -117,7 +122,8 @@ impl RegressionMetrics {
     /// [`mean_squared_error`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.mean_squared_error.html)
     #[inline]
     pub fn mean_squared_error(&self) -> Result<f64> {
-        self.mean("mean_squared_error", &square)
+        let op = "mean_squared_error";
+        self.mean(op, &|pairs| square(op, pairs))
     }
 
     /// The square root of the [mean squared error](Self::mean_squared_error) of each output.
@@ -129,7 +135,8 @@ impl RegressionMetrics {
     /// [`root_mean_squared_error`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.root_mean_squared_error.html)
     #[inline]
     pub fn root_mean_squared_error(&self) -> Result<f64> {
-        self.mean("root_mean_squared_error", &|pairs| square(pairs).sqrt())
+        let op = "root_mean_squared_error";
+        self.mean(op, &|pairs| square(op, pairs).map(f64::sqrt))
     }
 
     /// The median of |t − p|, of an even number of rows the mean of the two in the middle: what few outliers do not change.
@@ -141,18 +148,19 @@ impl RegressionMetrics {
     /// [`median_absolute_error`](https://scikit-learn.org/stable/modules/generated/sklearn.metrics.median_absolute_error.html)
     #[inline]
     pub fn median_absolute_error(&self) -> Result<f64> {
-        self.mean("median_absolute_error", &|pairs| {
-            let mut all: Vec<_> = pairs.iter().copied().map(distance).collect();
+        let op = "median_absolute_error";
+        self.mean(op, &|pairs| {
+            let mut all = memory::collect(op, pairs.iter().copied().map(distance))?;
             all.sort_unstable_by(f64::total_cmp);
             let n = all.len();
-            mean(&all[(n - 1) / 2..=n / 2])
+            Ok(mean(&all[(n - 1) / 2..=n / 2]))
         })
     }
 }
 
 #[inline]
-fn mean_of(pairs: &[[f64; 2]], f: &dyn Fn([f64; 2]) -> f64) -> f64 {
-    mean(&pairs.iter().map(|&pair| f(pair)).collect::<Vec<_>>())
+fn mean_of(op: &'static str, pairs: &[[f64; 2]], f: &dyn Fn([f64; 2]) -> f64) -> Result<f64> {
+    Ok(mean(&memory::collect(op, pairs.iter().map(|&pair| f(pair)))?))
 }
 
 #[inline]
@@ -161,8 +169,8 @@ fn distance([p, t]: [f64; 2]) -> f64 {
 }
 
 #[inline]
-fn square(pairs: &[[f64; 2]]) -> f64 {
-    mean_of(pairs, &|pair| distance(pair).powi(2))
+fn square(op: &'static str, pairs: &[[f64; 2]]) -> Result<f64> {
+    mean_of(op, pairs, &|pair| distance(pair).powi(2))
 }
 
 /// The functions of one batch: each is the method of the same name.

@@ -27,7 +27,7 @@ impl Default for ClipNormOptions {
 /// `n = (Σᵢ ‖gᵢ‖ᵖ)^(1/p)`; `gᵢ ← gᵢ·min(max_norm/(n + 10⁻⁶), 1)`.
 ///
 /// # Errors
-/// [`Error::Argument`] for a `max_norm` below 0 or NaN, and for a norm that is not finite, if that is asked for: the gradients are left as they are. Without it,
+/// [`Error::Argument`] for a `max_norm` below 0 or NaN, a `norm_type` of NaN, and for a norm that is not finite, if that is asked for: the gradients are left as they are. Without it,
 /// they become 0 or NaN. [`Error::Shape`] where a gradient without elements has no norm, of ±∞. [`Error::Memory`]; then they are left
 /// as they are, too.
 ///
@@ -51,6 +51,9 @@ impl Default for ClipNormOptions {
 pub fn clip_grad_norm_(parameters: &[Parameter], max_norm: f64, options: ClipNormOptions) -> Result<Tensor> {
     let ClipNormOptions { norm_type, error_if_nonfinite } = options;
     check("clip_grad_norm_", "max_norm", max_norm)?;
+    if norm_type.is_nan() {
+        return Err(Error::argument("clip_grad_norm_", "norm_type cannot be nan"));
+    }
     let grads: Vec<_> = parameters.iter().filter_map(Parameter::grad).map(|grad| grad.detach()).collect();
     let dtype = grads.iter().map(Tensor::dtype).fold(DType::F32, DType::promote);
     let norms = grads.iter().map(|grad| grad.norm(norm_type)?.try_to_dtype(dtype));

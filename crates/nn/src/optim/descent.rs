@@ -167,12 +167,18 @@ impl<R: Rule> Descent<R> {
     fn load_memory(&self, i: usize, options: &R, state: &mut StateDict) -> Result<Memory> {
         let (mut memory, parameter) = (Memory::default(), &self.members[i].parameter);
         let Some(steps) = Self::load_steps(i, options, state)? else { return Ok(memory) };
+        // A momentum may begin after the first step, and its buffer with it.
+        let mut plain = options.clone();
+        if let Some(momentum) = number(&mut plain, MOMENTUM) {
+            *momentum = 0.0;
+        }
+        let always = plain.first_values();
         memory.steps = steps;
         for &name in R::BUFFERS {
             let entry = format!("state.{i}.{name}");
             let Some(tensor) = state.remove(&entry) else { continue };
             if *tensor.shape() != parameter.shape() {
-                if *tensor.shape() == NOT_YET {
+                if *tensor.shape() == NOT_YET && always.iter().all(|(always, _)| *always != name) {
                     continue;
                 }
                 return Err(Error::shape(

@@ -2,7 +2,7 @@
 
 use super::PerGroup;
 use crate::{Error, Result, StateDict, text};
-use downhill_tensor::{DType, Tensor};
+use downhill_tensor::{DType, Tensor, memory};
 use std::fmt;
 
 /// The operation that errors name.
@@ -49,7 +49,7 @@ impl Saved for usize {
         Tensor::from(*self as i64)
     }
     fn load(&self, entry: &str, value: &Tensor) -> Result<Self> {
-        let count = one(entry, value)?;
+        let count = 0.0.load(entry, value)?;
         if count.fract() != 0.0 || !(0.0..TWO_53).contains(&count) {
             return Err(wrong(entry, "must be a whole number of at least 0", text::float(count)));
         }
@@ -133,7 +133,12 @@ impl Saved for PerGroup {
     fn load(&self, entry: &str, value: &Tensor) -> Result<Self> {
         match self {
             _ if value.shape().is_empty() => 0.0.load(entry, value).map(Self::All),
-            Self::All(_) => vec![0.0; value.numel()].load(entry, value).map(Self::Each),
+            Self::All(_) if value.dim() == 1 => {
+                // As many as there are: the view of one number may claim any number of them.
+                let any = memory::vec(LOAD, 0.0, value.numel())?;
+                any.load(entry, value).map(Self::Each)
+            }
+            Self::All(_) => Err(Error::shape(LOAD, format!("one dimension for {entry}"), value.shape())),
             Self::Each(numbers) => numbers.load(entry, value).map(Self::Each),
         }
     }

@@ -311,6 +311,9 @@ fn bounds_that_make_no_sense_are_refused() -> downhill_tensor::Result<()> {
         let text = clip_grad_value_(std::slice::from_ref(&p), bound).unwrap_err().to_string();
         assert_eq!(text, format!("clip_grad_value_: clip_value must be at least 0, but is {shown}"));
     }
+    let options = ClipNormOptions { norm_type: f64::NAN, ..Default::default() };
+    let text = clip_grad_norm_(std::slice::from_ref(&p), 1.0, options).unwrap_err().to_string();
+    assert_eq!(text, "clip_grad_norm_: norm_type cannot be nan");
     assert_eq!(p.grad().expect("as it was").to_vec::<f32>()?, [2.0]);
     Ok(())
 }

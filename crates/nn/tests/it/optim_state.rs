@@ -68,7 +68,10 @@ fn a_state_with_an_absurd_entry_is_refused_by_name() {
             ];
             let last = name.rsplit('.').next().unwrap_or_default();
             match last {
-                "step" => others.extend([-5.0_f64, 2.7, f64::INFINITY, 1e300].map(Tensor::from)),
+                "step" => {
+                    others.extend([-5.0_f64, 2.7, f64::INFINITY, 1e300].map(Tensor::from));
+                    others.push(Tensor::from(true));
+                }
                 "params" => {
                     others.push(Tensor::from([7, 9]));
                     others.push(Tensor::from([1, 0]));
@@ -84,6 +87,10 @@ fn a_state_with_an_absurd_entry_is_refused_by_name() {
                 "nesterov" | "maximize" | "amsgrad" | "centered" => others.push(Tensor::from(2.5_f64)),
                 "lr" => others.push(Tensor::from(true)),
                 _ => others.extend([Tensor::from(true), Tensor::from(f64::NEG_INFINITY)]),
+            }
+            // A buffer that is not yet there is one of a momentum.
+            if name.starts_with("state.") && !["step", "momentum_buffer"].contains(&last) {
+                others.push(Tensor::from([0.0_f64; 0]));
             }
             for other in others {
                 // A run that has diverged can be saved and loaded.

@@ -7,6 +7,7 @@ use downhill_nn::optim::{
     OneCycleLR, OneCycleOptions, PerGroup, PlateauOptions, PolynomialLR, ReduceLROnPlateau, Schedule, StepLR,
 };
 use downhill_nn::{Adagrad, AdagradOptions, Adam, AdamOptions, Optimizer, Parameter, SGD, SgdOptions};
+use downhill_tensor::Tensor;
 
 fn parameter() -> Vec<Parameter> {
     vec![Parameter::new(downhill_tensor::ones([1]).unwrap()).unwrap()]
@@ -173,6 +174,25 @@ fn bad_options_are_refused_with_their_numbers() {
     let mut adagrad = Adagrad::new(parameter(), AdagradOptions::default()).unwrap();
     let cycle = text(OneCycleLR::new(&mut adagrad, 1.0, 5, d()));
     assert_eq!(cycle, "OneCycleLR: cycle_momentum needs an optimizer with momentum or betas");
+}
+
+#[test]
+fn options_of_plateaus_that_are_nan_are_refused() {
+    let w = Parameter::new(Tensor::from(1.0)).unwrap();
+    let sgd = SGD::new([w], SgdOptions::default()).unwrap();
+    let plain = PlateauOptions::default;
+    for options in [
+        PlateauOptions { threshold: f64::NAN, ..plain() },
+        PlateauOptions { eps: f64::NAN, ..plain() },
+        PlateauOptions { factor: f64::NAN, ..plain() },
+    ] {
+        assert!(ReduceLROnPlateau::new(&sgd, options).is_err());
+    }
+    // A state whose `min_lrs` claims more groups than there is memory for.
+    let mut plateau = ReduceLROnPlateau::new(&sgd, plain()).unwrap();
+    let mut state = plateau.state_dict();
+    state.insert("min_lrs", Tensor::from([0.0]).expand([1_i64 << 40]).unwrap());
+    assert!(plateau.load_state_dict(&state).is_err());
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub fn nodes(result: &Tensor) -> Vec<Node> {
             Some(Ok(op)) => {
                 saved = Some(op.output.map_or(0, |output| output.bytes()));
                 for edge in op.edges.into_iter() {
-                    saved = saved.zip(edge.saved().map_or(Some(0), bytes)).map(|(a, b)| a + b);
+                    saved = saved.zip(edge.saved().map_or(Some(0), bytes)).map(|(a, b)| a.saturating_add(b));
                     inputs.push(edge.to.id);
                     waiting.insert(edge.to.id, edge.to);
                 }
@@ -80,7 +80,7 @@ fn bytes(saved: &dyn Any) -> Option<usize> {
         return Some(bytes(x));
     }
     if let Some((x, y)) = saved.downcast_ref() {
-        return Some(bytes(x) + bytes(y));
+        return Some(bytes(x).saturating_add(bytes(y)));
     }
     saved.downcast_ref().map(|operand: &Operand| operand.tensor().map_or(0, bytes))
 }

@@ -44,8 +44,10 @@ pub(super) fn anomaly() -> bool {
 /// Runs `f` and looks for the operation whose gradient is first NaN or infinite: a backward pass inside of it ends with
 /// [`Error::Anomaly`](crate::Error::Anomaly), which names the operation, its shapes and, if it was called inside as well, where.
 ///
-/// For debugging: each gradient is read once more, and each operation notes where it was called (functions by name, lines if the program
-/// has debug information). Per thread.
+/// For debugging: each gradient is read once more, and each operation notes where it was called: in the first function that is not this
+/// library's. The error names it, with file and line if the program has debug information (`debug = "line-tables-only"` in its profile is
+/// enough); a release build has none unless it asks for it, and then the function's name is all; a program without names
+/// (`strip = true`) gives none. Per thread.
 ///
 /// [`torch.autograd.detect_anomaly`](https://docs.pytorch.org/docs/stable/autograd.html#torch.autograd.detect_anomaly), which looks for NaN
 /// only.

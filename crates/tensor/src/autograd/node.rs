@@ -370,9 +370,17 @@ fn node<const N: usize>(
     ))
 }
 
-/// Edges of dead nodes that wait to be dropped, so that dropping a long graph is a loop and not a recursion.
+/// What a dead node had, and what may hold other nodes: its edges, the gradient of a leaf, its hooks.
+#[allow(clippy::large_enum_variant, dead_code, reason = "most are edges; held until they are dropped")]
+enum Dead {
+    Edges(Edges),
+    Grad(Tensor),
+    Watch(Box<Watch>),
+}
+
+/// What dead nodes had waits to be dropped, so that dropping a long graph is a loop and not a recursion.
 struct Drain {
-    waiting: Vec<Edges>,
+    waiting: Vec<Dead>,
     running: bool,
 }
 
@@ -389,12 +397,17 @@ impl Drain {
     }
 
     /// Whether the caller shall drop what waits, because nobody does.
-    fn push(&mut self, edges: Edges) -> bool {
-        self.waiting.push(edges);
+    fn push(&mut self, own: Option<Dead>, watch: Option<Box<Watch>>) -> bool {
+        if let Some(own) = own {
+            self.waiting.push(own);
+        }
+        if let Some(watch) = watch {
+            self.waiting.push(Dead::Watch(watch));
+        }
         !mem::replace(&mut self.running, true)
     }
 
-    fn pop(&mut self) -> Option<Edges> {
+    fn pop(&mut self) -> Option<Dead> {
         let next = self.waiting.pop();
         self.running = next.is_some();
         next
@@ -402,10 +415,10 @@ impl Drain {
 }
 
 /// Drops all that waits. A panic in the drop of what a derivative saved goes on after the last of them.
-fn drop_all(pop: impl Fn() -> Option<Edges>) {
+fn drop_all(pop: impl Fn() -> Option<Dead>) {
     let mut first = None;
-    while let Some(edges) = pop() {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(edges))) {
+    while let Some(dead) = pop() {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(dead))) {
             first.get_or_insert(panic);
         }
     }
@@ -417,12 +430,19 @@ fn drop_all(pop: impl Fn() -> Option<Edges>) {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let Kind::Op(op) = &mut self.kind else { return };
-        let Some(Op { edges, .. }) = op.get_mut().unwrap_or_else(PoisonError::into_inner).take() else {
-            return;
+        let mut own = match &mut self.kind {
+            Kind::Op(op) => op
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+                .map(|Op { edges, .. }| Dead::Edges(edges)),
+            Kind::Leaf(grad) => grad.get_mut().unwrap_or_else(PoisonError::into_inner).take().map(Dead::Grad),
         };
-        let mut edges = Some(edges);
-        let mut push = |drain: &mut Drain| edges.take().is_some_and(|edges| drain.push(edges));
+        let mut watch = self.watch.take();
+        if own.is_none() && watch.is_none() {
+            return;
+        }
+        let mut push = |drain: &mut Drain| drain.push(own.take(), watch.take());
         match DRAIN.try_with(|drain| push(&mut drain.borrow_mut())) {
             Ok(true) => drop_all(|| DRAIN.with(|drain| drain.borrow_mut().pop())),
             Ok(false) => {}

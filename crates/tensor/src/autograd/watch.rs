@@ -2,30 +2,40 @@
 
 use super::node::Node;
 use crate::{DType, Error, Result, Tensor};
-use std::backtrace::Backtrace;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// The first caller that is no part of this library or of Rust's, if the program has names.
-fn caller(trace: &Backtrace) -> Option<String> {
+/// Where the library's crates lie, by the file of a frame: this crate's file `node.rs` notes the call.
+fn folder(file: &str) -> Option<&str> {
+    let end = file.rsplitn(3, ':').last()?.strip_suffix("/src/autograd/node.rs")?.rfind("tensor")?;
+    Some(&file[..end])
+}
+
+/// The first caller that is no part of this library or of Rust's, in the text of a backtrace, if the program has names. A frame has a file
+/// if there is debug information, and the path of a module in its name unless there are lines alone.
+fn caller(trace: &str) -> Option<String> {
     const OURS: [&str; 8] =
         ["downhill_tensor", "downhill_nn", "downhill::", "std::", "core::", "alloc::", "__rustc", "__rust_"];
-    let text = trace.to_string();
-    let mut lines = text.lines().map(str::trim).peekable();
+    const RUST: [&str; 3] = ["/library/core/", "/library/std/", "/library/alloc/"];
+    let (mut lines, mut crates) = (trace.lines().map(str::trim).peekable(), None);
     while let Some(line) = lines.next() {
         let Some((number, name)) = line.split_once(": ") else { continue };
+        let file = lines.peek().and_then(|line| line.strip_prefix("at "));
+        crates = crates.or(file.and_then(folder));
+        let ours = |file: &str| {
+            RUST.iter().any(|part| file.contains(part))
+                || crates.is_some_and(|crates| file.starts_with(crates) && file.contains("/src/"))
+        };
         let own = name.trim_start_matches(['<', '&']);
         if number.parse::<u32>().is_err()
             || OURS.iter().any(|part| own.starts_with(part))
             || own.contains("unknown>")
+            || file.is_some_and(ours)
         {
             continue;
         }
-        return Some(match lines.peek().and_then(|line| line.strip_prefix("at ")) {
-            Some(place) => format!("{name}, {place}"),
-            None => name.to_string(),
-        });
+        return Some(file.map_or(name.to_string(), |file| format!("{name}, {file}")));
     }
     None
 }
@@ -41,9 +51,8 @@ pub(super) fn check_finite(grad: &Tensor, node: &Node) -> Result<()> {
     let call = node.watch().and_then(|watch| watch.call.get());
     let site = match call {
         None => "outside of detect_anomaly, which does not know where".to_string(),
-        Some(trace) => {
-            caller(trace).map_or_else(|| "in a program without names".to_string(), |at| format!("in {at}"))
-        }
+        Some(trace) => caller(&trace.to_string())
+            .map_or_else(|| "in a program without names".to_string(), |at| format!("in {at}")),
     };
     let shapes = Box::new([*grad.shape(), node.shape]);
     Err(Error::Anomaly { op: node.name, what, shapes, site: site.into() })
@@ -151,5 +160,43 @@ impl Tensor {
             return Err(Error::argument("grad", message));
         }
         Ok(node.grad())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::caller;
+
+    #[test]
+    fn the_caller_is_named_with_and_without_debug_information() {
+        let no_debug = "   0: downhill_tensor::autograd::node::Node::note_call\n   1: downhill_tensor::ops::pointwise::apply\n   \
+                        2: <downhill_nn::loss::mse::MSELoss as downhill_nn::loss::Loss>::forward\n   3: program::user_loss\n   4: program::main\n";
+        assert_eq!(caller(no_debug).as_deref(), Some("program::user_loss"));
+        let frames = |crates: &str, name: &str, node: &str| {
+            format!(
+                "   0: {node}\n             at {crates}tensor/src/autograd/node.rs:240:49\n   1: call_once<(), closure>\n             \
+                 at /rustc/0123/library/core/src/ops/function.rs:250:5\n   2: forward\n             \
+                 at {crates}nn/src/loss/mse.rs:9:9\n   3: {name}\n             at ./src/main.rs:7:13\n   4: main\n             at ./src/main.rs:9:1\n"
+            )
+        };
+        for crates in ["./crates/", "/home/x/.cargo/registry/src/index/downhill-"] {
+            for (name, node) in [
+                ("user_loss", "note_call"),
+                ("program::user_loss", "downhill_tensor::autograd::node::Node::note_call"),
+            ] {
+                let text = frames(crates, name, node);
+                let text = if crates.ends_with('-') {
+                    text.replace("/src/autograd", "-0.1.0/src/autograd").replace("nn/src", "nn-0.1.0/src")
+                } else {
+                    text
+                };
+                assert_eq!(caller(&text), Some(format!("{name}, ./src/main.rs:7:13")), "{text}");
+            }
+        }
+        // The tests of the library's crates are a program.
+        let test = frames("./crates/", "closure", "note_call")
+            .replace("./src/main.rs:7", "./crates/tensor/tests/it/watch.rs:7");
+        assert_eq!(caller(&test).as_deref(), Some("closure, ./crates/tensor/tests/it/watch.rs:7:13"));
+        assert_eq!(caller("   0: <unknown>\n   1: <unknown>\n"), None);
     }
 }

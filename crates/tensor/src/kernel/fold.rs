@@ -67,6 +67,15 @@ fn fold_lanes<T: Copy, A: Copy, const L: usize>(
     lanes[0]
 }
 
+/// How many bytes [`fold_middle`] and [`first_middle`] take for folds of up to 24 bytes.
+pub(crate) fn scratch([n, inner]: [usize; 2], outputs: usize) -> usize {
+    match inner {
+        1 if n <= EXACT => 0,
+        1 => outputs.saturating_mul(n.div_ceil(EXACT)).saturating_mul(24),
+        _ => parallel::bytes::<[u64; 3]>(STRIP.min(inner).min(outputs)),
+    }
+}
+
 /// `out = finish(fold)`, where `step` takes in an element and `join` unites two folds that began with `init`.
 pub(crate) fn fold_middle<T: Element, A: Copy + Send + Sync, O: Send>(
     data: &[T],
@@ -78,14 +87,14 @@ pub(crate) fn fold_middle<T: Element, A: Copy + Send + Sync, O: Send>(
     finish: impl Fn(A) -> O + Sync,
 ) {
     if inner > 1 {
-        return for_columns([n, inner], out, |first, out| {
-            let mut folds = vec![init; out.len()];
+        return for_columns([n, inner], out, init, |first, folds, out| {
+            folds.fill(init);
             vectorize!(T: for i in 0..n {
                 for (acc, &x) in folds.iter_mut().zip(&data[first + i * inner..]) {
                     *acc = step(*acc, x);
                 }
             });
-            out.iter_mut().zip(folds).for_each(|(o, acc)| *o = finish(acc));
+            out.iter_mut().zip(folds).for_each(|(o, acc)| *o = finish(*acc));
         });
     }
     if n <= EXACT {
@@ -108,15 +117,20 @@ pub(crate) fn fold_middle<T: Element, A: Copy + Send + Sync, O: Send>(
     }
 }
 
-/// Calls `f(first, out)` for pieces of `out` that lie side by side in one matrix `n × inner`; `first` is where the first of
-/// their columns starts in the data.
-fn for_columns<O: Send>([n, inner]: [usize; 2], out: &mut [O], f: impl Fn(usize, &mut [O]) + Sync) {
+/// Calls `f(first, folds, out)` for pieces of `out`, of a strip at most, that lie side by side in one matrix `n × inner`; `first` is where
+/// the first of their columns starts in the data, and `folds` has a place for each.
+fn for_columns<A: Copy + Sync, O: Send>(
+    [n, inner]: [usize; 2],
+    out: &mut [O],
+    any: A,
+    f: impl Fn(usize, &mut [A], &mut [O]) + Sync,
+) {
     parallel::for_chunks(out, (EXACT / n).max(STRIP), n, &|start, chunk| {
-        let mut done = 0;
+        let (mut folds, mut done) = (parallel::filled(STRIP.min(inner).min(chunk.len()), any), 0);
         while done < chunk.len() {
             let (entry, column) = ((start + done) / inner, (start + done) % inner);
-            let len = (inner - column).min(chunk.len() - done);
-            f(entry * n * inner + column, &mut chunk[done..done + len]);
+            let len = (inner - column).min(chunk.len() - done).min(STRIP);
+            f(entry * n * inner + column, &mut folds[..len], &mut chunk[done..done + len]);
             done += len;
         }
     });
@@ -151,12 +165,11 @@ pub(crate) fn first_middle<T: Copy + Send + Sync>(
     same: impl Fn(T, T) -> bool + Sync,
 ) {
     if inner > 1 {
-        return for_columns([n, inner], out, |first, out| {
-            let mut extremes = parallel::scratch(out.len());
-            extremes.extend_from_slice(&data[first..first + out.len()]);
+        return for_columns([n, inner], out, data[0], |first, extremes, out| {
+            extremes.copy_from_slice(&data[first..first + out.len()]);
             out.fill(0);
             vectorize!(T: for i in 1..n {
-                let columns = out.iter_mut().zip(&data[first + i * inner..]).zip(&mut extremes);
+                let columns = out.iter_mut().zip(&data[first + i * inner..]).zip(&mut *extremes);
                 for ((o, &x), extreme) in columns {
                     let found = step(*extreme, x);
                     *o = if same(*extreme, found) { *o } else { i as i64 };

@@ -140,7 +140,7 @@ pub(crate) fn packing<T>([m, k, n]: [usize; 3]) -> usize {
     const PANELS: usize = 1 << 10;
     // The result may be computed as its transpose.
     let sides = m.max(n).saturating_add(m.min(n).min(PANELS));
-    k.min(RUN).saturating_mul(sides + 64).saturating_mul(size_of::<T>())
+    k.min(RUN).saturating_mul(sides.saturating_add(64)).saturating_mul(size_of::<T>())
 }
 
 /// Bytes that each thread takes for its first product, and keeps.

@@ -130,7 +130,11 @@ fn product<T: Element>(
         }
     };
     let mut blocks = blocks(out, n, pieces);
-    if blocks.len() == 1 { blocks.drain(..).for_each(run) } else { parallel::for_jobs(blocks, &run) }
+    if blocks.len() == 1 {
+        blocks.drain(..).for_each(run)
+    } else {
+        parallel::for_jobs(blocks.into_iter(), &run)
+    }
 }
 
 /// A copy of a matrix whose columns lie side by side.

@@ -112,6 +112,13 @@ pub(crate) fn scratch<T>(n: usize) -> Vec<T> {
     reserved(n).unwrap_or_else(|| panic!("cannot allocate {bytes} bytes of scratch"))
 }
 
+/// The bytes of `n` elements for each job that runs at once; 0 if they are few, for which nobody asks whether there is memory.
+pub(crate) fn bytes<T>(n: usize) -> usize {
+    let bytes = n.saturating_mul(size_of::<T>());
+    // Whoever asks how many threads there are starts them: a process of 1 ms takes 0.2 ms more.
+    if bytes < 1 << 10 { 0 } else { bytes.saturating_mul(threads()) }
+}
+
 /// `n` copies of a value, for callers that have checked the memory.
 pub(crate) fn filled<T: Clone>(n: usize, value: T) -> Vec<T> {
     let mut scratch = scratch(n);
@@ -120,8 +127,8 @@ pub(crate) fn filled<T: Clone>(n: usize, value: T) -> Vec<T> {
 }
 
 /// Calls `f` for every job, in parallel.
-pub(crate) fn for_jobs<J: Send>(jobs: Vec<J>, f: &(dyn Fn(J) + Sync)) {
-    share(jobs.into_iter(), &|| (), &|(), job| f(job));
+pub(crate) fn for_jobs<J: Send>(jobs: impl Iterator<Item = J> + Send, f: &(dyn Fn(J) + Sync)) {
+    share(jobs, &|| (), &|(), job| f(job));
 }
 
 /// A function of a chunk's first place and its elements. Not a type parameter, so that sharing work is compiled once an element type and

@@ -340,7 +340,7 @@ pub(crate) fn sum_terms<T: Float>(count: usize, work: usize, fill: &(dyn Fn(usiz
         fill(0, &mut terms[..count]);
         return torch_row(&terms[..count]);
     }
-    let mut parts = vec![0.0; count.div_ceil(EXACT)];
+    let mut parts = parallel::filled(count.div_ceil(EXACT), 0.0);
     parallel::for_chunks(&mut parts, 1, work * EXACT, &|block, part| {
         let (start, end) = (block * EXACT, (block * EXACT + EXACT).min(count));
         let (mut scratch, mut sum) = ([T::default(); SCRATCH], WideSum::new());
@@ -359,7 +359,7 @@ pub(crate) fn sum<T: Float>(data: &[T]) -> T {
     if data.len() <= EXACT {
         return torch_row(data);
     }
-    let mut parts = vec![0.0; data.len().div_ceil(EXACT)];
+    let mut parts = parallel::filled(data.len().div_ceil(EXACT), 0.0);
     parallel::for_chunks(&mut parts, 1, EXACT, &|block, part| {
         let end = (block * EXACT + EXACT).min(data.len());
         part[0] = vectorize!(T: wide_row(&data[block * EXACT..end]));
@@ -375,12 +375,18 @@ fn block_rows(width: usize) -> usize {
     (EXACT / width).max(1 << 8)
 }
 
-/// How many numbers of scratch [`sum_middle`] takes at once.
+/// How many bytes of scratch [`sum_middle`] takes at once.
 pub(crate) fn scratch(n: usize, inner: usize, outer: usize) -> usize {
-    if inner <= 1 || n * inner <= EXACT || n <= block_rows(inner) {
+    if n * inner <= EXACT || inner == 0 {
         return 0;
     }
-    n.div_ceil(block_rows(inner)) * inner * outer.min(parallel::threads())
+    // Of a row, or of a matrix.
+    let numbers = match inner {
+        1 => n.div_ceil(EXACT),
+        _ if n <= block_rows(inner) => 0,
+        _ => n.div_ceil(block_rows(inner)).saturating_mul(inner),
+    };
+    numbers.saturating_mul(8 * outer.min(parallel::threads()))
 }
 
 /// Sums over the middle of a row-major `outer × n × inner` array.
@@ -424,7 +430,7 @@ fn columns<T: Float>(data: &[T], width: usize, out: &mut [T]) {
     let mut parts = parallel::filled(rows.div_ceil(block) * width, 0.0);
     let jobs = parts.chunks_mut(width).zip(data.chunks(block * width));
     let strip = |(start, sums): (usize, &mut [f64]), rows: &[T]| add_rows(rows, width, start * STRIP, sums);
-    parallel::for_jobs(jobs.collect(), &|(part, rows): (&mut [f64], &[T])| {
+    parallel::for_jobs(jobs, &|(part, rows): (&mut [f64], &[T])| {
         part.chunks_mut(STRIP).enumerate().for_each(|sums| strip(sums, rows));
     });
     let (total, rest) = parts.split_at_mut(width);

@@ -82,7 +82,7 @@ fn each<T: Element, const M: usize, const N: usize>(
         let inputs = inputs.each_mut().map(|x| x.next().expect("as long as the others"));
         (state, inputs, BLOCK.min(len - start))
     };
-    parallel::for_jobs((0..len).step_by(BLOCK).map(job).collect(), &|(state, inputs, len)| {
+    parallel::for_jobs((0..len).step_by(BLOCK).map(job), &|(state, inputs, len)| {
         block(state, inputs, len, loops);
     });
 }

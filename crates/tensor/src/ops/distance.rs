@@ -6,7 +6,7 @@ use crate::autograd::{edge, fused};
 use crate::dtype::dispatch;
 use crate::kernel::parallel;
 use crate::ops::compare::larger;
-use crate::{Error, Float, Result, Shape, Tensor, memory};
+use crate::{Error, Float, Result, Shape, Tensor};
 
 /// `‖a − b‖ₚ`, added up in `f64`.
 #[inline]
@@ -155,7 +155,6 @@ impl Tensor {
             // The distance of rows without columns, whatever they are computed from.
             return a.sum_dim(-1, true)?.expand(&shape);
         }
-        memory::check_scratch::<f64>(op, columns)?;
         let value = Tensor::constant(dispatch!(float dtype, T => Array::build(op, shape, |out: &mut [T]| {
             let [own, other] = [&a, &b].map(|x| x.value().slice().unwrap_or_default());
             Pairs { own, other, rows: [p_rows, r_rows], columns, p }.distances(out);
@@ -168,7 +167,9 @@ impl Tensor {
                 (batch * p_rows + row) * r_rows + column
             };
             let rows = if i == 0 { [p_rows, r_rows] } else { [r_rows, p_rows] };
-            let value = dispatch!(float dtype, T => Array::build(op, *own.shape(), |out: &mut [T]| {
+            // The sums of a row.
+            let scratch = parallel::bytes::<f64>(columns);
+            let value = dispatch!(float dtype, T => Array::build_beside(op, *own.shape(), scratch, |out: &mut [T]| {
                 let [own, other, g, y] = [own, other, &g, &y].map(|x| x.value().slice().unwrap_or_default());
                 Pairs { own, other, rows, columns, p }.gradient(g, y, &place, out);
             }));

@@ -4,11 +4,11 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::{Grad, record, record_output};
 use crate::dtype::dispatch;
-use crate::kernel::fold;
+use crate::kernel::{fold, parallel};
 use crate::ops::compare::{is_nan, larger, smaller};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::{Dims, Mask};
-use crate::{DType, Element, Error, Result, Shape, Tensor, grad_enabled, memory};
+use crate::{DType, Element, Error, Result, Shape, Tensor, grad_enabled};
 
 /// The extreme that is wanted.
 #[derive(Clone, Copy, PartialEq)]
@@ -31,7 +31,7 @@ pub(crate) fn extreme(op: &'static str, plan: &Plan, end: End) -> Result<Array> 
     if let Some(alone) = plan.alone() {
         return Ok(alone);
     }
-    dispatch!(plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
+    dispatch!(plan.input.dtype(), T => Array::build_beside(op, plan.shape, plan.folds(), |out: &mut [T]| {
         let (data, extents) = (plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner]);
         if out.is_empty() {
             return;
@@ -62,7 +62,7 @@ fn same<T: PartialOrd + Copy>(a: T, b: T) -> bool {
 /// The first places of the [`extreme`]s.
 #[inline]
 fn places(op: &'static str, plan: &Plan, end: End) -> Result<Array> {
-    dispatch!(plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [i64]| {
+    dispatch!(plan.input.dtype(), T => Array::build_beside(op, plan.shape, plan.folds(), |out: &mut [i64]| {
         let (data, extents) = (plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner]);
         match end {
             _ if out.is_empty() || plan.n == 1 => out.fill(0),
@@ -91,12 +91,12 @@ fn split_by_count(g: &Grad<'_>, x: &Tensor, mask: &Mask, kept: &Shape) -> Result
     if !grad_enabled() && x.numel() > 0 && !x.value().layout.repeats() {
         // The same in one pass, where no derivative of it is wanted: a fifth of the time.
         let plan = Plan::in_any_order(op, x.value(), mask, true)?;
-        memory::check_scratch::<f64>(op, plan.inner)?;
+        let counts = parallel::bytes::<f64>(plan.inner);
         let [y, g] = [
             plan.ordered(op, g.output().reshape(kept)?.value())?,
             plan.ordered(op, g.reshape(kept)?.value())?,
         ];
-        let value = dispatch!(float y.dtype(), T => Array::build(op, *plan.input.shape(), |out: &mut [T]| {
+        let value = dispatch!(float y.dtype(), T => Array::build_beside(op, *plan.input.shape(), counts, |out: &mut [T]| {
             let [x, y, g] = [&plan.input, &y, &g].map(|x| x.slice::<T>().unwrap_or_default());
             fold::share_middle(x, [plan.n, plan.inner], y, g, out);
         }))?;

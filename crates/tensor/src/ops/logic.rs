@@ -7,7 +7,7 @@ use crate::kernel::fold;
 use crate::ops::operand::{Operand, Side, promote, zip};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::{Dims, Mask};
-use crate::{DType, Element, Error, Result, Shape, Tensor, memory};
+use crate::{DType, Element, Error, Result, Shape, Tensor};
 use std::ops::{BitAnd, BitOr, BitXor, Not};
 
 /// `f` of whether the elements are not 0.
@@ -228,8 +228,7 @@ fn quantified(op: &'static str, x: &Tensor, mask: &Mask, keepdim: bool, all: boo
     if let Some(alone) = plan.alone() {
         return Ok(Tensor::constant(plan.finish(op, alone.to_dtype(op, DType::Bool)?)?));
     }
-    memory::check_scratch::<bool>(op, plan.inner.min(plan.input.numel()))?;
-    let value = dispatch!(plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [bool]| {
+    let value = dispatch!(plan.input.dtype(), T => Array::build_beside(op, plan.shape, plan.folds(), |out: &mut [bool]| {
         if plan.n == 0 || out.is_empty() {
             return out.fill(all);
         }

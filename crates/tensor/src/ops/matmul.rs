@@ -31,9 +31,12 @@ fn product(op: &'static str, a: &Array, b: &Array) -> Result<Array> {
         [m, k, n]: [usize; 3],
     ) -> Result<Array> {
         let transposed = matrix::<T>(b).column_stride != 1;
-        memory::check::<u8>(op, matmul::scratch::<T>([m, k, n], transposed))?;
+        if shape.numel() == 0 {
+            return Array::build(op, shape, |_: &mut [T]| ());
+        }
+        let scratch = matmul::scratch::<T>([m, k, n], transposed);
         if shape.rank() == 2 {
-            return Array::build(op, shape, |out| {
+            return Array::build_beside(op, shape, scratch, |out| {
                 matmul::matmul([m, k, n], matrix::<T>(a), matrix(b), out, false);
             });
         }
@@ -43,7 +46,7 @@ fn product(op: &'static str, a: &Array, b: &Array) -> Result<Array> {
             memory::collect(op, (0..outer.numel()).map(|i| place(&outer, strides, i)))
         };
         let (starts_a, starts_b) = (batches(a)?, batches(b)?);
-        Array::build(op, shape, |out| {
+        Array::build_beside(op, shape, scratch, |out| {
             for (i, out) in out.chunks_exact_mut((m * n).max(1)).enumerate() {
                 let (x, y) = (matrix::<T>(a), matrix::<T>(b));
                 // Empty matrices lie nowhere.

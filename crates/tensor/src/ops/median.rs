@@ -9,7 +9,7 @@ use crate::ops::compare::is_nan;
 use crate::ops::extremes::{at_places, check_empty, record_chosen, split_among_equals};
 use crate::ops::reduce::{ALL, Plan};
 use crate::shape::Mask;
-use crate::{DType, Element, Error, Result, Tensor, memory};
+use crate::{DType, Element, Error, Result, Tensor};
 use std::cmp::Ordering;
 
 /// Place of the median in a row (of an even number the lower middle one): the first NaN if there is one, and of
@@ -29,10 +29,8 @@ fn median_place<T: Element>(row: &[T], order: &mut Vec<usize>) -> usize {
 #[inline]
 fn median_places(plan: &Plan) -> Result<Array> {
     let (n, inner) = (plan.n, plan.inner);
-    if plan.input.numel() > 0 {
-        memory::check_scratch::<(i64, usize)>("median", n)?;
-    }
-    dispatch!(plan.input.dtype(), T => Array::build("median", plan.shape, |out: &mut [i64]| {
+    let bytes = parallel::bytes::<(i64, usize)>(n);
+    dispatch!(plan.input.dtype(), T => Array::build_beside("median", plan.shape, bytes, |out: &mut [i64]| {
         let data = plan.input.slice::<T>().unwrap_or_default();
         parallel::for_chunks(out, 16, 16 * n, &|start, out| {
             let (mut row, mut order) = (scratch(n), scratch(n));

@@ -5,11 +5,11 @@ use crate::autograd::node::{record, record_output};
 use crate::autograd::{GradOptions, edge, grad_with};
 use crate::dtype::dispatch;
 use crate::error::fallible;
-use crate::kernel::fold;
 use crate::kernel::simd::inlined;
+use crate::kernel::{fold, parallel};
 use crate::ops::reduce::{ALL, Plan, sums_of_one};
 use crate::shape::Mask;
-use crate::{DType, Element, Error, Result, Tensor, enable_grad, grad_enabled, memory};
+use crate::{DType, Element, Error, Result, Tensor, enable_grad, grad_enabled};
 
 /// Integers for booleans.
 #[inline]
@@ -23,7 +23,7 @@ fn product(plan: &Plan) -> Result<Array> {
     if let Some(alone) = plan.with(input.clone()).alone() {
         return Ok(alone);
     }
-    dispatch!(input.dtype(), T => Array::build("prod", plan.shape, |out: &mut [T]| {
+    dispatch!(input.dtype(), T => Array::build_beside("prod", plan.shape, plan.folds(), |out: &mut [T]| {
         let one = T::of_bool(true);
         if plan.n == 0 || out.is_empty() {
             return out.fill(one);
@@ -39,20 +39,13 @@ pub(crate) fn has_zero(x: &Tensor) -> Result<bool> {
     Ok(dispatch!(float x.dtype(), T => x.slice::<T>().unwrap_or_default().contains(&0.0)))
 }
 
-/// An error if there is no memory for two numbers of each column on every thread, the kernels' scratch.
-fn check_scratch(op: &'static str, plan: &Plan) -> Result<()> {
-    if plan.inner == 1 || plan.input.numel() == 0 {
-        return Ok(());
-    }
-    memory::check_scratch::<[f64; 2]>(op, plan.inner)
-}
-
 /// For every element, the product of all others that are multiplied with it.
 #[inline]
 fn others(x: &Tensor, mask: &Mask) -> Result<Tensor> {
     let plan = Plan::new("prod", x.value(), mask, true)?;
-    check_scratch("prod", &plan)?;
-    let value = dispatch!(float x.dtype(), T => Array::build("prod", *x.shape(), |out: &mut [T]| {
+    // Two numbers of each column.
+    let scratch = parallel::bytes::<[f64; 2]>(plan.inner);
+    let value = dispatch!(float x.dtype(), T => Array::build_beside("prod", *x.shape(), scratch, |out: &mut [T]| {
         if !out.is_empty() {
             fold::product_of_others(plan.input.slice::<T>().unwrap_or_default(), [plan.n, plan.inner], out);
         }
@@ -184,7 +177,6 @@ impl Tensor {
 #[inline]
 fn scanned(op: &'static str, x: &Tensor, dim: usize, backwards: bool, product: bool) -> Result<Array> {
     let plan = Plan::new(op, x.value(), &Mask::one(dim), false)?;
-    check_scratch(op, &plan)?;
     let (input, extents) = (numbers(op, &plan.input)?, [plan.n, plan.inner]);
     let shape = *x.shape();
     if shape.numel() == 0 || plan.n == 1 && (product || input.dtype() == DType::I64) {

@@ -8,7 +8,7 @@ use crate::error::fallible;
 use crate::kernel::{fold, reduce};
 use crate::layout::Layout;
 use crate::shape::{Dims, MAX_RANK, Mask};
-use crate::{DType, Element, Result, Shape, Tensor, memory};
+use crate::{DType, Element, Result, Shape, Tensor};
 
 /// A reduction as the kernels see it: a row-major `outer × n × inner` array, reduced over the middle.
 pub(crate) struct Plan {
@@ -70,6 +70,11 @@ impl Plan {
         let times = (0..shape.rank()).filter(|&d| repeats(d)).map(|d| shape[d].max(1)).product();
         let plan = Self::in_any_order(op, &input.with_layout(input.layout.cut(repeats)), mask, keepdim)?;
         Ok(Self { times, ..plan })
+    }
+
+    /// How many bytes the kernels of folds take.
+    pub(crate) fn folds(&self) -> usize {
+        fold::scratch([self.n, self.inner], self.shape.numel())
     }
 
     /// This plan for other elements of the same layout.
@@ -164,16 +169,14 @@ fn sum_array(op: &'static str, input: &Array, mask: &Mask, keepdim: bool) -> Res
 /// The sums over the middle.
 fn sums(op: &'static str, plan: &Plan) -> Result<Array> {
     let (n, inner, input) = (plan.n, plan.inner, &plan.input);
-    if let Some(outer) = input.numel().checked_div(n * inner) {
-        memory::check::<f64>(op, reduce::scratch(n, inner, outer))?;
-    }
+    let outer = input.numel().checked_div(n * inner).unwrap_or(0);
     match input.dtype() {
         DType::Bool | DType::I64 => {
             let input = input.to_dtype(op, DType::I64)?;
             if let Some(alone) = plan.with(input.clone()).alone() {
                 return Ok(alone);
             }
-            Array::build(op, plan.shape, |out: &mut [i64]| {
+            Array::build_beside(op, plan.shape, plan.folds(), |out: &mut [i64]| {
                 if n == 0 || out.is_empty() {
                     return out.fill(0);
                 }
@@ -185,7 +188,8 @@ fn sums(op: &'static str, plan: &Plan) -> Result<Array> {
             if let Some(alone) = plan.alone() {
                 return sums_of_one(op, &alone);
             }
-            dispatch!(float input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
+            let scratch = reduce::scratch(n, inner, outer);
+            dispatch!(float input.dtype(), T => Array::build_beside(op, plan.shape, scratch, |out: &mut [T]| {
                 reduce::sum_middle(input.slice::<T>().unwrap_or_default(), n, inner, out);
             }))
         }

@@ -237,11 +237,24 @@ impl Iterator for Iter {
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.range.size_hint()
     }
+    // Without a step for each entry, of which a view may have 2⁴⁰.
+    fn nth(&mut self, n: usize) -> Option<Tensor> {
+        self.range.nth(n).map(|i| self.tensor.selected("UnbindBackward0", 0, i))
+    }
+    fn count(self) -> usize {
+        self.range.len()
+    }
+    fn last(mut self) -> Option<Tensor> {
+        self.next_back()
+    }
 }
 
 impl DoubleEndedIterator for Iter {
     fn next_back(&mut self) -> Option<Tensor> {
-        self.range.next_back().map(|i| self.tensor.selected("UnbindBackward0", 0, i))
+        self.nth_back(0)
+    }
+    fn nth_back(&mut self, n: usize) -> Option<Tensor> {
+        self.range.nth_back(n).map(|i| self.tensor.selected("UnbindBackward0", 0, i))
     }
 }
 

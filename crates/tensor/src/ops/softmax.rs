@@ -4,10 +4,10 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record_output;
 use crate::dtype::dispatch;
-use crate::kernel::softmax;
+use crate::kernel::{parallel, softmax};
 use crate::ops::reduce::{Plan, sums_of_one};
 use crate::shape::Dims;
-use crate::{MAX_RANK, Result, Tensor, grad_enabled, memory};
+use crate::{MAX_RANK, Result, Tensor, grad_enabled};
 
 /// Size of a dimension, and the number of elements one step along it skips.
 fn extents(x: &Tensor, dim: usize) -> (usize, usize) {
@@ -17,11 +17,10 @@ fn extents(x: &Tensor, dim: usize) -> (usize, usize) {
 
 /// One of the two kernels on a contiguous input.
 macro_rules! forward {
-    ($op:expr, $kernel:path, $x:expr, $dim:expr) => {{
+    ($op:expr, $kernel:path, $x:expr, $dim:expr, $scratch:expr) => {{
         let (n, inner) = extents($x, $dim);
         let x = $x.value().contiguous($op)?;
-        check_scratch($op, &x, n, inner)?;
-        dispatch!(float x.dtype(), T => Array::build($op, *x.shape(), |out: &mut [T]| {
+        dispatch!(float x.dtype(), T => Array::build_beside($op, *x.shape(), $scratch(n, inner), |out: &mut [T]| {
             $kernel(x.slice::<T>().unwrap_or_default(), n, inner, out);
         }))?
     }};
@@ -29,19 +28,23 @@ macro_rules! forward {
 
 /// One of the two gradients from the result and its gradient.
 macro_rules! backward {
-    ($op:expr, $kernel:path, $y:expr, $g:expr, $dim:expr) => {{
+    ($op:expr, $kernel:path, $y:expr, $g:expr, $dim:expr, $scratch:expr) => {{
         let (n, inner) = extents($y, $dim);
         let (y, g) = ($y.value().contiguous($op)?, $g.value().contiguous($op)?);
-        check_scratch($op, &y, n, inner)?;
-        Tensor::constant(dispatch!(float y.dtype(), T => Array::build($op, *y.shape(), |out: &mut [T]| {
+        Tensor::constant(dispatch!(float y.dtype(), T => Array::build_beside($op, *y.shape(), $scratch(n, inner), |out: &mut [T]| {
             $kernel(y.slice::<T>().unwrap_or_default(), g.slice::<T>().unwrap_or_default(), n, inner, out);
         }))?)
     }};
 }
 
-/// An error if there is no memory for what the kernels keep of each column: its maximum and its sum.
-fn check_scratch(op: &'static str, x: &Array, n: usize, inner: usize) -> Result<()> {
-    if inner == 1 || x.numel() == 0 { Ok(()) } else { memory::check::<[f64; 2]>(op, x.numel() / n) }
+/// How many bytes log-softmax takes of a column whose probability is near 1, and of its gradient.
+fn columns(n: usize, inner: usize) -> usize {
+    if inner == 1 { 0 } else { parallel::bytes::<[f64; 2]>(n) }
+}
+
+/// Softmax takes none.
+fn nothing(_: usize, _: usize) -> usize {
+    0
 }
 
 fn check(op: &'static str, x: &Tensor, dim: isize) -> Result<usize> {
@@ -86,13 +89,13 @@ impl Tensor {
     #[inline]
     pub fn softmax(&self, dim: isize) -> Result<Tensor> {
         let dim = check("softmax", self, dim)?;
-        let value = forward!("softmax", softmax::softmax, self, dim);
+        let value = forward!("softmax", softmax::softmax, self, dim, nothing);
         let back = edge(self, &dim, |g, &dim| {
             let y = g.output();
             if grad_enabled() {
                 return g.sub(&g.mul(&y)?.sum_dim(dim, true)?)?.mul(&y);
             }
-            Ok(backward!("softmax", softmax::softmax_grad, &y, g, dim))
+            Ok(backward!("softmax", softmax::softmax_grad, &y, g, dim, nothing))
         });
         Ok(record_output("SoftmaxBackward0", value, [back]))
     }
@@ -113,13 +116,13 @@ impl Tensor {
     /// ```
     pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
         let dim = check("log_softmax", self, dim)?;
-        let value = forward!("log_softmax", softmax::log_softmax, self, dim);
+        let value = forward!("log_softmax", softmax::log_softmax, self, dim, columns);
         let back = edge(self, &dim, |g, &dim| {
             let y = g.output();
             if grad_enabled() {
                 return log_softmax_graph(g, &y, dim);
             }
-            Ok(backward!("log_softmax", softmax::log_softmax_grad, &y, g, dim))
+            Ok(backward!("log_softmax", softmax::log_softmax_grad, &y, g, dim, columns))
         });
         Ok(record_output("LogSoftmaxBackward0", value, [back]))
     }
@@ -150,7 +153,6 @@ impl Tensor {
         let mask = self.shape().dims(op, dims)?;
         let x = self.try_to_dtype(self.dtype().to_float())?;
         let plan = Plan::in_any_order(op, x.value(), &mask, keepdim)?;
-        check_scratch(op, &plan.input, plan.n, plan.inner)?;
         let value = match plan.alone() {
             Some(alone) => sums_of_one(op, &alone)?,
             None => dispatch!(float x.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {

@@ -4,9 +4,9 @@ use crate::array::Array;
 use crate::autograd::edge;
 use crate::autograd::node::record;
 use crate::dtype::dispatch;
-use crate::kernel::sort as kernel;
+use crate::kernel::{parallel, sort as kernel};
 use crate::ops::scatter::{gather_array, scattered_zeros};
-use crate::{DType, Error, Result, Shape, Tensor, memory};
+use crate::{DType, Error, Result, Shape, Tensor};
 
 /// Whether there is one entry, which is taken: a scalar counts as one.
 #[inline]
@@ -25,10 +25,8 @@ fn ranked(op: &'static str, x: &Array, d: usize, k: usize, largest: bool) -> Res
     let mut order: Vec<usize> = (0..shape.rank()).collect();
     order.swap(d, last);
     let rows = x.with_layout(x.layout.permute(&order)).contiguous(op)?;
-    if rows.numel() > 0 {
-        memory::check_scratch::<u128>(op, shape[d])?;
-    }
-    let indices = dispatch!(x.dtype(), T => Array::build(op, rows.shape().reduced(last, k), |out: &mut [i64]| {
+    let scratch = parallel::bytes::<u128>(shape[d]);
+    let indices = dispatch!(x.dtype(), T => Array::build_beside(op, rows.shape().reduced(last, k), scratch, |out: &mut [i64]| {
         kernel::first::<T>(rows.slice().unwrap_or_default(), shape[d], k, largest, out);
     }))?;
     Ok(Tensor::constant(indices.with_layout(indices.layout.permute(&order)).contiguous(op)?))

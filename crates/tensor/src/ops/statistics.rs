@@ -51,7 +51,7 @@ fn variance(op: &'static str, plan: &Plan, correction: f64, root: bool) -> Resul
         let variance = m2 / (n as f64 - correction).max(0.0);
         if root { variance.sqrt() } else { variance }
     };
-    let variances = dispatch!(float plan.input.dtype(), T => Array::build(op, plan.shape, |out: &mut [T]| {
+    let variances = dispatch!(float plan.input.dtype(), T => Array::build_beside(op, plan.shape, plan.folds(), |out: &mut [T]| {
         let data = plan.input.slice::<T>().unwrap_or_default();
         match out {
             [] => {}
@@ -181,7 +181,7 @@ fn sums<T: Float>(
     power: impl Fn(T) -> T + Sync,
     root: impl Fn(f64) -> f64 + Sync,
 ) -> Result<Array> {
-    Array::build(op, plan.shape, |out: &mut [T]| {
+    Array::build_beside(op, plan.shape, plan.folds(), |out: &mut [T]| {
         if plan.n == 0 || out.is_empty() {
             return out.fill(T::default());
         }

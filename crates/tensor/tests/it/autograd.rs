@@ -37,6 +37,20 @@ fn a_chain_of_closures_that_capture_their_predecessors_is_dropped_without_recurs
     drop(y);
 }
 
+#[test]
+fn hooks_and_gradients_that_hold_tensors_are_dropped_without_recursion() -> Result<()> {
+    let (mut hooked, mut last) = (leaf(&[1.0]), leaf(&[1.0]));
+    for _ in 0..100_000 {
+        let (next, before, grad) = (hooked.square(), hooked.clone(), leaf(&[1.0]));
+        next.register_hook(move |_| Ok(Some(before.clone())))?;
+        hooked = next;
+        grad.set_grad(Some(last))?;
+        last = grad;
+    }
+    drop((hooked, last));
+    Ok(())
+}
+
 fn chain(operations: usize) -> Tensor {
     (0..operations).fold(leaf(&[1.0]), |y, i| if i % 2 == 0 { y.mul(&y).unwrap() } else { y.exp() })
 }

@@ -4,6 +4,13 @@ use downhill_tensor::{Result, Tensor, arange, autograd};
 
 /// Python's numbers are doubles: there `0.3` and `0.1` are counted with, whatever the dtype.
 #[test]
+fn a_range_has_a_finite_step() {
+    for step in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+        assert!(arange(0.0, 1.0, step).is_err() && arange(0.0, 0.0, step).is_err(), "{step}");
+    }
+}
+
+#[test]
 fn ranges_of_f32_are_as_long_as_those_of_the_decimals_they_stand_for() -> Result<()> {
     for (hundredths, step) in [(10, 0.1_f32), (20, 0.2), (5, 0.05), (1, 0.01), (2, 0.02), (70, 0.7)] {
         for k in 1..=100 {

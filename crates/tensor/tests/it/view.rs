@@ -239,3 +239,18 @@ fn views_have_first_and_second_derivatives() -> Result<()> {
     check(&|x| Ok(x.transpose(0, 1)?.contiguous()), x.clone());
     Ok(())
 }
+
+#[test]
+fn entries_far_into_a_view_are_reached_at_once() -> Result<()> {
+    let x = Tensor::from([[1.0, 2.0]]).expand([1_i64 << 40, 2])?;
+    let row = Tensor::from([1.0, 2.0]);
+    assert_eq!(x.iter().nth(1 << 39), Some(row.clone()));
+    assert_eq!(x.iter().nth_back(1 << 39), Some(row.clone()));
+    assert_eq!(x.iter().skip(1 << 39).next_back(), Some(row.clone()));
+    assert_eq!((x.iter().last(), x.iter().count()), (Some(row), 1 << 40));
+    let few = Tensor::from([1, 2, 3, 4]);
+    let mut entries = few.iter();
+    assert_eq!((entries.nth(1), entries.next_back()), (Some(Tensor::from(2)), Some(Tensor::from(4))));
+    assert_eq!((entries.len(), entries.nth(5), entries.next()), (1, None, None));
+    Ok(())
+}

@@ -99,7 +99,7 @@ impl ReduceLROnPlateau {
     /// The schedule.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a factor that is not below 1 and for a `min_lr` that does not have one for each group.
+    /// [`Error::Argument`] for a factor that is not below 1, for a threshold or an `eps` that is NaN, and for a `min_lr` that does not have one for each group.
     #[inline]
     pub fn new(optimizer: &dyn Optimizer, options: PlateauOptions) -> Result<Self> {
         options.min_lr.spread("ReduceLROnPlateau", "min_lr", optimizer.lrs().len())?;
@@ -114,6 +114,12 @@ impl ReduceLROnPlateau {
 
     #[inline]
     fn check(&self) -> Result<()> {
+        let PlateauOptions { threshold, eps, .. } = self.options;
+        for (name, value) in [("threshold", threshold), ("eps", eps)] {
+            if value.is_nan() {
+                return Err(Error::argument("ReduceLROnPlateau", format!("{name} cannot be nan")));
+            }
+        }
         // Also refuses NaN.
         if matches!(self.options.factor.partial_cmp(&1.0), Some(std::cmp::Ordering::Less)) {
             return Ok(());

@@ -126,7 +126,7 @@ fn for_strips<T: Float>(n: usize, inner: usize, out: &mut [T], f: &(dyn Fn(Strip
         strips.map(move |block| (Strip::new::<T>(n, inner, entry, (block.column, block.columns())), block))
     });
     let run = |(strip, block): (Strip, Block<'_, T>)| f(strip, block);
-    if parallel { parallel::for_jobs(jobs.collect(), &run) } else { jobs.for_each(run) }
+    if parallel { parallel::for_jobs(jobs, &run) } else { jobs.for_each(run) }
 }
 
 pub(super) fn log_softmax<T: Float>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
