@@ -189,7 +189,7 @@ mod tests {
                 .map(|(r, i)| if i < listed(r) { label(r, i) as i64 } else { -1 })
                 .collect();
             let target = Tensor::from_vec(target, [n, classes])?;
-            let labels = Labels((0..n).map(|r| (0..listed(r)).map(|i| label(r, i)).collect()).collect());
+            let labels = Labels { target: target.to_vec()?, classes };
             // Of the many rows one reduction: blocks do not know which it is.
             let reductions = if n < 110 {
                 &[Reduction::None, Reduction::Mean, Reduction::Sum][..]

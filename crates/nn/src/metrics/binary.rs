@@ -86,7 +86,9 @@ impl BinaryMetrics {
         memory::collect(
             op,
             rows.chunk_by(|a, b| a.0 == b.0).map(|equal| {
-                equal.iter().for_each(|&(_, positive)| counts[usize::from(positive)] += 1);
+                for &(_, positive) in equal {
+                    counts[usize::from(positive)] += 1;
+                }
                 (equal[0].0, counts)
             }),
         )

@@ -405,6 +405,7 @@ fn float_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array>
     any_power(base, exponent, dtype)
 }
 
+#[allow(clippy::redundant_closure, reason = "a closure can be inlined always")]
 fn any_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
     if dtype == DType::F32 {
         return Ok(
@@ -416,6 +417,7 @@ fn any_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
 
 /// In `f64`, rounded once; true for a positive base, neither of the two infinite or NaN.
 #[inline(always)]
+#[allow(clippy::needless_bitwise_bool, reason = "a branch is not vectorised")]
 fn usual_power(x: f32, y: f32) -> (f32, bool) {
     let power = Real::exp(f64::from(y) * Real::ln(f64::from(x)));
     (power as f32, (x > 0.0) & (x < f32::INFINITY) & (y.abs() < f32::INFINITY))

@@ -11,13 +11,14 @@ use crate::{DType, Error, Float, Result, Shape, Tensor};
 
 /// The remainder of the dividend's sign, exact where the second of the pair is true: for quotients of fewer digits than a number has.
 #[inline(always)]
+#[allow(clippy::neg_cmp_op_on_partial_ord, reason = "NaN is usual")]
 fn rem<T: Float>(a: T, b: T) -> (T, bool) {
     let quotient = a / b;
     // Too far from 0 by 1, if it was rounded to a whole number: what is left then has the other sign.
     let rest = (-Real::trunc(quotient)).mul_add(b, a);
     let rem = if rest.copysign(a) == rest { rest } else { rest + b.copysign(a) };
     let largest = T::lit(if size_of::<T>() == 4 { (1 << 22) as f64 } else { (1_u64 << 51) as f64 });
-    // 0 has the dividend's sign, too. NaN is usual; nothing is left of a number below an infinite divisor.
+    // 0 has the dividend's sign, too; nothing is left of a number below an infinite divisor.
     (rem.copysign(a), !(Real::abs(quotient) > largest) & (Real::abs(b) < T::lit(f64::INFINITY)))
 }
 
@@ -99,7 +100,8 @@ mod tests {
             Tensor::from_vec(a.clone(), [a.len()])?.remainder(&Tensor::from_vec(b.clone(), [b.len()])?)?;
         for ((a, b), found) in a.into_iter().zip(b).zip(found.to_vec::<T>()?) {
             let exact = signed(a.rem(b), b).cast::<f64>();
-            let same = found.cast::<f64>().to_bits() == exact.to_bits() || exact.is_nan() && found != found;
+            let same = found.cast::<f64>().to_bits() == exact.to_bits()
+                || exact.is_nan() && found.cast::<f64>().is_nan();
             assert!(same, "{a:?} % {b:?} is {exact}, not {found:?}");
         }
         Ok(())
@@ -109,7 +111,7 @@ mod tests {
     fn remainders_are_exact_for_near_and_far_quotients() -> Result<()> {
         // Exponents within 2^±20, then all of them.
         let near = |bits: u64, one: u64, digits: u32| {
-            (bits & ((1 << digits) - 1)) | (one + (((bits >> 56) % 40) << digits)) - (20 << digits)
+            (bits & ((1 << digits) - 1)) | (one + (((bits >> 56) % 40) << digits) - (20 << digits))
         };
         remainders(|bits| {
             f32::from_bits(near(bits, u64::from(1_f32.to_bits()), 23) as u32 | ((bits >> 63) as u32) << 31)

@@ -1,6 +1,7 @@
 //! The error function.
 
 use super::exp::{coarse_expm1, half_expm1};
+use std::f64::consts::FRAC_2_SQRT_PI;
 
 /// `erf |x| = 1 - e^(-|x| Q(|x|))`, which keeps relative accuracy down to 0 and needs no second interval.
 ///
@@ -28,7 +29,7 @@ pub(crate) fn erf_f32(x: f32) -> f32 {
 /// Q of degree 25, minimax for the relative error of erf on [0, 5.95] (2⁻⁶⁰), by Remez exchange with 90 digits.
 #[inline(always)]
 pub(crate) fn erf_f64(x: f64) -> f64 {
-    const FIRST: f64 = 1.128_379_167_095_512_6;
+    const FIRST: f64 = FRAC_2_SQRT_PI;
     const FIRST_LOW: f64 = 1.455_084_722_068_167_4e-17;
     let a = x.abs();
     // erf 5.95 rounds to 1.

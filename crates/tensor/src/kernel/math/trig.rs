@@ -117,8 +117,8 @@ fn near_tan_f32(x: f32) -> f32 {
 /// `$any` is the function of any number, `$near` for those that are near.
 macro_rules! loops {
     ($($name:ident: $type:ident $any:ident $near:ident;)*) => { $(
+        #[allow(clippy::neg_cmp_op_on_partial_ord, reason = "NaN is usual")]
         fn $name(x: &[$type], out: &mut [$type]) {
-            // NaN is usual.
             vectorize!(mended([x], out, inlined!(|[x]| ($near(x), !(x.abs() > NEAR as $type))), |[x]| $any(x)));
         }
     )* };
