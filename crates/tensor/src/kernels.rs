@@ -434,7 +434,7 @@ pub fn sum_slice<T: Float>(x: &[T]) -> T {
 /// assert_eq!(sum, 3.0);
 /// ```
 pub fn sum_terms<T: Float>(count: usize, work: usize, fill: impl Fn(usize, &mut [T]) + Sync) -> T {
-    reduce::sum_terms(count, work, &fill)
+    reduce::sum_terms(count, work, &|start, out| vectorize!(T: fill(start, out)))
 }
 
 /// `out[i] = f(i, p)` where `p` is the softmax of entry `i` of a row, from its maximum and the sum of all exponentials that

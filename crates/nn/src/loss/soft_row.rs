@@ -19,23 +19,31 @@ impl<'a, T: Logits> SoftRow<'a, T> {
         Self { x, max, top, most, rest }
     }
 
+    /// `ln Σ exp(x − max)`: what is left of a probability near 1 is kept.
+    #[inline(always)]
+    fn ln_sum(&self) -> f64 {
+        Real::log1p(self.rest + (self.most - 1.0))
+    }
+
     /// `−ln p(c)` of each class: `ln Σ exp(x − max) − (x(c) − max)`.
     #[inline(always)]
     pub(super) fn neg_log(&self) -> impl Fn(usize) -> f64 + Sync + use<'a, T> {
-        // What is left of a probability near 1 is kept.
-        let (x, max, ln_sum) = (self.x, self.max.cast::<f64>(), Real::log1p(self.rest + (self.most - 1.0)));
+        let (x, max, ln_sum) = (self.x, self.max.cast::<f64>(), self.ln_sum());
         inlined!(move |c: usize| ln_sum - (x[c].cast::<f64>() - max))
     }
 
     /// The loss, `−Σ q ln p`.
     #[inline(always)]
     pub(super) fn term(&self, q: impl Fn(usize) -> f64 + Sync) -> f64 {
-        let neg_log = self.neg_log();
+        let (max, ln_sum) = (self.max.cast::<f64>(), self.ln_sum());
         kernels::sum_terms(
             self.x.len(),
             2,
             inlined!(|at, out: &mut [f64]| {
-                out.iter_mut().enumerate().for_each(|(i, o)| *o = q(at + i) * neg_log(at + i));
+                // Slices of one length: an index that is checked is not vectorised.
+                for (i, (o, x)) in out.iter_mut().zip(&self.x[at..]).enumerate() {
+                    *o = q(at + i) * (ln_sum - (x.cast::<f64>() - max));
+                }
             }),
         )
     }
