@@ -131,9 +131,9 @@ fn product<T: Element>(
     };
     let mut blocks = blocks(out, n, pieces);
     if blocks.len() == 1 {
-        blocks.drain(..).for_each(run)
+        blocks.drain(..).for_each(run);
     } else {
-        parallel::for_jobs(blocks.into_iter(), &run)
+        parallel::for_jobs(blocks.into_iter(), &run);
     }
 }
 
