@@ -10,12 +10,12 @@ use std::process::Command;
 
 /// Of the limited process, in KiB.
 const LIMIT: usize = 600 << 10;
-/// Rows of a batch, whose activations are 16 MiB each.
-const ROWS: usize = 1 << 16;
-/// Elements of what fills the memory, 4 MiB, of what does so for a training, 16 MiB, and for scratch, 1 MiB: each is tried again for each
+/// Rows of a batch, whose activations are 8 MiB each.
+const ROWS: usize = 1 << 15;
+/// Elements of what fills the memory, 4 MiB, of what does so for a training, 8 MiB, and for scratch, 1 MiB: each is tried again for each
 /// that is set free.
 const BALLAST: usize = 1 << 20;
-const LARGE_BALLAST: usize = 1 << 22;
+const LARGE_BALLAST: usize = 1 << 21;
 const SMALL_BALLAST: usize = 1 << 18;
 
 fn in_little_space(test: &str) {
