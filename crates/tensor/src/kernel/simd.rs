@@ -80,8 +80,7 @@ pub(crate) fn dispatch<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// [`dispatch`] to AVX2 at most. Loops over `f64` gain little from wider vectors, and each version of a loop is a third of
-/// its build time.
+/// [`dispatch`] to AVX2 at most, for loops that gain little from wider vectors: each version of a loop is a third of its build time.
 #[inline]
 pub(crate) fn dispatch_to_avx2<R>(f: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
