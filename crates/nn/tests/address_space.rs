@@ -237,6 +237,7 @@ fn limited_scratch() -> Result<()> {
     let x = Generator::seeded(3).randn([1 << 18], DType::F32)?;
     let (tall, wide) = (x.mul(100.0)?.reshape([1 << 17, 2])?, x.reshape([4, 1 << 16])?);
     let (square, hit) = (x.reshape([1 << 9, 1 << 9])?, x.gt(0)?);
+    let labels = tall.gt(0)?.to_dtype(DType::I64);
     // The first takes more than the memory that is left at first; what it frees, the allocator may keep for the others.
     let operations: [(&str, &dyn Fn() -> Result<()>); 17] = [
         ("sort", &|| x.sort(0, false).map(drop)),
@@ -253,10 +254,7 @@ fn limited_scratch() -> Result<()> {
         ("prod", &|| tall.prod_dim(0, false).map(drop)),
         ("any", &|| wide.any_dim(1, false).map(drop)),
         ("mm", &|| square.mm(&square).map(drop)),
-        ("multilabel_margin", &|| {
-            let labels = tall.gt(0)?.to_dtype(DType::I64);
-            MultiLabelMarginLoss::default().forward(&tall, &labels).map(drop)
-        }),
+        ("multilabel_margin", &|| MultiLabelMarginLoss::default().forward(&tall, &labels).map(drop)),
         ("binary metrics", &|| {
             let mut metrics = metrics::BinaryMetrics::new();
             metrics.update(&x, &hit)?;
