@@ -316,9 +316,9 @@ def main():
                 print("FAILS", *case, "| ours:", a, "| PyTorch:", b)
                 continue
             ratios.setdefault(case, []).append((a / b, a, b))
-        points = [case for case in points if case in ratios and statistics.median(ratios[case])[0] > options.above]
+        points = [case for case in points if case in ratios and statistics.median_low(ratios[case])[0] > options.above]
         print(f"round {turn + 1}: {len(points)} of {len(ratios)} points above {options.above}", file=sys.stderr)
-    worst = sorted(((statistics.median(times), case) for case, times in ratios.items()), reverse=True)
+    worst = sorted(((statistics.median_low(times), case) for case, times in ratios.items()), reverse=True)
     for (ratio, a, b), case in worst:
         if ratio > options.above or options.all:
             print(f"{ratio:6.2f}  {a / 1000:12.1f} µs {b / 1000:12.1f} µs  {' '.join(map(str, case))}")
