@@ -22,9 +22,7 @@ impl Array {
         shape: Shape,
         write: impl FnOnce(&mut [T]),
     ) -> Result<Self> {
-        let mut buffer = Self::memory::<T>(op, &shape)?;
-        write(buffer.fresh());
-        Ok(Self { buffer, layout: Layout::contiguous(shape) })
+        Self::build_beside(op, shape, 0, write)
     }
 
     /// [`build`](Self::build) by a loop that takes so many bytes of scratch: an error unless there is memory for them beside the result.

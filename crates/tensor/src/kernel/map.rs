@@ -182,27 +182,27 @@ pub(crate) fn loop2<A: Copy, O>(a: &[A], b: &[A], out: &mut [O], f: impl Fn(A, A
     }
 }
 
-/// `out[i] = usual(x[..][i]).0`, but where the second of the pair is false, which is seldom, `any` of them: what has branches is not
-/// vectorised.
+/// `out[i] = fast(x[..][i]).0`, or the fallback's result where the second of the pair is false, which is seldom: a branch in the loop would
+/// keep it scalar.
 #[inline(always)]
-pub(crate) fn mended<A: Element, O, const N: usize>(
+pub(crate) fn loop_with_fallback<A: Element, O, const N: usize>(
     x: [&[A]; N],
     out: &mut [O],
-    usual: impl Fn([A; N]) -> (O, bool),
-    any: impl Fn([A; N]) -> O,
+    fast: impl Fn([A; N]) -> (O, bool),
+    fallback: impl Fn([A; N]) -> O,
 ) {
     let n = out.len();
     let x = x.map(inlined!(|x| &x[..n]));
     let mut all = true;
     for i in 0..n {
-        let (y, is_usual) = usual(elements(&x, i));
+        let (y, valid) = fast(elements(&x, i));
         out[i] = y;
-        all &= is_usual;
+        all &= valid;
     }
     for i in 0..if all { 0 } else { n } {
         let x = elements(&x, i);
-        if !usual(x).1 {
-            out[i] = any(x);
+        if !fast(x).1 {
+            out[i] = fallback(x);
         }
     }
 }

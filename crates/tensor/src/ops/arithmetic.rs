@@ -8,7 +8,7 @@ use crate::dtype::dispatch;
 use crate::error::fallible;
 use crate::kernel::parallel;
 use crate::kernel::simd::{inlined, vectorize};
-use crate::ops::operand::{Operand, Side, pointwise2, promote, zip, zip_usual};
+use crate::ops::operand::{Operand, Side, pointwise2, promote, zip, zip_with_fallback};
 use crate::real::Real;
 use crate::{DType, Element, Error, Result, Shape, Tensor};
 
@@ -408,9 +408,8 @@ fn float_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array>
 #[allow(clippy::redundant_closure, reason = "a closure can be inlined always")]
 fn any_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
     if dtype == DType::F32 {
-        return Ok(
-            zip_usual("pow", base, exponent, inlined!(|x, y| usual_power(x, y)), Real::powr)?.into_value()
-        );
+        return Ok(zip_with_fallback("pow", base, exponent, inlined!(|x, y| fast_power(x, y)), Real::powr)?
+            .into_value());
     }
     Ok(pointwise2!(float "pow", base, exponent, dtype, Real::powr).into_value())
 }
@@ -418,7 +417,7 @@ fn any_power(base: &Tensor, exponent: &Operand, dtype: DType) -> Result<Array> {
 /// In `f64`, rounded once; true for a positive base, neither of the two infinite or NaN.
 #[inline(always)]
 #[allow(clippy::needless_bitwise_bool, reason = "a branch is not vectorised")]
-fn usual_power(x: f32, y: f32) -> (f32, bool) {
+fn fast_power(x: f32, y: f32) -> (f32, bool) {
     let power = Real::exp(f64::from(y) * Real::ln(f64::from(x)));
     (power as f32, (x > 0.0) & (x < f32::INFINITY) & (y.abs() < f32::INFINITY))
 }

@@ -149,22 +149,22 @@ pub(crate) fn zip<A: Element, O: Element>(
     zip_parts(op, a, b, shape, number, array)
 }
 
-/// A pointwise operation on two operands that has vectors for usual numbers: [`mended`](map::mended).
-pub(crate) fn zip_usual<T: Element>(
+/// A pointwise operation on two operands that has a fast formula for most numbers: [`loop_with_fallback`](map::loop_with_fallback).
+pub(crate) fn zip_with_fallback<T: Element>(
     op: &'static str,
     a: &Tensor,
     b: &Operand,
-    usual: impl Fn(T, T) -> (T, bool) + Sync,
-    any: impl Fn(T, T) -> T + Sync,
+    fast: impl Fn(T, T) -> (T, bool) + Sync,
+    fallback: impl Fn(T, T) -> T + Sync,
 ) -> Result<Tensor> {
     let shape = Shape::broadcast(op, a.shape(), b.shape())?;
     let (a, b) = (a.value().cast(op, T::DTYPE)?, Side::new(op, b, T::DTYPE)?);
     let number = &|&[x, n]: &[&[T]; 2], out: &mut [T]| {
         let n = n[0];
-        vectorize!(map::mended([x], out, inlined!(|[x]| usual(x, n)), |[x]| any(x, n)));
+        vectorize!(map::loop_with_fallback([x], out, inlined!(|[x]| fast(x, n)), |[x]| fallback(x, n)));
     };
     let array = &|x: &[&[T]; 2], out: &mut [T]| {
-        vectorize!(map::mended(*x, out, inlined!(|[x, y]| usual(x, y)), |[x, y]| any(x, y)));
+        vectorize!(map::loop_with_fallback(*x, out, inlined!(|[x, y]| fast(x, y)), |[x, y]| fallback(x, y)));
     };
     zip_parts(op, &a, &b, &shape, number, array)
 }

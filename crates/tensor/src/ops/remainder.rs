@@ -5,13 +5,13 @@ use crate::autograd::node::attach;
 use crate::dtype::dispatch;
 use crate::kernel::simd::inlined;
 use crate::ops::arithmetic::{Rounding, check_divisor};
-use crate::ops::operand::{Operand, Side, promote, zip, zip_usual};
+use crate::ops::operand::{Operand, Side, promote, zip, zip_with_fallback};
 use crate::real::Real;
 use crate::{DType, Error, Float, Result, Shape, Tensor};
 
 /// The remainder of the dividend's sign, exact where the second of the pair is true: for quotients of fewer digits than a number has.
 #[inline(always)]
-#[allow(clippy::neg_cmp_op_on_partial_ord, reason = "NaN is usual")]
+#[allow(clippy::neg_cmp_op_on_partial_ord, reason = "NaN needs no fallback")]
 fn rem<T: Float>(a: T, b: T) -> (T, bool) {
     let quotient = a / b;
     // Too far from 0 by 1, if it was rounded to a whole number: what is left then has the other sign.
@@ -63,13 +63,13 @@ impl Tensor {
                     if rem != 0 && (b < 0) != (rem < 0) { rem + b } else { rem }
                 })?
             }
-            DType::F32 | DType::F64 => dispatch!(float dtype, T => zip_usual::<T>(
+            DType::F32 | DType::F64 => dispatch!(float dtype, T => zip_with_fallback::<T>(
                 op,
                 self,
                 &other,
                 inlined!(|a: T, b: T| {
-                    let (rem, usual) = rem(a, b);
-                    (signed(rem, b), usual)
+                    let (rem, exact) = rem(a, b);
+                    (signed(rem, b), exact)
                 }),
                 |a: T, b: T| signed(a.rem(b), b),
             ))?,

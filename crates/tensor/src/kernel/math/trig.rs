@@ -2,7 +2,7 @@
 //! one product of integers, without a branch; of a large `f64` they are the standard library's.
 
 use super::exp::{ROUND, two_sum};
-use crate::kernel::map::mended;
+use crate::kernel::map::loop_with_fallback;
 use crate::kernel::simd::{inlined, vectorize};
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
@@ -117,9 +117,9 @@ fn near_tan_f32(x: f32) -> f32 {
 /// `$any` is the function of any number, `$near` for those that are near.
 macro_rules! loops {
     ($($name:ident: $type:ident $any:ident $near:ident;)*) => { $(
-        #[allow(clippy::neg_cmp_op_on_partial_ord, reason = "NaN is usual")]
+        #[allow(clippy::neg_cmp_op_on_partial_ord, reason = "NaN needs no fallback")]
         fn $name(x: &[$type], out: &mut [$type]) {
-            vectorize!(mended([x], out, inlined!(|[x]| ($near(x), !(x.abs() > NEAR as $type))), |[x]| $any(x)));
+            vectorize!(loop_with_fallback([x], out, inlined!(|[x]| ($near(x), !(x.abs() > NEAR as $type))), |[x]| $any(x)));
         }
     )* };
 }
